@@ -1,0 +1,27 @@
+//! What both sides of Nephrocast say and know.
+//!
+//! Wire types, the access policy and the clinical engine. No I/O, no async, no clock: the same
+//! code runs in the server, in the worker, in the classifier's command line and, compiled to
+//! WebAssembly, in the browser.
+
+pub mod id;
+pub mod page;
+pub mod problem;
+
+pub mod access;
+pub mod session;
+pub mod user;
+
+pub mod biopsy;
+pub mod observation;
+pub mod outcome;
+pub mod patient;
+pub mod prediction;
+pub mod therapy;
+
+pub mod clinical;
+
+/// The one sentence of intended use: sign-in page, README, model card, report, API document.
+pub const INTENDED_USE: &str = "Nephrocast is for research and education; it is not a medical \
+device and must not be used for clinical decisions without local validation and regulatory \
+clearance.";

@@ -1,0 +1,268 @@
+//! A patient: who they are and the fixed facts that predictions use.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{
+    id::PatientId,
+    prediction::{Kdigo, RiskCategory, RiskSource},
+};
+
+/// Sex assigned at birth, as the published equations use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Sex {
+    /// Female.
+    Female,
+    /// Male.
+    Male,
+}
+
+/// Primary renal disease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum RenalDisease {
+    /// Diabetic kidney disease.
+    Diabetic,
+    /// Hypertensive nephrosclerosis.
+    Hypertensive,
+    /// Glomerular disease, IgA nephropathy included.
+    Glomerular,
+    /// Autosomal dominant polycystic kidney disease.
+    Polycystic,
+    /// Any other known cause.
+    Other,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+impl RenalDisease {
+    /// Every cause.
+    pub const ALL: [Self; 6] = [
+        Self::Diabetic,
+        Self::Hypertensive,
+        Self::Glomerular,
+        Self::Polycystic,
+        Self::Other,
+        Self::Unknown,
+    ];
+
+    /// The cause's name, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Diabetic => "Diabetic kidney disease",
+            Self::Hypertensive => "Hypertensive nephrosclerosis",
+            Self::Glomerular => "Glomerular disease",
+            Self::Polycystic => "Polycystic kidney disease",
+            Self::Other => "Other cause",
+            Self::Unknown => "Cause unknown",
+        }
+    }
+}
+
+/// A new patient's record. A fact left out is unknown, which is not the same as `false`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct NewPatient {
+    /// Medical record number, unique in the installation.
+    #[cfg_attr(feature = "server", schema(min_length = 1, max_length = 64))]
+    pub mrn: String,
+    /// Given name.
+    #[cfg_attr(feature = "server", schema(min_length = 1, max_length = 100))]
+    pub given_name: String,
+    /// Family name.
+    #[cfg_attr(feature = "server", schema(min_length = 1, max_length = 100))]
+    pub family_name: String,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex assigned at birth.
+    pub sex: Sex,
+    /// Diabetes mellitus, any type.
+    #[serde(default)]
+    pub diabetes: Option<bool>,
+    /// Arterial hypertension, treated or not.
+    #[serde(default)]
+    pub hypertension: Option<bool>,
+    /// Coronary, cerebral or peripheral artery disease.
+    #[serde(default)]
+    pub cardiovascular_disease: Option<bool>,
+    /// Heart failure.
+    #[serde(default)]
+    pub heart_failure: Option<bool>,
+    /// Smokes now.
+    #[serde(default)]
+    pub smoker: Option<bool>,
+    /// Primary renal disease.
+    #[serde(default)]
+    pub renal_disease: RenalDisease,
+    /// Whether the patient may read this record with an account of their own.
+    #[serde(default)]
+    pub own_access: bool,
+}
+
+/// A patient's record without its observations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Patient {
+    /// The record's id.
+    pub id: PatientId,
+    /// Grows by one with every change; sent as `ETag`, expected in `If-Match`.
+    pub version: i32,
+    /// Medical record number.
+    pub mrn: String,
+    /// Given name.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex assigned at birth.
+    pub sex: Sex,
+    /// Diabetes mellitus, any type; `null` is unknown.
+    pub diabetes: Option<bool>,
+    /// Arterial hypertension; `null` is unknown.
+    pub hypertension: Option<bool>,
+    /// Coronary, cerebral or peripheral artery disease; `null` is unknown.
+    pub cardiovascular_disease: Option<bool>,
+    /// Heart failure; `null` is unknown.
+    pub heart_failure: Option<bool>,
+    /// Smokes now; `null` is unknown.
+    pub smoker: Option<bool>,
+    /// Primary renal disease.
+    pub renal_disease: RenalDisease,
+    /// Whether the patient may read this record.
+    pub own_access: bool,
+    /// When the record was archived; `null` while it is in use.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When the record was made.
+    pub created_at: DateTime<Utc>,
+    /// When the record was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A change of a patient's record (RFC 7396): what is left out stays, `null` makes a fact unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PatientPatch {
+    /// Medical record number.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = String, required = false, min_length = 1, max_length = 64))]
+    pub mrn: Option<String>,
+    /// Given name.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = String, required = false, min_length = 1, max_length = 100))]
+    pub given_name: Option<String>,
+    /// Family name.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = String, required = false, min_length = 1, max_length = 100))]
+    pub family_name: Option<String>,
+    /// Date of birth.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = NaiveDate, required = false))]
+    pub birth_date: Option<NaiveDate>,
+    /// Sex assigned at birth.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Sex, required = false))]
+    pub sex: Option<Sex>,
+    /// Diabetes mellitus, any type.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<bool>, required = false))]
+    pub diabetes: Option<Option<bool>>,
+    /// Arterial hypertension.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<bool>, required = false))]
+    pub hypertension: Option<Option<bool>>,
+    /// Coronary, cerebral or peripheral artery disease.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<bool>, required = false))]
+    pub cardiovascular_disease: Option<Option<bool>>,
+    /// Heart failure.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<bool>, required = false))]
+    pub heart_failure: Option<Option<bool>>,
+    /// Smokes now.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<bool>, required = false))]
+    pub smoker: Option<Option<bool>>,
+    /// Primary renal disease.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = RenalDisease, required = false))]
+    pub renal_disease: Option<RenalDisease>,
+    /// Whether the patient may read this record.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = bool, required = false))]
+    pub own_access: Option<bool>,
+}
+
+/// A field that is present is `Some`, whatever it holds; only an absent one is `None`. So `null`
+/// is refused for a field that cannot be unknown, and kept apart from absence for one that can.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// One line of the patient list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PatientListItem {
+    /// The record's id.
+    pub id: PatientId,
+    /// Medical record number.
+    pub mrn: String,
+    /// Given name.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex assigned at birth.
+    pub sex: Sex,
+    /// When the record was archived; `null` while it is in use.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// The latest eGFR.
+    pub egfr: Option<LatestValue>,
+    /// The latest urine albumin-to-creatinine ratio.
+    pub uacr: Option<LatestValue>,
+    /// KDIGO categories of the latest values.
+    pub kdigo: Option<Kdigo>,
+    /// The latest finished prediction.
+    pub risk: Option<LatestRisk>,
+}
+
+/// The latest value of one quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct LatestValue {
+    /// The value, in `unit`.
+    pub value: f64,
+    /// Canonical UCUM unit.
+    pub unit: String,
+    /// When it was measured.
+    pub effective_at: DateTime<Utc>,
+}
+
+/// The headline of the latest finished prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct LatestRisk {
+    /// Probability of kidney failure within 2 years, 0 to 1.
+    pub risk_2y: f64,
+    /// Probability of kidney failure within 5 years, 0 to 1.
+    pub risk_5y: f64,
+    /// The category these lead to.
+    pub category: RiskCategory,
+    /// Which of the two voices the numbers and the category come from.
+    pub source: RiskSource,
+    /// When it was computed.
+    pub predicted_at: DateTime<Utc>,
+}
