@@ -1,1 +1,24 @@
-//! placeholder
+//! The Nephrocast API and worker.
+//!
+//! `router → routes → {auth, extract, db, error}`; `jobs → {db, model}`; `db → sqlx + shared`.
+//! `db` knows no HTTP, `routes` hold no SQL; a test checks both.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod state;
+pub mod telemetry;
+
+pub mod auth;
+pub mod extract;
+
+pub mod db;
+pub mod jobs;
+pub mod routes;
+
+pub mod openapi;
+pub mod router;
+pub mod seed;
+
+/// The migrations, compiled into the binary.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

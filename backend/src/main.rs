@@ -1,1 +1,3 @@
+//! `nephrocast`: serve, worker, migrate, seed, openapi.
+
 fn main() {}

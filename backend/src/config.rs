@@ -1,0 +1,104 @@
+//! Settings: every one a flag and an environment variable; `--help` is the reference.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use shared::prediction::KfreRegion;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::auth::token::Keys;
+
+/// The database, needed by every subcommand that touches data.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// PostgreSQL address, such as `postgres://user@host/nephrocast`.
+    #[arg(long, env = "NEPHROCAST_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Most connections this process opens.
+    #[arg(long, env = "NEPHROCAST_DATABASE_CONNECTIONS", default_value_t = 16,
+        value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub database_connections: u32,
+}
+
+impl DatabaseConfig {
+    /// Opens the pool; fails at once when the database cannot be reached.
+    pub async fn connect(&self) -> anyhow::Result<PgPool> {
+        let options: PgConnectOptions =
+            self.database_url.parse().context("NEPHROCAST_DATABASE_URL is not an address")?;
+        // No query of ours needs longer; a stuck one must not hold a connection for ever.
+        let options = options
+            .application_name("nephrocast")
+            .options([("statement_timeout", "30s"), ("lock_timeout", "10s")]);
+        PgPoolOptions::new()
+            .max_connections(self.database_connections)
+            .acquire_timeout(std::time::Duration::from_secs(5))
+            .connect_with(options)
+            .await
+            .context("PostgreSQL cannot be reached")
+    }
+}
+
+/// The network to predict with.
+#[derive(Args, Clone, Debug)]
+pub struct ModelConfig {
+    /// Folder of the released network.
+    #[arg(long, env = "NEPHROCAST_MODEL_DIR", default_value = "model/artifacts")]
+    pub model_dir: PathBuf,
+}
+
+/// The API server.
+#[derive(Args, Clone, Debug)]
+pub struct ServeConfig {
+    /// Database settings.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Network settings.
+    #[command(flatten)]
+    pub model: ModelConfig,
+    /// Address to listen on; NGINX stands before it.
+    #[arg(long, env = "NEPHROCAST_LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+    /// File with the 256-bit key that signs access tokens, as 64 hexadecimal digits.
+    #[arg(long, env = "NEPHROCAST_SECRET_KEY_FILE")]
+    pub secret_key_file: PathBuf,
+    /// Minutes without use after which a session ends.
+    #[arg(long, env = "NEPHROCAST_SESSION_IDLE_MINUTES", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(16..=1440))]
+    pub session_idle_minutes: u32,
+    /// Hours after which a session ends whatever happens.
+    #[arg(long, env = "NEPHROCAST_SESSION_HOURS", default_value_t = 12,
+        value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub session_hours: u32,
+    /// Which baseline KFRE uses: `north_america`, `other` or `united_kingdom`.
+    #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
+    pub kfre_region: KfreRegion,
+    /// Demo mode: well-known accounts; refuses any address but loopback.
+    #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
+    pub demo: bool,
+}
+
+impl ServeConfig {
+    /// Refuses settings that would be unsafe together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.demo || self.listen.ip().is_loopback(),
+            "demo mode has well-known passwords and listens on loopback only, not on {}",
+            self.listen
+        );
+        Ok(())
+    }
+
+    /// Reads the signing key.
+    pub fn keys(&self) -> anyhow::Result<Keys> {
+        let text = std::fs::read_to_string(&self.secret_key_file).with_context(|| {
+            format!("the signing key {} cannot be read", self.secret_key_file.display())
+        })?;
+        Keys::from_hex(text.trim())
+    }
+}
+
+fn region(text: &str) -> Result<KfreRegion, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|_| "must be north_america, other or united_kingdom".to_owned())
+}

@@ -1,0 +1,21 @@
+//! SQL: plain functions over an executor, one file per noun. No HTTP here.
+
+pub mod audit;
+pub mod idempotency;
+pub mod sessions;
+pub mod users;
+
+pub mod biopsies;
+pub mod observations;
+pub mod outcomes;
+pub mod patients;
+pub mod predictions;
+pub mod therapies;
+
+use sqlx::PgExecutor;
+
+/// How many migrations have been applied.
+pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    // The table belongs to the migrator and is not there when queries are checked at compile time.
+    sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(db).await
+}

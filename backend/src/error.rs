@@ -1,0 +1,172 @@
+//! Everything that can go wrong in a handler, and its one mapping to a problem document.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use shared::problem::{FieldProblem, Problem, ProblemKind};
+
+use crate::telemetry;
+
+/// What a handler answers when it cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be read at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// No valid credentials.
+    #[error("the access token is missing, expired or revoked")]
+    NotSignedIn,
+    /// Unknown account, wrong password or a deactivated account: told apart by nothing.
+    #[error("check both and try again")]
+    WrongCredentials,
+    /// The caller's role does not allow this.
+    #[error("this needs another role")]
+    NotAllowed,
+    /// There is no such thing, or the caller may not know of it.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The path exists, the method does not.
+    #[error("use one of the documented methods")]
+    MethodNotAllowed,
+    /// The change contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// Somebody changed it since it was read.
+    #[error("read it again and repeat the change on the current version")]
+    Stale,
+    /// The body is larger than the route takes.
+    #[error("send less at once")]
+    TooLarge,
+    /// The content type is not understood.
+    #[error("send {0}")]
+    UnsupportedMediaType(&'static str),
+    /// Some fields are wrong.
+    #[error("each faulty field is named in errors")]
+    Invalid(Vec<FieldProblem>),
+    /// Neither the equations nor the network speak for this patient.
+    #[error("each reason is named in errors")]
+    OutOfScope(Vec<FieldProblem>),
+    /// The idempotency key belongs to another request.
+    #[error("use a new Idempotency-Key for a new request")]
+    KeyReused,
+    /// A change needs `If-Match`.
+    #[error("send If-Match with the version from the last read")]
+    VersionRequired,
+    /// Too many requests.
+    #[error("try again in {0} seconds")]
+    TooManyRequests(u32),
+    /// Too busy, or not ready.
+    #[error("try again in a few seconds")]
+    Unavailable(#[source] anyhow::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// Anything else that is our fault.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+/// What handlers return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// One faulty field.
+    pub fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldProblem::new(pointer, message)])
+    }
+
+    fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Malformed(_) => ProblemKind::Malformed,
+            Self::NotSignedIn => ProblemKind::NotSignedIn,
+            Self::WrongCredentials => ProblemKind::WrongCredentials,
+            Self::NotAllowed => ProblemKind::NotAllowed,
+            Self::NotFound(_) => ProblemKind::NotFound,
+            Self::MethodNotAllowed => ProblemKind::MethodNotAllowed,
+            Self::Conflict(_) => ProblemKind::Conflict,
+            Self::Stale => ProblemKind::Stale,
+            Self::TooLarge => ProblemKind::TooLarge,
+            Self::UnsupportedMediaType(_) => ProblemKind::UnsupportedMediaType,
+            Self::Invalid(_) => ProblemKind::Invalid,
+            Self::OutOfScope(_) => ProblemKind::OutOfScope,
+            Self::KeyReused => ProblemKind::KeyReused,
+            Self::VersionRequired => ProblemKind::VersionRequired,
+            Self::TooManyRequests(_) => ProblemKind::TooManyRequests,
+            Self::Unavailable(_) => ProblemKind::Unavailable,
+            Self::Database(error) if is_transient(error) => ProblemKind::Unavailable,
+            Self::Database(_) | Self::Internal(_) => ProblemKind::Internal,
+        }
+    }
+
+    fn problem(self) -> Problem {
+        let kind = self.kind();
+        let mut problem = Problem::new(kind);
+        problem.instance = telemetry::request_id();
+        problem.detail = match kind {
+            // The cause is in the log under the request id, and nowhere else.
+            ProblemKind::Internal => None,
+            ProblemKind::Unavailable => Some("try again in a few seconds".to_owned()),
+            _ => Some(self.to_string()),
+        };
+        if let Self::Invalid(errors) | Self::OutOfScope(errors) = self {
+            problem.errors = errors;
+        }
+        problem
+    }
+}
+
+/// Whether the database may well answer the same request in a moment.
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        // Class 08: connection lost; 53: out of resources; 55P03 and 57014: our own time limits;
+        // 57P01 to 57P03: the server stops or starts; 40001 and 40P01: serialisation, deadlock.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08")
+                || code.starts_with("53")
+                || code.starts_with("57P")
+                || matches!(&*code, "55P03" | "57014" | "40001" | "40P01")
+        }),
+        _ => false,
+    }
+}
+
+/// The name of the constraint that refused a change, if one did.
+pub fn violated_constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Database(error) => tracing::error!(%error, "database"),
+            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "internal"),
+            Self::Unavailable(error) => tracing::warn!(error = format!("{error:#}"), "busy"),
+            _ => {}
+        }
+        let retry_after = match &self {
+            Self::TooManyRequests(seconds) => Some(*seconds),
+            _ => None,
+        };
+        let problem = self.problem();
+        let retry_after = retry_after.or((problem.status == 503).then_some(2));
+        let mut response = problem_response(&problem);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if problem.status == 401 {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+/// A problem document as a response.
+pub fn problem_response(problem: &Problem) -> Response {
+    let status =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_vec(problem).expect("a problem document is always JSON");
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+}

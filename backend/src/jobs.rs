@@ -1,0 +1,4 @@
+//! What a worker does.
+
+pub mod events;
+pub mod predict;

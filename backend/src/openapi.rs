@@ -1,0 +1,110 @@
+//! The OpenAPI document: made from the code, committed as `openapi/openapi.json`.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use shared::problem::Problem;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use crate::router;
+
+/// What the routes do not say themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Nephrocast",
+        description = "Who is heading for kidney failure, why, and what the guidelines say to do.",
+    ),
+    components(schemas(Problem)),
+    modifiers(&Additions),
+    tags(
+        (name = "session", description = "Signing in and staying signed in"),
+        (name = "patients", description = "Patients' records"),
+        (name = "observations", description = "Laboratory values and measurements"),
+        (name = "therapies", description = "Courses of drugs"),
+        (name = "biopsies", description = "Kidney biopsies with MEST-C scores"),
+        (name = "outcomes", description = "Dialysis, transplant, death"),
+        (name = "predictions", description = "Risk of kidney failure"),
+        (name = "service", description = "The service itself"),
+    ),
+)]
+pub struct Base;
+
+struct Additions;
+
+impl Modify for Additions {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+        if let Some(description) = &mut document.info.description {
+            description.push_str("\n\n");
+            description.push_str(shared::INTENDED_USE);
+        }
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The access token from POST /api/v1/auth/login"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The problems that any operation may answer.
+#[derive(utoipa::IntoResponses)]
+pub enum Problems {
+    /// The request cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// No valid access token.
+    #[response(status = 401, content_type = "application/problem+json")]
+    NotSignedIn(Problem),
+    /// Your role does not allow this.
+    #[response(status = 403, content_type = "application/problem+json")]
+    NotAllowed(Problem),
+    /// There is no such thing, or you may not know of it.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// It contradicts what is recorded.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// It was changed since you read it.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Stale(Problem),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The content type is not understood.
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(Problem),
+    /// Some fields are wrong; `errors` names each.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// A change needs `If-Match`.
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionRequired(Problem),
+    /// Too many requests.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooManyRequests(Problem),
+    /// A fault of the server; `instance` finds its cause in the log.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// Not ready or too busy.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    router::documented().into_openapi()
+}
+
+/// The document as JSON, made once.
+pub fn json() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        serde_json::to_value(document()).expect("the document is always JSON")
+    })
+}

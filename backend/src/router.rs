@@ -1,0 +1,75 @@
+//! The one list of routes, which is the OpenAPI document too.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, StatusCode, header},
+    middleware,
+    response::IntoResponse,
+    routing::get,
+};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    error::Error,
+    openapi,
+    routes::{biopsies, observations, outcomes, patients, predictions, service, session, therapies},
+    state::AppState,
+    telemetry,
+};
+
+/// The most a JSON body may hold.
+const BODY_LIMIT: usize = 256 * 1024;
+/// The longest a request may take; streams of events begin at once and are not bound by it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every documented operation.
+pub fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Base::openapi())
+        .routes(routes!(session::login))
+        .routes(routes!(session::refresh_session))
+        .routes(routes!(session::logout))
+        .routes(routes!(session::get_me))
+        .routes(routes!(service::get_openapi))
+}
+
+/// The whole service.
+pub fn router(state: AppState) -> Router {
+    let (documented, _) = documented().split_for_parts();
+    let api = documented
+        .merge(docs())
+        .fallback(|| async { Error::NotFound("address") })
+        .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        .route("/healthz", get(service::get_health))
+        .route("/readyz", get(service::get_readiness));
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(telemetry::trace))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    api.layer(layers).with_state(state)
+}
+
+/// The document, browsable; everything it loads comes from here.
+fn docs() -> Router<AppState> {
+    let config = utoipa_swagger_ui::Config::from("/api/v1/openapi.json")
+        .validator_url("none")
+        .persist_authorization(false);
+    SwaggerUi::new("/api/docs").config(config).into()
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    Error::Internal(anyhow::anyhow!("a handler panicked")).into_response()
+}

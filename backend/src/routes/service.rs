@@ -1,0 +1,30 @@
+//! Whether the service lives and is ready, and its own description.
+
+use axum::{extract::State, http::StatusCode};
+use serde_json::Value;
+
+use crate::{MIGRATOR, error::Result, extract::Json, openapi, state::AppState};
+
+/// Alive: the process answers.
+pub async fn get_health() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Ready: the database answers, its migrations are those of this binary, the network is loaded
+/// (the server does not start without one).
+pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> {
+    let expected = MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration());
+    let applied = crate::db::applied_migrations(&state.db).await?;
+    if applied < expected.count() as i64 {
+        let error = anyhow::anyhow!("the database lacks migrations: run `nephrocast migrate`");
+        return Err(crate::error::Error::Unavailable(error));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The OpenAPI document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", operation_id = "get_openapi",
+    responses((status = 200, description = "This document", body = Value)))]
+pub async fn get_openapi() -> Json<&'static Value> {
+    Json(openapi::json())
+}

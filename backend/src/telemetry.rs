@@ -1,0 +1,63 @@
+//! Logs and request ids. No patient data, no secret is ever logged.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use uuid::Uuid;
+
+/// The header that carries the request's id, in and out.
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT_REQUEST: String;
+}
+
+/// The id of the request that is being answered, if one is.
+pub fn request_id() -> Option<String> {
+    CURRENT_REQUEST.try_with(Clone::clone).ok()
+}
+
+/// Starts logging to standard error, as JSON lines; `filter` is in env-filter syntax.
+pub fn start(filter: &str) {
+    tracing_subscriber::registry()
+        .with(EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")))
+        .with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr))
+        .init();
+}
+
+/// Gives every request an id (NGINX's, if it is a plain one), answers with it, and logs one line.
+/// The line names the matched route, not the path: an identifier stays out of the log.
+pub async fn trace(request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| (8..=64).contains(&id.len()) && id.bytes().all(is_plain))
+        .map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned);
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map_or("unmatched", axum::extract::MatchedPath::as_str)
+        .to_owned();
+    let span = tracing::info_span!("request", id, %method, route);
+    let header = HeaderValue::from_str(&id).expect("a plain id is a header value");
+    let answer = async {
+        let started = std::time::Instant::now();
+        let mut response = next.run(request).await;
+        let milliseconds = started.elapsed().as_millis() as u64;
+        tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        response.headers_mut().insert(REQUEST_ID.clone(), header);
+        response
+    };
+    CURRENT_REQUEST.scope(id, answer.instrument(span)).await
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
+}
