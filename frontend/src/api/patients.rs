@@ -1,0 +1,67 @@
+//! Patients' records.
+
+use shared::{
+    id::PatientId,
+    page::Page,
+    patient::{NewPatient, Patient, PatientListItem, PatientPatch},
+};
+
+use super::{Call, Result, query, request};
+
+/// Which patients to list, and in which order. Empty text means the server's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Part of a name or of a medical record number.
+    pub q: String,
+    /// `name`, `-risk`, `egfr` or `-updated_at`.
+    pub sort: String,
+    /// `low`, `moderate`, `high` or `very_high`.
+    pub risk_category: String,
+    /// Archived records instead of those in use.
+    pub archived: bool,
+    /// Where the previous page ended.
+    pub cursor: String,
+}
+
+impl ListQuery {
+    /// As a query string, `?` included: the same in the API's address and in the page's.
+    pub fn query(&self) -> String {
+        query(&[
+            ("q", &self.q),
+            ("sort", &self.sort),
+            ("risk_category", &self.risk_category),
+            ("archived", if self.archived { "true" } else { "" }),
+            ("cursor", &self.cursor),
+        ])
+    }
+}
+
+/// One page of the list.
+pub async fn list(wanted: &ListQuery) -> Result<Page<PatientListItem>> {
+    request(Call::get(format!("/patients{}", wanted.query()))).await
+}
+
+/// A new record.
+pub async fn create(new: &NewPatient) -> Result<Patient> {
+    request(Call::create("/patients", new)).await
+}
+
+/// One record.
+pub async fn read(id: PatientId) -> Result<Patient> {
+    request(Call::get(format!("/patients/{id}"))).await
+}
+
+/// Changes a record that was read at `version`.
+pub async fn update(id: PatientId, version: i32, patch: &PatientPatch) -> Result<Patient> {
+    request(Call::patch(format!("/patients/{id}"), version, patch)).await
+}
+
+/// Takes a record out of use; it stays whole and can be restored.
+pub async fn archive(id: PatientId, version: i32) -> Result<()> {
+    request(Call::delete(format!("/patients/{id}")).if_match(version)).await
+}
+
+/// Takes an archived record into use again.
+pub async fn restore(id: PatientId) -> Result<Patient> {
+    request(Call::post(format!("/patients/{id}/restore"))).await
+}

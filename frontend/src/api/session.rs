@@ -1,0 +1,20 @@
+//! Signing in, staying signed in, signing out.
+
+use shared::session::{Credentials, SignedIn};
+
+use super::{Call, Result, request};
+
+/// Signs in; the refresh token comes as a cookie that no script can read.
+pub async fn login(credentials: &Credentials) -> Result<SignedIn> {
+    request(Call::post("/auth/login").json(credentials).unsigned()).await
+}
+
+/// A new access token for the cookie's refresh token.
+pub async fn refresh() -> Result<SignedIn> {
+    request(Call::post("/auth/refresh").unsigned()).await
+}
+
+/// Ends the session of the cookie.
+pub async fn logout() -> Result<()> {
+    request(Call::post("/auth/logout").unsigned()).await
+}

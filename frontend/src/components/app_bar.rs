@@ -1,0 +1,73 @@
+//! The bar on top: where one is, where one can go, who one is.
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_router::components::A;
+use shared::{access::Permission, user::User};
+
+use super::{logo::Logo, theme_switch::ThemeSwitch};
+use crate::session;
+
+/// The bar on top of every page.
+#[component]
+pub fn AppBar() -> impl IntoView {
+    let user = Memo::new(|_| session::user());
+    view! {
+        <header class="bar">
+            <div class="bar-inner">
+                <A href="/" attr:class="brand">
+                    <Logo />
+                    <span>"Nephrocast"</span>
+                </A>
+                <nav class="bar-nav" aria-label="Main">
+                    {move || user.get().map(|user| view! { <RecordLinks user /> })}
+                    <A href="/about">"About"</A>
+                </nav>
+                <div class="bar-end">
+                    <ThemeSwitch />
+                    {move || user.get().map(|user| view! { <AccountMenu user /> })}
+                </div>
+            </div>
+        </header>
+    }
+}
+
+/// Links to the records that the person may see.
+#[component]
+fn RecordLinks(user: User) -> impl IntoView {
+    let list = user.role.allows(Permission::ListPatients);
+    let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
+    view! {
+        {list.then(|| view! { <A href="/patients">"Patients"</A> })}
+        {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
+    }
+}
+
+/// Who is signed in, and the way out.
+#[component]
+fn AccountMenu(user: User) -> impl IntoView {
+    let initials: String = user
+        .display_name
+        .split_whitespace()
+        .filter_map(|word| word.chars().next())
+        .take(2)
+        .collect();
+    view! {
+        <button type="button" class="account" popovertarget="account-menu" aria-label="Account">
+            <span class="avatar" aria-hidden="true">{initials}</span>
+        </button>
+        <div id="account-menu" class="menu" popover="auto">
+            <p class="menu-head">
+                <strong>{user.display_name.clone()}</strong>
+                <span>{user.email.clone()}</span>
+                <span class="badge badge-quiet">{user.role.label()}</span>
+            </p>
+            <button
+                type="button"
+                class="btn btn-wide"
+                on:click=|_| spawn_local(session::sign_out())
+            >
+                "Sign out"
+            </button>
+        </div>
+    }
+}

@@ -1,0 +1,138 @@
+//! The lines of the patient list; on a phone each becomes a card.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use shared::patient::{LatestRisk, LatestValue, PatientListItem, Sex};
+
+use super::badges::{KdigoBadge, RiskBadge, source_label};
+use crate::format;
+
+/// A table of patients; each line leads to the patient.
+#[component]
+pub fn PatientTable(
+    /// The lines.
+    items: RwSignal<Vec<PatientListItem>>,
+) -> impl IntoView {
+    // Roles are spelled out because the cards of the narrow layout are not displayed as a table.
+    view! {
+        <div class="table-scroll">
+            <table class="table patients" role="table">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th scope="col" role="columnheader">"Patient"</th>
+                        <th scope="col" role="columnheader">"Age, sex"</th>
+                        <th scope="col" role="columnheader">"KDIGO"</th>
+                        <th scope="col" role="columnheader" class="number">"eGFR"</th>
+                        <th scope="col" role="columnheader" class="number">"uACR"</th>
+                        <th scope="col" role="columnheader" class="number">"2 years"</th>
+                        <th scope="col" role="columnheader" class="number">"5 years"</th>
+                        <th scope="col" role="columnheader">"Risk"</th>
+                        <th scope="col" role="columnheader">"Last value"</th>
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">
+                    <For each=move || items.get() key=|item| item.id let:item>
+                        <Line item />
+                    </For>
+                </tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn Line(item: PatientListItem) -> impl IntoView {
+    let age = format::age_years(item.birth_date, format::today());
+    let sex = match item.sex {
+        Sex::Female => "female",
+        Sex::Male => "male",
+    };
+    let latest = item.egfr.iter().chain(&item.uacr).map(|value| value.effective_at).max();
+    let risk = item.risk.clone();
+    view! {
+        <tr role="row">
+            <th scope="row" role="rowheader" class="cell-name">
+                <A href=format!("/patients/{}", item.id) attr:class="row-link">
+                    {item.family_name} ", " {item.given_name}
+                </A>
+                <span class="fine mrn">
+                    {item.mrn}
+                    {item.archived_at.map(|_| view! {
+                        " " <span class="badge badge-quiet">"Archived"</span>
+                    })}
+                </span>
+            </th>
+            <td role="cell" class="cell-age nowrap">{age} <span class="muted">" y, " {sex}</span></td>
+            <td role="cell" class="cell-kdigo">
+                {item.kdigo.map_or_else(
+                    || view! { <Nothing /> }.into_any(),
+                    |kdigo| view! { <KdigoBadge kdigo /> }.into_any(),
+                )}
+            </td>
+            <td role="cell" class="cell-egfr number" data-label="eGFR"><Value value=item.egfr decimals=0 /></td>
+            <td role="cell" class="cell-uacr number" data-label="uACR"><Value value=item.uacr decimals=0 /></td>
+            <Risk risk />
+            <td role="cell" class="cell-last nowrap" data-label="Last value">
+                {latest.map_or_else(
+                    || view! { <Nothing /> }.into_any(),
+                    |moment| view! {
+                        <span class="muted" title=format::date_of(moment)>{format::ago(moment)}</span>
+                    }.into_any(),
+                )}
+            </td>
+        </tr>
+    }
+}
+
+/// A value, its unit and its day.
+#[component]
+fn Value(value: Option<LatestValue>, decimals: u32) -> impl IntoView {
+    value.map_or_else(
+        || view! { <Nothing /> }.into_any(),
+        |value| {
+            view! {
+                <span class="value" title=format::date_of(value.effective_at)>
+                    <strong>{format::number(value.value, decimals)}</strong>
+                    <span class="unit">" " {format::unit(&value.unit)}</span>
+                </span>
+            }
+            .into_any()
+        },
+    )
+}
+
+/// The three cells of the latest prediction.
+#[component]
+fn Risk(risk: Option<LatestRisk>) -> impl IntoView {
+    let Some(risk) = risk else {
+        return view! {
+            <td role="cell" class="cell-risk2 number" data-label="2 years"><Nothing /></td>
+            <td role="cell" class="cell-risk5 number" data-label="5 years"><Nothing /></td>
+            <td role="cell" class="cell-category"><span class="badge badge-quiet">"Not predicted"</span></td>
+        }
+        .into_any();
+    };
+    let source = source_label(risk.source);
+    view! {
+        <td role="cell" class="cell-risk2 number" data-label="2 years">{format::percent(risk.risk_2y)}</td>
+        <td role="cell" class="cell-risk5 number" data-label="5 years">
+            <strong>{format::percent(risk.risk_5y)}</strong>
+        </td>
+        <td role="cell" class="cell-category nowrap">
+            <span title=format!("Predicted {}", format::date_of(risk.predicted_at))>
+                <RiskBadge category=risk.category />
+                <span class="fine source-mark">" " {source}</span>
+            </span>
+        </td>
+    }
+    .into_any()
+}
+
+/// Nothing known, said so to those who do not see the dash.
+#[component]
+fn Nothing() -> impl IntoView {
+    view! {
+        <span class="muted" aria-hidden="true">"–"</span>
+        <span class="visually-hidden">"unknown"</span>
+    }
+}

@@ -1,0 +1,56 @@
+//! A problem, said plainly, with what can be done about it.
+
+use leptos::prelude::*;
+use shared::problem::Problem;
+
+/// A problem in place of content.
+#[component]
+pub fn ProblemNote(
+    /// What went wrong.
+    problem: Problem,
+    /// Tries again, where that makes sense.
+    #[prop(optional, into)]
+    retry: Option<Callback<()>>,
+) -> impl IntoView {
+    view! {
+        <div class="notice notice-error" role="alert">
+            <p class="notice-title">{problem.title}</p>
+            {problem.detail.map(|detail| view! { <p>{detail}</p> })}
+            {problem.instance.map(|id| {
+                view! { <p class="fine">"Request " <code>{id}</code></p> }
+            })}
+            {retry.map(|retry| {
+                view! {
+                    <button type="button" class="btn" on:click=move |_| retry.run(())>
+                        "Try again"
+                    </button>
+                }
+            })}
+        </div>
+    }
+}
+
+/// Above a form: what was wrong with the last attempt, every faulty field included.
+#[component]
+pub fn FormProblem(
+    /// The last attempt's problem, if it failed.
+    #[prop(into)]
+    problem: Signal<Option<Problem>>,
+) -> impl IntoView {
+    move || {
+        problem.get().map(|problem| {
+            let messages: Vec<_> = problem
+                .errors
+                .iter()
+                .map(|error| view! { <li>{error.message.clone()}</li> })
+                .collect();
+            view! {
+                <div class="notice notice-error" role="alert">
+                    <p class="notice-title">{problem.title.clone()}</p>
+                    {problem.detail.clone().map(|detail| view! { <p>{detail}</p> })}
+                    {(!messages.is_empty()).then(|| view! { <ul>{messages}</ul> })}
+                </div>
+            }
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Numbers, units, dates and ages for people, in the browser's own language.
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use js_sys::{Array, Date, Function, Intl, Object, Reflect};
+use wasm_bindgen::JsValue;
+
+/// Now, by the browser's clock: the one place where the SPA reads it.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(Date::now() as i64).unwrap_or_default()
+}
+
+/// Today in the browser's time zone.
+pub fn today() -> NaiveDate {
+    local_date(now())
+}
+
+/// The calendar day of a moment in the browser's time zone.
+pub fn local_date(moment: DateTime<Utc>) -> NaiveDate {
+    let date = js_date(moment);
+    let year = date.get_full_year().cast_signed();
+    NaiveDate::from_ymd_opt(year, date.get_month() + 1, date.get_date()).unwrap_or_default()
+}
+
+/// A calendar day, such as `5 Mar 2024`.
+pub fn date(day: NaiveDate) -> String {
+    let date = Date::new_with_year_month_day(
+        u32::try_from(day.year()).unwrap_or_default(),
+        day.month0().cast_signed(),
+        day.day().cast_signed(),
+    );
+    in_format(&date, &[("dateStyle", "medium")])
+}
+
+/// The day of a moment in the browser's time zone, such as `5 Mar 2024`.
+pub fn date_of(moment: DateTime<Utc>) -> String {
+    in_format(&js_date(moment), &[("dateStyle", "medium")])
+}
+
+/// A moment, such as `5 Mar 2024, 14:30`.
+pub fn date_time(moment: DateTime<Utc>) -> String {
+    in_format(&js_date(moment), &[("dateStyle", "medium"), ("timeStyle", "short")])
+}
+
+/// How long ago a moment was, such as `3 days ago`, `2 months ago`.
+pub fn ago(moment: DateTime<Utc>) -> String {
+    let days = (today() - local_date(moment)).num_days();
+    let (amount, unit) = match days {
+        ..=13 => (days, "day"),
+        14..=59 => (days / 7, "week"),
+        60..=729 => (days / 30, "month"),
+        _ => (days / 365, "year"),
+    };
+    let options = options(&[("numeric", "auto")]);
+    let format = Intl::RelativeTimeFormat::new(&locales(), &options);
+    format.format(-(amount as f64), unit).into()
+}
+
+/// Completed years between a birth date and a day.
+pub fn age_years(birth: NaiveDate, on: NaiveDate) -> u32 {
+    on.years_since(birth).unwrap_or_default()
+}
+
+/// A number with exactly so many decimals.
+pub fn number(value: f64, decimals: u32) -> String {
+    let options = Object::new();
+    set(&options, "minimumFractionDigits", &decimals.into());
+    set(&options, "maximumFractionDigits", &decimals.into());
+    localised(value, &options)
+}
+
+/// A number with three significant digits, as laboratories report.
+pub fn measured(value: f64) -> String {
+    let decimals = match value.abs() {
+        100.0.. => 0,
+        10.0..100.0 => 1,
+        1.0..10.0 => 2,
+        _ => 3,
+    };
+    let options = Object::new();
+    set(&options, "maximumFractionDigits", &decimals.into());
+    localised(value, &options)
+}
+
+/// A value with its unit, such as `28 mL/min/1.73 m²`.
+pub fn quantity(value: f64, ucum: &str) -> String {
+    format!("{}\u{a0}{}", measured(value), unit(ucum))
+}
+
+/// A UCUM unit as people write it.
+pub fn unit(ucum: &str) -> String {
+    match ucum {
+        "mL/min/{1.73_m2}" => "mL/min/1.73\u{a0}m²".to_owned(),
+        "mm[Hg]" => "mmHg".to_owned(),
+        "10*9/L" => "10⁹/L".to_owned(),
+        "kg/m2" => "kg/m²".to_owned(),
+        _ => ucum.replace('u', "µ").replace("meq", "mEq"),
+    }
+}
+
+/// A probability from 0 to 1 as a percentage: one decimal under 10 %, none above 99.5 %.
+pub fn percent(probability: f64) -> String {
+    let options = Object::new();
+    set(&options, "style", &"percent".into());
+    let decimals: u32 = u32::from(probability < 0.995);
+    set(&options, "minimumFractionDigits", &decimals.into());
+    set(&options, "maximumFractionDigits", &decimals.into());
+    if 0.0 < probability && probability < 0.0005 {
+        return format!("<\u{a0}{}", localised(0.001, &options));
+    }
+    localised(probability, &options)
+}
+
+fn js_date(moment: DateTime<Utc>) -> Date {
+    Date::new(&(moment.timestamp_millis() as f64).into())
+}
+
+fn in_format(date: &Date, wanted: &[(&str, &str)]) -> String {
+    called(&Intl::DateTimeFormat::new(&locales(), &options(wanted)).format(), date)
+}
+
+fn localised(value: f64, options: &Object) -> String {
+    called(&Intl::NumberFormat::new(&locales(), options).format(), &value.into())
+}
+
+fn called(format: &Function, value: &JsValue) -> String {
+    let text = format.call1(&JsValue::UNDEFINED, value).ok();
+    text.and_then(|text| text.as_string()).unwrap_or_default()
+}
+
+/// No locale named: the browser's own.
+fn locales() -> Array {
+    Array::new()
+}
+
+fn options(wanted: &[(&str, &str)]) -> Object {
+    let object = Object::new();
+    for (name, value) in wanted {
+        set(&object, name, &(*value).into());
+    }
+    object
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) {
+    // Setting a property of a plain object cannot fail.
+    let _ = Reflect::set(object, &name.into(), value);
+}

@@ -1,0 +1,11 @@
+//! The Nephrocast single-page application, in reading order.
+
+pub mod app;
+pub mod pages;
+
+pub mod components;
+
+pub mod api;
+pub mod session;
+
+pub mod format;

@@ -1,0 +1,9 @@
+//! One module for each page.
+
+pub mod about;
+pub mod home;
+pub mod not_found;
+pub mod patient;
+pub mod patient_form;
+pub mod patients;
+pub mod sign_in;

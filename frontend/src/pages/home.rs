@@ -1,0 +1,29 @@
+//! `/`: straight on to where the person's work is.
+
+use leptos::prelude::*;
+use leptos_router::components::Redirect;
+use shared::{access::Permission, user::User};
+
+use crate::components::guard::Guard;
+use crate::session;
+
+/// Leads everybody to their first page.
+#[component]
+pub fn HomePage() -> impl IntoView {
+    view! {
+        <Guard needs=Permission::UseOwnAccount>
+            {move || session::user().map(|user| view! { <Redirect path=first_page(&user) /> })}
+        </Guard>
+    }
+}
+
+/// Where a person's work is.
+pub fn first_page(user: &User) -> String {
+    if user.role.allows(Permission::ListPatients) {
+        return "/patients".to_owned();
+    }
+    match user.patient_id {
+        Some(id) if user.role.allows(Permission::ReadPatients) => format!("/patients/{id}"),
+        _ => "/about".to_owned(),
+    }
+}

@@ -1,0 +1,274 @@
+//! Registering a patient, and changing what is recorded about one.
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    components::A,
+    hooks::{use_navigate, use_params_map},
+};
+use shared::{
+    id::PatientId,
+    patient::{NewPatient, Patient},
+    problem::{Problem, ProblemKind},
+};
+
+use crate::{
+    api,
+    components::{
+        async_view::AsyncView,
+        patient_draft::{Conflict, Draft, FromRecord, merge, patch},
+        patient_fields::PatientFields,
+        problem_note::FormProblem,
+    },
+    format,
+};
+
+/// Registers a patient.
+#[component]
+pub fn NewPatientPage() -> impl IntoView {
+    let draft = Draft::empty();
+    let problem = RwSignal::new(None::<Problem>);
+    let navigate = use_navigate();
+    let save = Action::new_local(move |(): &()| {
+        let navigate = navigate.clone();
+        async move {
+            problem.set(None);
+            let created = match draft.read() {
+                Ok(new) => api::patients::create(&new).await,
+                Err(incomplete) => Err(incomplete),
+            };
+            match created {
+                Ok(patient) => {
+                    navigate(&format!("/patients/{}", patient.id), NavigateOptions::default())
+                }
+                Err(failed) => show(problem, failed),
+            }
+        }
+    });
+    view! {
+        <div class="page page-narrow">
+            <h1>"New patient"</h1>
+            <PatientForm draft problem save back="/patients".to_owned() verb="Register" />
+        </div>
+    }
+}
+
+/// Changes a patient's facts.
+#[component]
+pub fn EditPatientPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")));
+    let patient = LocalResource::new(move || {
+        let id = id.get().and_then(|id| id.parse::<PatientId>().ok());
+        async move {
+            match id {
+                Some(id) => api::patients::read(id).await,
+                None => Err(Problem::new(ProblemKind::NotFound)),
+            }
+        }
+    });
+    view! {
+        <div class="page page-narrow">
+            <AsyncView resource=patient rows=8 render=|patient| view! { <EditPatient patient /> } />
+        </div>
+    }
+}
+
+#[component]
+fn EditPatient(patient: Patient) -> impl IntoView {
+    let id = patient.id;
+    let draft = Draft::of(&patient);
+    let name = format!("{} {}", patient.given_name, patient.family_name);
+    let recorded = RwSignal::new(patient);
+    let problem = RwSignal::new(None::<Problem>);
+    let newer = RwSignal::new(None::<Vec<Conflict>>);
+    let page = format!("/patients/{id}");
+    let navigate = use_navigate();
+    let save = Action::new_local(move |(): &()| {
+        let navigate = navigate.clone();
+        async move {
+            problem.set(None);
+            newer.set(None);
+            let saved = match draft.read() {
+                Ok(ours) => save_changes(recorded, &ours).await,
+                Err(incomplete) => Err(incomplete),
+            };
+            match saved {
+                Ok(()) => navigate(&format!("/patients/{id}"), NavigateOptions::default()),
+                Err(stale) if stale.kind == ProblemKind::Stale => {
+                    match catch_up(recorded, draft).await {
+                        Ok(conflicts) => newer.set(Some(conflicts)),
+                        Err(failed) => show(problem, failed),
+                    }
+                }
+                Err(failed) => show(problem, failed),
+            }
+        }
+    });
+    view! {
+        <div class="page-head">
+            <h1>"Facts about " {name}</h1>
+        </div>
+        {move || newer.get().map(|conflicts| {
+            let changed_at = recorded.with_untracked(|recorded| recorded.updated_at);
+            view! { <ChangedMeanwhile conflicts changed_at /> }
+        })}
+        <PatientForm draft problem save back=page verb="Save" />
+        <Archive recorded />
+    }
+}
+
+/// The form itself, the same for a new patient and a known one.
+#[component]
+fn PatientForm(
+    draft: Draft,
+    problem: RwSignal<Option<Problem>>,
+    save: Action<(), ()>,
+    back: String,
+    verb: &'static str,
+) -> impl IntoView {
+    let pending = save.pending();
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if !pending.get_untracked() {
+            save.dispatch_local(());
+        }
+    };
+    // The browser's own checks would stop at the first field: ours name them all.
+    view! {
+        <form class="stack" novalidate=true on:submit=submit>
+            <div id="form-problem" tabindex="-1"><FormProblem problem /></div>
+            <PatientFields draft problem />
+            <div class="form-actions">
+                <button
+                    type="submit"
+                    class="btn btn-primary"
+                    aria-disabled=move || pending.get().to_string()
+                >
+                    {move || {
+                        pending.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })
+                    }}
+                    {verb}
+                </button>
+                <A href=back attr:class="btn btn-quiet">"Cancel"</A>
+            </div>
+        </form>
+    }
+}
+
+/// Somebody else was faster: what they changed is in the form now, and the own changes still are.
+#[component]
+fn ChangedMeanwhile(
+    conflicts: Vec<Conflict>,
+    changed_at: chrono::DateTime<chrono::Utc>,
+) -> impl IntoView {
+    let differing: Vec<_> = conflicts
+        .into_iter()
+        .map(|Conflict { label, theirs, ours }| {
+            view! {
+                <li>
+                    <strong>{label}</strong> ": recorded now as “" {theirs} "”, yours is “" {ours} "”"
+                </li>
+            }
+        })
+        .collect();
+    let overlap = !differing.is_empty();
+    view! {
+        <div class="notice notice-warning" role="alert" id="newer" tabindex="-1">
+            <p class="notice-title">"Somebody changed this record while you were editing"</p>
+            <p>
+                {format!("It was last changed on {}. ", format::date_time(changed_at))}
+                "Their changes are in the form below now, and yours are kept. Nothing of yours has \
+                been saved yet."
+            </p>
+            {overlap.then(|| view! {
+                <p>"You both changed:"</p>
+                <ul>{differing}</ul>
+            })}
+            <p>"Look it over, then press Save again to keep what the form shows."</p>
+        </div>
+    }
+}
+
+/// Taking a record out of use, and into use again.
+#[component]
+fn Archive(recorded: RwSignal<Patient>) -> impl IntoView {
+    let problem = RwSignal::new(None::<Problem>);
+    let toggle = Action::new_local(move |archive: &bool| {
+        let archive = *archive;
+        async move {
+            problem.set(None);
+            let (id, version) = recorded.with_untracked(|patient| (patient.id, patient.version));
+            let changed = if archive {
+                match api::patients::archive(id, version).await {
+                    Ok(()) => api::patients::read(id).await,
+                    Err(failed) => Err(failed),
+                }
+            } else {
+                api::patients::restore(id).await
+            };
+            match changed {
+                Ok(patient) => recorded.set(patient),
+                Err(failed) => problem.set(Some(failed)),
+            }
+        }
+    });
+    let pending = toggle.pending();
+    let archived_at = move || recorded.with(|patient| patient.archived_at);
+    view! {
+        <section class="card stack-tight" aria-labelledby="archive">
+            <h2 id="archive">{move || if archived_at().is_some() { "Archived" } else { "Archive" }}</h2>
+            <FormProblem problem />
+            <p class="muted" role="status">
+                {move || match archived_at() {
+                    Some(moment) => {
+                        format!("Out of use since {}. Everything in it is kept.", format::date_time(moment))
+                    }
+                    None => "Takes the record out of the list. Everything in it is kept, and it can \
+                             be restored at any time."
+                        .to_owned(),
+                }}
+            </p>
+            <div>
+                <button
+                    type="button"
+                    class="btn"
+                    class:btn-danger=move || archived_at().is_none()
+                    disabled=move || pending.get()
+                    on:click=move |_| {
+                        toggle.dispatch_local(archived_at().is_none());
+                    }
+                >
+                    {move || if archived_at().is_some() { "Restore this record" } else { "Archive this record" }}
+                </button>
+            </div>
+        </section>
+    }
+}
+
+/// Sends what differs from the record; nothing, if nothing does.
+async fn save_changes(recorded: RwSignal<Patient>, ours: &NewPatient) -> api::Result<()> {
+    let (id, version, base) = recorded
+        .with_untracked(|patient| (patient.id, patient.version, NewPatient::from_record(patient)));
+    if *ours == base {
+        return Ok(());
+    }
+    api::patients::update(id, version, &patch(&base, ours)).await.map(|_| ())
+}
+
+/// Loads the newer record and brings the form up to it; answers what both sides changed.
+async fn catch_up(recorded: RwSignal<Patient>, draft: Draft) -> api::Result<Vec<Conflict>> {
+    let newer = api::patients::read(recorded.with_untracked(|patient| patient.id)).await?;
+    let base = recorded.with_untracked(NewPatient::from_record);
+    let ours = draft.read()?;
+    let (merged, conflicts) = merge(&base, &ours, &NewPatient::from_record(&newer));
+    draft.take(merged);
+    recorded.set(newer);
+    Ok(conflicts)
+}
+
+/// Shows a problem above the form and moves there, so that nobody waits for what will not come.
+fn show(problem: RwSignal<Option<Problem>>, failed: Problem) {
+    problem.set(Some(failed));
+    crate::app::focus("form-problem");
+}

@@ -1,0 +1,210 @@
+//! Who is signed in. The access token lives here, in memory, and nowhere else; the refresh token
+//! is a cookie that no script can read.
+
+use std::{cell::RefCell, rc::Rc};
+
+use futures::{
+    FutureExt,
+    channel::oneshot,
+    future::{LocalBoxFuture, Shared},
+};
+use leptos::prelude::*;
+use shared::{
+    access::Permission,
+    problem::{Problem, ProblemKind},
+    session::{Credentials, SignedIn},
+    user::User,
+};
+
+use crate::api::{self, Result};
+
+/// A token is renewed when it has less than this left, so that it does not expire on its way.
+const MARGIN_MS: f64 = 30_000.0;
+
+/// Where the person stands with the server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// The page has just been loaded: the cookie is being tried.
+    Starting,
+    /// The cookie could not be tried.
+    Unreachable(Problem),
+    /// Nobody is signed in.
+    SignedOut {
+        /// The person chose to leave, so the page they left is not where they want back to.
+        on_purpose: bool,
+    },
+    /// Somebody is.
+    SignedIn(User),
+}
+
+/// An access token and when it ends, in milliseconds of the browser's clock.
+struct Token {
+    text: String,
+    ends_at_ms: f64,
+}
+
+type Renewal = Shared<LocalBoxFuture<'static, Result<()>>>;
+
+/// The one session of the page.
+struct Session {
+    standing: ArcRwSignal<Standing>,
+    /// The session ended on the server while the page was in use: a dialog asks to sign in again.
+    expired: ArcRwSignal<bool>,
+    token: RefCell<Option<Token>>,
+    /// The renewal on its way, shared by all the calls that need it.
+    renewal: RefCell<Option<Renewal>>,
+    /// Calls that wait for the dialog.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+}
+
+thread_local! {
+    static SESSION: Rc<Session> = Rc::new(Session {
+        standing: ArcRwSignal::new(Standing::Starting),
+        expired: ArcRwSignal::new(false),
+        token: RefCell::new(None),
+        renewal: RefCell::new(None),
+        waiting: RefCell::new(Vec::new()),
+    });
+}
+
+fn session() -> Rc<Session> {
+    SESSION.with(Rc::clone)
+}
+
+/// Where the person stands (reactive).
+pub fn standing() -> Standing {
+    session().standing.get()
+}
+
+/// Who is signed in (reactive).
+pub fn user() -> Option<User> {
+    match standing() {
+        Standing::SignedIn(user) => Some(user),
+        _ => None,
+    }
+}
+
+/// Whether whoever is signed in may do this (reactive). The server decides; this only hides.
+pub fn allows(permission: Permission) -> bool {
+    user().is_some_and(|user| user.role.allows(permission))
+}
+
+/// Whether the session ended while the page was in use (reactive).
+pub fn expired() -> bool {
+    session().expired.get()
+}
+
+/// Tries the cookie, so that a reload keeps the person signed in.
+pub async fn start() {
+    let session = session();
+    session.standing.set(Standing::Starting);
+    match renew().await {
+        Ok(()) => {}
+        Err(problem) if problem.kind == ProblemKind::NotSignedIn => {
+            session.standing.set(Standing::SignedOut { on_purpose: false });
+        }
+        Err(problem) => session.standing.set(Standing::Unreachable(problem)),
+    }
+}
+
+/// Signs in, at first or over the page after the session ended.
+pub async fn sign_in(credentials: &Credentials) -> Result<()> {
+    let signed_in = api::session::login(credentials).await?;
+    session().take_in(signed_in);
+    Ok(())
+}
+
+/// Signs out. The session on this page ends even if the server cannot be told.
+pub async fn sign_out() {
+    // A server that cannot be reached forgets the session by itself when it has been idle.
+    let _ = api::session::logout().await;
+    let session = session();
+    session.token.replace(None);
+    session.standing.set(Standing::SignedOut { on_purpose: true });
+    session.expired.set(false);
+    session.waiting.borrow_mut().clear();
+}
+
+/// A token that is still good for a call; waits for the dialog if the session has ended.
+pub async fn bearer() -> Result<String> {
+    let session = session();
+    if let Some(token) = session.fresh_token() {
+        return Ok(token);
+    }
+    match renew().await {
+        Err(problem) if problem.kind == ProblemKind::NotSignedIn => {
+            session.wait_for_dialog().await.ok_or(problem)?;
+        }
+        settled => settled?,
+    }
+    session.fresh_token().ok_or_else(|| Problem::new(ProblemKind::NotSignedIn))
+}
+
+/// Forgets a token that the server no longer takes, unless it has been renewed meanwhile.
+pub fn discard(text: &str) {
+    let session = session();
+    let mut token = session.token.borrow_mut();
+    if token.as_ref().is_some_and(|token| token.text == text) {
+        *token = None;
+    }
+}
+
+/// Renews the access token by the cookie; calls at the same time share one renewal.
+async fn renew() -> Result<()> {
+    let session = session();
+    let running = session.renewal.borrow().clone();
+    let renewal = running.unwrap_or_else(|| {
+        let renewal = renew_once().boxed_local().shared();
+        session.renewal.replace(Some(renewal.clone()));
+        renewal
+    });
+    renewal.await
+}
+
+async fn renew_once() -> Result<()> {
+    let renewed = api::session::refresh().await;
+    let session = session();
+    session.renewal.replace(None);
+    session.take_in(renewed?);
+    Ok(())
+}
+
+impl Session {
+    fn take_in(&self, signed_in: SignedIn) {
+        self.token.replace(Some(Token {
+            text: signed_in.access_token,
+            ends_at_ms: js_sys::Date::now() + f64::from(signed_in.expires_in) * 1000.0,
+        }));
+        // Equal users change nothing on the page: what is typed there stays.
+        let standing = Standing::SignedIn(signed_in.user);
+        if self.standing.with_untracked(|now| *now != standing) {
+            self.standing.set(standing);
+        }
+        if self.expired.get_untracked() {
+            self.expired.set(false);
+        }
+        for waiting in self.waiting.take() {
+            // Whoever waited may have left the page.
+            let _ = waiting.send(());
+        }
+    }
+
+    fn fresh_token(&self) -> Option<String> {
+        let token = self.token.borrow();
+        let token = token.as_ref()?;
+        (js_sys::Date::now() < token.ends_at_ms - MARGIN_MS).then(|| token.text.clone())
+    }
+
+    /// Opens the dialog and waits until the person signed in again; `None` if they left instead.
+    async fn wait_for_dialog(&self) -> Option<()> {
+        if self.standing.with_untracked(|now| !matches!(now, Standing::SignedIn(_))) {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.borrow_mut().push(sender);
+        if !self.expired.get_untracked() {
+            self.expired.set(true);
+        }
+        receiver.await.ok()
+    }
+}
