@@ -1,0 +1,129 @@
+//! The course of eGFR: slope, rapid progression, suspicion of acute kidney injury.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::kdigo::g_category;
+
+/// One value of eGFR, mL/min/1.73 m².
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// When the sample was taken.
+    pub at: DateTime<Utc>,
+    /// The value.
+    pub egfr: f64,
+}
+
+/// A straight line through the steady values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slope {
+    /// mL/min/1.73 m² a year.
+    pub per_year: f64,
+    /// Lower end of the 95 % confidence interval.
+    pub lower: f64,
+    /// Upper end of the 95 % confidence interval.
+    pub upper: f64,
+    /// How many values it rests on.
+    pub values: usize,
+}
+
+const DAYS_PER_YEAR: f64 = 365.25;
+/// The shortest time that a slope may rest on.
+const SHORTEST: TimeDelta = TimeDelta::days(90);
+/// A fall of eGFR by this share within [`ACUTE_WINDOW`] suggests acute injury (Yeh et al. 2019).
+const ACUTE_FALL: f64 = 0.35;
+const ACUTE_WINDOW: TimeDelta = TimeDelta::days(180);
+/// A rise of creatinine to 1.5 times within 7 days (KDIGO 2012) is a fall of eGFR to
+/// 1.5^−1.2 = 0.615 of what it was (CKD-EPI 2021 above κ).
+const SEVEN_DAY_FALL: f64 = 0.385;
+
+fn years(span: TimeDelta) -> f64 {
+    span.num_seconds() as f64 / 86_400.0 / DAYS_PER_YEAR
+}
+
+/// Which values are suspected of acute kidney injury: a fall from the highest value of the 180
+/// days before by 35 % or more (within 7 days: 38.5 %), unless the new level has lasted since, for
+/// 90 days or more. Points must be in order of time.
+pub fn suspected_acute(points: &[Point]) -> Vec<bool> {
+    points
+        .iter()
+        .enumerate()
+        .map(|(index, point)| {
+            let before = &points[..index];
+            let fall_since = |window: TimeDelta| {
+                let recent = before.iter().filter(|earlier| point.at - earlier.at <= window);
+                let highest = recent.map(|earlier| earlier.egfr).fold(f64::NAN, f64::max);
+                1.0 - point.egfr / highest
+            };
+            let acute = ACUTE_FALL <= fall_since(ACUTE_WINDOW)
+                || SEVEN_DAY_FALL <= fall_since(TimeDelta::days(7));
+            acute && !lasts(point, &points[index + 1..])
+        })
+        .collect()
+}
+
+/// Whether the level of a value is confirmed 90 days or more later, with no recovery meanwhile.
+fn lasts(point: &Point, after: &[Point]) -> bool {
+    let confirmed = after.iter().any(|later| SHORTEST <= later.at - point.at);
+    confirmed && after.iter().all(|later| later.egfr < point.egfr * 1.25)
+}
+
+/// The least-squares slope of the values that are not suspected of acute kidney injury: three or
+/// more over 90 days or more, otherwise `None`.
+pub fn slope(points: &[Point]) -> Option<Slope> {
+    let acute = suspected_acute(points);
+    let steady: Vec<Point> =
+        points.iter().zip(acute).filter(|(_, acute)| !acute).map(|(point, _)| *point).collect();
+    let (first, last) = (steady.first()?, steady.last()?);
+    if steady.len() < 3 || last.at - first.at < SHORTEST {
+        return None;
+    }
+    let n = steady.len() as f64;
+    let x: Vec<f64> = steady.iter().map(|point| years(point.at - first.at)).collect();
+    let mean_x = x.iter().sum::<f64>() / n;
+    let mean_y = steady.iter().map(|point| point.egfr).sum::<f64>() / n;
+    let sxx: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
+    let sxy: f64 = x.iter().zip(&steady).map(|(x, p)| (x - mean_x) * (p.egfr - mean_y)).sum();
+    let per_year = sxy / sxx;
+    let residual = |(x, p): (&f64, &Point)| p.egfr - mean_y - per_year * (x - mean_x);
+    let squares: f64 = x.iter().zip(&steady).map(residual).map(|r| r.powi(2)).sum();
+    let error = (squares / (n - 2.0) / sxx).sqrt();
+    let half = student_t_975(steady.len() - 2) * error;
+    let (lower, upper) = (per_year - half, per_year + half);
+    Some(Slope { per_year, lower, upper, values: steady.len() })
+}
+
+/// The 97.5 % quantile of Student's t: exact to three digits, by table up to 10 degrees of
+/// freedom, then by the Cornish–Fisher expansion.
+fn student_t_975(degrees: usize) -> f64 {
+    const TABLE: [f64; 10] =
+        [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+    if let Some(quantile) = degrees.checked_sub(1).and_then(|index| TABLE.get(index)) {
+        return *quantile;
+    }
+    let z = 1.959_963_985_f64;
+    let d = degrees as f64;
+    z + (z.powi(3) + z) / (4.0 * d)
+        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * d * d)
+}
+
+/// Rapid progression (KDIGO): a slope under −5 a year whose interval excludes 0, or a fall of a
+/// category or more by 25 % or more that a second value confirms after 90 days or more.
+pub fn rapid_progression(points: &[Point]) -> bool {
+    let steep = slope(points).is_some_and(|slope| slope.per_year < -5.0 && slope.upper < 0.0);
+    steep || certain_drop(points)
+}
+
+/// A confirmed drop of category with a fall of 25 % or more within the last year.
+pub fn certain_drop(points: &[Point]) -> bool {
+    let Some(last) = points.last() else { return false };
+    let dropped = |from: &Point, to: &Point| {
+        g_category(from.egfr) < g_category(to.egfr) && to.egfr <= 0.75 * from.egfr
+    };
+    let confirming = points.iter().filter(|point| SHORTEST <= last.at - point.at);
+    confirming.clone().any(|earlier| {
+        let bases = points
+            .iter()
+            .filter(|base| base.at < earlier.at && earlier.at - base.at <= TimeDelta::days(366));
+        bases.into_iter().any(|base| dropped(base, earlier) && dropped(base, last))
+    })
+}
