@@ -1,6 +1,7 @@
 // Finishes what Trunk has built, in the folder where it is staged:
 // - the inline start script becomes a file, for a content security policy without inline scripts;
 // - the chart library becomes one file that only pages with charts load;
+// - scripts and styles are minified;
 // - everything that compresses gets a .gz beside it, which NGINX sends as it is.
 
 import { createHash } from "node:crypto";
@@ -8,6 +9,8 @@ import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+
+import { build, transform } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const staging = process.env.TRUNK_STAGING_DIR;
@@ -48,7 +51,6 @@ init({ module_or_path: ${JSON.stringify(wasm[1])} }).catch((error) => {
 async function bundleCharts(html) {
   const entry = join(here, "src", "charts", "charts.js");
   if (!existsSync(entry)) return html;
-  const { build } = await import("esbuild");
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
@@ -65,6 +67,17 @@ async function bundleCharts(html) {
   if (legal) writeFileSync(join(staging, "charts.LEGAL.txt"), legal.contents);
   const name = writeHashed("charts", "js", Buffer.from(code.contents));
   return html.replace("</head>", `<meta name="charts" content="/${name}"></head>`);
+}
+
+/** Minifies scripts and styles in place: their names already change with their content. */
+async function minify() {
+  for (const name of readdirSync(staging)) {
+    const loader = { ".js": "js", ".css": "css" }[extname(name)];
+    if (!loader || name.startsWith("charts-")) continue;
+    const path = join(staging, name);
+    const { code } = await transform(readFileSync(path, "utf8"), { loader, minify: true });
+    writeFileSync(path, code);
+  }
 }
 
 /** Puts a .gz beside everything that compresses, and answers each file's compressed size. */
@@ -85,8 +98,9 @@ const html = await bundleCharts(externaliseStart(readFileSync(indexPath, "utf8")
 if (/<script(?![^>]*\ssrc=)/.test(html) || /\sstyle=|<style/.test(html)) {
   throw new Error("index.html still holds an inline script or style: the policy forbids them");
 }
-writeFileSync(indexPath, html);
+writeFileSync(indexPath, html.replace(/<!--[\s\S]*?-->\s*/g, "").replace(/\n\s+/g, "\n"));
 
+if (release) await minify();
 const sizes = compress();
 const first = [...sizes].filter(([name]) => !name.startsWith("charts"));
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;

@@ -23,11 +23,11 @@ use crate::{
 
 /// Puts the page in place of the boot screen and tries the session's cookie.
 pub fn start() {
-    leptos::task::spawn_local(session::start());
     if let Some(boot) = document().get_element_by_id("boot") {
         boot.remove();
     }
     leptos::mount::mount_to_body(App);
+    leptos::task::spawn_local(session::start());
 }
 
 /// After a fault of the program nothing on the page answers any more: says so.
