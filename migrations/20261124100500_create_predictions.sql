@@ -6,9 +6,10 @@ create table predictions (
     status text not null check (status in ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     requested_by uuid not null references users (id),
     requested_at timestamptz not null,
-    -- A worker's claim: when it began, and until when nobody else may take the prediction.
+    -- How often a worker has taken it, and when one may take it next: at once when it is new, after
+    -- a pause when a try failed, and when the worker that has it must count as dead.
     attempts integer not null default 0,
-    lease_until timestamptz,
+    due_at timestamptz,
     completed_at timestamptz,
     model_name text,
     model_version text,
@@ -18,11 +19,11 @@ create table predictions (
     check ((status in ('succeeded', 'failed', 'cancelled')) = (completed_at is not null)),
     check ((status = 'succeeded') = (result is not null)),
     check ((status = 'failed') = (error is not null)),
-    check ((status = 'running') = (lease_until is not null))
+    check ((status in ('queued', 'running')) = (due_at is not null))
 );
 
-create index predictions_of_patient on predictions (patient_id, requested_at desc, id desc);
-create index predictions_open on predictions (requested_at, id) where status in ('queued', 'running');
+create index predictions_of_patient on predictions (patient_id, id desc);
+create index predictions_due on predictions (due_at, id) where status in ('queued', 'running');
 -- A second request while one is open answers the open one.
 create unique index predictions_one_open on predictions (patient_id) where status in ('queued', 'running');
 

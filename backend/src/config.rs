@@ -98,6 +98,46 @@ impl ServeConfig {
     }
 }
 
+/// A worker.
+#[derive(Args, Clone, Debug)]
+pub struct WorkerConfig {
+    /// Database settings.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Network settings.
+    #[command(flatten)]
+    pub model: ModelConfig,
+    /// How many jobs this worker does at the same time.
+    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub concurrency: u32,
+    /// Seconds that a worker has for a batch before others may take it to be dead.
+    #[arg(long, env = "NEPHROCAST_WORKER_LEASE_SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub lease_seconds: u32,
+    /// Seconds between looks for predictions that a dead worker left behind.
+    #[arg(long, env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub sweep_seconds: u32,
+}
+
+/// Demo data.
+#[derive(Args, Clone, Debug)]
+pub struct SeedConfig {
+    /// Database settings.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Network settings.
+    #[command(flatten)]
+    pub model: ModelConfig,
+    /// Which baseline KFRE uses: `north_america`, `other` or `united_kingdom`.
+    #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
+    pub kfre_region: KfreRegion,
+    /// Demo mode; without it no account with a well-known password is made.
+    #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
+    pub demo: bool,
+}
+
 fn region(text: &str) -> Result<KfreRegion, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .map_err(|_| "must be north_america, other or united_kingdom".to_owned())

@@ -19,3 +19,8 @@ pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     // The table belongs to the migrator and is not there when queries are checked at compile time.
     sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(db).await
 }
+
+/// The versions of the migrations that have been applied.
+pub async fn applied_versions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(db).await
+}

@@ -1,3 +1,206 @@
 //! `nephrocast`: serve, worker, migrate, seed, openapi.
 
-fn main() {}
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use backend::{
+    auth::password::Hasher,
+    clock::Clock,
+    config::{DatabaseConfig, ModelConfig, SeedConfig, ServeConfig, WorkerConfig},
+    jobs::{self, events::PredictionEvents, predict::Engine, worker},
+    openapi,
+    router::router,
+    seed,
+    state::{AppState, Settings},
+    telemetry,
+};
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand};
+use model::predictor::Predictor;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How long open requests may take to end after a stop.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Who is heading for kidney failure, why, and what the guidelines say to do.
+#[derive(Parser)]
+#[command(version, about, after_help = shared::INTENDED_USE)]
+struct Cli {
+    /// What is logged, in env-filter syntax.
+    #[arg(long, global = true, env = "NEPHROCAST_LOG",
+        default_value = "info,graphile_worker=warn,graphile_worker_queries=warn")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer the API.
+    Serve(ServeConfig),
+    /// Run predictions; start as many workers as wanted.
+    Worker(WorkerConfig),
+    /// Bring the database to this program's schema.
+    Migrate(DatabaseConfig),
+    /// Fill an empty database with demo accounts and fictional patients.
+    Seed(SeedConfig),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("no async runtime")),
+    };
+    let ended = runtime.block_on(run(cli));
+    // A computation that is still going belongs to a batch that somebody else will do.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    ended.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("nephrocast: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Openapi => {
+            print!("{}", openapi::text());
+            return Ok(());
+        }
+        Command::Serve(config) => {
+            telemetry::start(&cli.log);
+            serve(config).await
+        }
+        Command::Worker(config) => {
+            telemetry::start(&cli.log);
+            work(config).await
+        }
+        Command::Migrate(config) => {
+            telemetry::start(&cli.log);
+            jobs::migrate(&config.connect().await?).await
+        }
+        Command::Seed(config) => {
+            telemetry::start(&cli.log);
+            let db = config.database.connect().await?;
+            jobs::check_schema(&db).await?;
+            let predictor = load(&config.model)?;
+            anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
+            seed::run(&db, &Clock::machine(), predictor, config.kfre_region).await
+        }
+    }
+}
+
+async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    config.check()?;
+    let mut stop = stop_signal()?;
+    let listener = listen(config.listen).await?;
+    let state = state(&config).await?;
+    let events = state.events.clone();
+    tracing::info!(address = %config.listen, "listening");
+    let mut stopping = stop.clone();
+    let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
+        stopped(&mut stopping).await;
+        // Streams of events never end by themselves.
+        events.close();
+    });
+    let overtime = async {
+        stopped(&mut stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = server => ended.context("the server failed"),
+        () = overtime => {
+            tracing::warn!("some requests did not end in time");
+            Ok(())
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
+    let keys = config.keys()?;
+    let predictor = load(&config.model)?;
+    let db = config.database.connect().await?;
+    jobs::check_schema(&db).await?;
+    let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
+    let settings = Settings {
+        session_idle: TimeDelta::minutes(config.session_idle_minutes.into()),
+        session_limit: TimeDelta::hours(config.session_hours.into()),
+        kfre_region: config.kfre_region,
+    };
+    Ok(AppState {
+        db,
+        clock: Clock::machine(),
+        keys: Arc::new(keys),
+        hasher: Hasher::new()?,
+        predictor,
+        events,
+        settings: Arc::new(settings),
+    })
+}
+
+async fn work(config: WorkerConfig) -> anyhow::Result<()> {
+    let mut stop = stop_signal()?;
+    let predictor = load(&config.model)?;
+    let db = config.database.connect().await?;
+    jobs::check_schema(&db).await?;
+    let lease = TimeDelta::seconds(config.lease_seconds.into());
+    let engine = Engine::new(db, Clock::machine(), predictor, lease);
+    let pace = worker::Pace {
+        concurrency: config.concurrency as usize,
+        sweep: Duration::from_secs(config.sweep_seconds.into()),
+    };
+    tracing::info!("waiting for jobs");
+    let working = worker::run(engine, pace, stop.clone());
+    let overtime = async {
+        stopped(&mut stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = working => ended,
+        () = overtime => {
+            tracing::warn!("a batch did not end in time; another worker will do it");
+            Ok(())
+        }
+    }
+}
+
+fn load(config: &ModelConfig) -> anyhow::Result<Arc<Predictor>> {
+    let folder = &config.model_dir;
+    let predictor = Predictor::load(folder)
+        .with_context(|| format!("the network in {} cannot be loaded", folder.display()))?;
+    Ok(Arc::new(predictor))
+}
+
+/// Turns true at SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+        // The channel stays open for those who look later.
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}

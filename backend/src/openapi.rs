@@ -108,3 +108,10 @@ pub fn json() -> &'static Value {
         serde_json::to_value(document()).expect("the document is always JSON")
     })
 }
+
+/// The document as it is committed.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(json()).expect("the document is always JSON");
+    text.push('\n');
+    text
+}

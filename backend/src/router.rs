@@ -15,7 +15,10 @@ use tower_http::{
     catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
 };
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
@@ -28,6 +31,8 @@ use crate::{
 
 /// The most a JSON body may hold.
 const BODY_LIMIT: usize = 256 * 1024;
+/// The most a what-if may hold: 4000 values.
+const PREVIEW_LIMIT: usize = 1024 * 1024;
 /// The longest a request may take; streams of events begin at once and are not bound by it.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,6 +43,11 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(session::refresh_session))
         .routes(routes!(session::logout))
         .routes(routes!(session::get_me))
+        .routes(routes!(predictions::create_prediction, predictions::list_predictions))
+        .routes(routes!(predictions::preview_prediction).layer(DefaultBodyLimit::max(PREVIEW_LIMIT)))
+        .routes(routes!(predictions::get_prediction))
+        .routes(routes!(predictions::cancel_prediction))
+        .routes(routes!(predictions::stream_prediction))
         .routes(routes!(service::get_openapi))
 }
 

@@ -1,1 +1,1 @@
-//! Demo data.
+//! Demo data: accounts and fictional patients.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use model::predictor::Predictor;
 use shared::prediction::KfreRegion;
 use sqlx::PgPool;
 
@@ -23,6 +24,8 @@ pub struct AppState {
     pub keys: Arc<Keys>,
     /// Password hashing, bounded.
     pub hasher: Hasher,
+    /// The network.
+    pub predictor: Arc<Predictor>,
     /// News of predictions whose status changed.
     pub events: PredictionEvents,
     /// Settings.

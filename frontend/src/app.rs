@@ -105,6 +105,11 @@ fn skip_to_main(event: &leptos::ev::MouseEvent) {
     focus("main");
 }
 
+/// Names the page in the browser's tab. Never a patient's name: it would stay in the history.
+pub fn set_title(page: &str) {
+    document().set_title(&format!("{page} · Nephrocast"));
+}
+
 /// Moves the focus to an element, for those who do not see that the page has changed.
 pub fn focus(id: &str) {
     use wasm_bindgen::JsCast;

@@ -94,6 +94,11 @@ pub fn expired() -> bool {
     session().expired.get()
 }
 
+/// Whether the session has ended by now (not reactive).
+pub fn expired_now() -> bool {
+    session().expired.get_untracked()
+}
+
 /// Tries the cookie, so that a reload keeps the person signed in.
 pub async fn start() {
     let session = session();

@@ -115,3 +115,39 @@ pub async fn record(
     .await?;
     Ok(())
 }
+
+/// Adds many entries of one moment in one go.
+pub async fn record_all(
+    db: &mut PgConnection,
+    actor: &Actor,
+    events: &[Event],
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let actions: Vec<String> = events.iter().map(|event| event.action.to_owned()).collect();
+    let objects: Vec<Option<Uuid>> = events.iter().map(|event| event.object_id).collect();
+    let patients: Vec<Option<Uuid>> =
+        events.iter().map(|event| event.patient_id.map(|id| id.0)).collect();
+    let outcomes: Vec<Outcome> = events.iter().map(|event| event.outcome).collect();
+    let details: Vec<Option<Value>> = events.iter().map(|event| event.details.clone()).collect();
+    sqlx::query!(
+        "insert into audit_events
+            (at, actor_id, actor_role, session_id, address, request_id, action, object_id,
+             patient_id, outcome, details)
+        select $1, $2, $3, $4, $5, $6, entries.*
+        from unnest($7::text[], $8::uuid[], $9::uuid[], $10::text[], $11::jsonb[]) as entries",
+        at,
+        actor.user_id as Option<UserId>,
+        actor.role as Option<Role>,
+        actor.session_id as Option<SessionId>,
+        actor.address,
+        actor.request_id,
+        &actions,
+        objects as _,
+        patients as _,
+        outcomes as _,
+        details as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

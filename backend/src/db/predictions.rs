@@ -1,1 +1,541 @@
-//! SQL of predictions.
+//! Predictions: freezing inputs, requesting, reading, cancelling; and a worker's side of them:
+//! claiming many, storing what came out.
+
+use chrono::{DateTime, Months, NaiveDate, Utc};
+use serde_json::Value;
+use shared::{
+    clinical,
+    id::{PatientId, PredictionId, UserId},
+    observation::{ObservationCode, ObservationMethod},
+    outcome::OutcomeKind,
+    patient::Patient,
+    prediction::{
+        BiopsyInput, InputValue, KfreRegion, ModelVersion, Prediction, PredictionInputs,
+        PredictionResult, PredictionStatus, RiskCategory, RiskSource,
+    },
+    therapy::TherapyKind,
+};
+use sqlx::{PgConnection, PgExecutor, types::Json};
+use uuid::Uuid;
+
+/// How many years of values a prediction rests on.
+const YEARS: u32 = 5;
+/// The most values it rests on; the newest count.
+const MOST_VALUES: i64 = 4000;
+
+/// Everything a prediction rests on, as the record stands in this transaction.
+pub async fn freeze(
+    db: &mut PgConnection,
+    patient: &Patient,
+    region: KfreRegion,
+    now: DateTime<Utc>,
+) -> sqlx::Result<PredictionInputs> {
+    let as_of = now.date_naive();
+    Ok(PredictionInputs {
+        as_of,
+        age_years: clinical::age_on(patient.birth_date, as_of).unwrap_or(0),
+        sex: patient.sex,
+        diabetes: patient.diabetes,
+        hypertension: patient.hypertension,
+        cardiovascular_disease: patient.cardiovascular_disease,
+        heart_failure: patient.heart_failure,
+        smoker: patient.smoker,
+        renal_disease: patient.renal_disease,
+        region,
+        therapies: active_therapies(db, patient.id, as_of).await?,
+        biopsy: latest_biopsy(db, patient.id, as_of).await?,
+        outcomes: reached_outcomes(db, patient.id, as_of).await?,
+        values: recent_values(db, patient.id, now).await?,
+    })
+}
+
+async fn active_therapies(
+    db: &mut PgConnection,
+    patient: PatientId,
+    day: NaiveDate,
+) -> sqlx::Result<Vec<TherapyKind>> {
+    sqlx::query_scalar!(
+        r#"select distinct kind as "kind: TherapyKind"
+        from therapies
+        where patient_id = $1
+            and deleted_at is null
+            and started_on <= $2
+            and (ended_on is null or $2 <= ended_on)
+        order by 1"#,
+        patient as PatientId,
+        day,
+    )
+    .fetch_all(db)
+    .await
+}
+
+async fn latest_biopsy(
+    db: &mut PgConnection,
+    patient: PatientId,
+    day: NaiveDate,
+) -> sqlx::Result<Option<BiopsyInput>> {
+    let found = sqlx::query!(
+        "select performed_on, m, e, s, t, c
+        from biopsies
+        where patient_id = $1 and deleted_at is null and performed_on <= $2
+        order by performed_on desc, created_at desc
+        limit 1",
+        patient as PatientId,
+        day,
+    )
+    .fetch_optional(db)
+    .await?;
+    // The table's checks keep every score between 0 and 2.
+    let score = |score: Option<i16>| score.and_then(|score| u8::try_from(score).ok());
+    Ok(found.map(|row| BiopsyInput {
+        performed_on: row.performed_on,
+        m: score(row.m),
+        e: score(row.e),
+        s: score(row.s),
+        t: score(row.t),
+        c: score(row.c),
+    }))
+}
+
+async fn reached_outcomes(
+    db: &mut PgConnection,
+    patient: PatientId,
+    day: NaiveDate,
+) -> sqlx::Result<Vec<OutcomeKind>> {
+    sqlx::query_scalar!(
+        r#"select distinct kind as "kind: OutcomeKind"
+        from outcomes
+        where patient_id = $1 and occurred_on <= $2
+        order by 1"#,
+        patient as PatientId,
+        day,
+    )
+    .fetch_all(db)
+    .await
+}
+
+async fn recent_values(
+    db: &mut PgConnection,
+    patient: PatientId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<InputValue>> {
+    let since = now.checked_sub_months(Months::new(12 * YEARS)).unwrap_or(now);
+    let mut values = sqlx::query_as!(
+        InputValue,
+        r#"select code as "code: ObservationCode", value, unit, effective_at,
+            method as "method: ObservationMethod"
+        from observations
+        where patient_id = $1 and status = 'final' and $2 <= effective_at and effective_at <= $3
+        order by effective_at desc, id desc
+        limit $4"#,
+        patient as PatientId,
+        since,
+        now,
+        MOST_VALUES,
+    )
+    .fetch_all(db)
+    .await?;
+    values.reverse();
+    Ok(values)
+}
+
+/// Adds a prediction that waits for a worker.
+pub async fn insert(
+    db: &mut PgConnection,
+    id: PredictionId,
+    patient: PatientId,
+    requested_by: UserId,
+    inputs: &PredictionInputs,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into predictions
+            (id, patient_id, status, requested_by, requested_at, due_at, inputs)
+        values ($1, $2, 'queued', $3, $4, $4, $5)",
+        id as PredictionId,
+        patient as PatientId,
+        requested_by as UserId,
+        now,
+        Json(inputs) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct Row {
+    id: PredictionId,
+    patient_id: PatientId,
+    status: PredictionStatus,
+    requested_by: UserId,
+    requested_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    model_name: Option<String>,
+    model_version: Option<String>,
+    inputs: Json<PredictionInputs>,
+    result: Option<Json<PredictionResult>>,
+    error: Option<String>,
+}
+
+impl From<Row> for Prediction {
+    fn from(row: Row) -> Self {
+        let model = row.model_name.zip(row.model_version);
+        Self {
+            id: row.id,
+            patient_id: row.patient_id,
+            status: row.status,
+            requested_by: row.requested_by,
+            requested_at: row.requested_at,
+            completed_at: row.completed_at,
+            model: model.map(|(name, version)| ModelVersion { name, version }),
+            inputs: row.inputs.0,
+            result: row.result.map(|result| result.0),
+            error: row.error,
+        }
+    }
+}
+
+/// The prediction.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    id: PredictionId,
+) -> sqlx::Result<Option<Prediction>> {
+    let found = sqlx::query_as!(
+        Row,
+        r#"select id as "id: PredictionId", patient_id as "patient_id: PatientId",
+            status as "status: PredictionStatus", requested_by as "requested_by: UserId",
+            requested_at, completed_at, model_name, model_version,
+            inputs as "inputs: Json<PredictionInputs>",
+            result as "result: Json<PredictionResult>", error
+        from predictions
+        where id = $1"#,
+        id as PredictionId,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.map(Prediction::from))
+}
+
+/// The patient's prediction that is not final yet; there is one at most.
+pub async fn find_open(
+    db: impl PgExecutor<'_>,
+    patient: PatientId,
+) -> sqlx::Result<Option<Prediction>> {
+    let found = sqlx::query_as!(
+        Row,
+        r#"select id as "id: PredictionId", patient_id as "patient_id: PatientId",
+            status as "status: PredictionStatus", requested_by as "requested_by: UserId",
+            requested_at, completed_at, model_name, model_version,
+            inputs as "inputs: Json<PredictionInputs>",
+            result as "result: Json<PredictionResult>", error
+        from predictions
+        where patient_id = $1 and status in ('queued', 'running')"#,
+        patient as PatientId,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.map(Prediction::from))
+}
+
+/// The patient's predictions, newest first, older than `before` when it is given.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    patient: PatientId,
+    before: Option<PredictionId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Prediction>> {
+    // UUIDv7: the order of the ids is the order of the requests.
+    let found = sqlx::query_as!(
+        Row,
+        r#"select id as "id: PredictionId", patient_id as "patient_id: PatientId",
+            status as "status: PredictionStatus", requested_by as "requested_by: UserId",
+            requested_at, completed_at, model_name, model_version,
+            inputs as "inputs: Json<PredictionInputs>",
+            result as "result: Json<PredictionResult>", error
+        from predictions
+        where patient_id = $1 and ($2::uuid is null or id < $2)
+        order by id desc
+        limit $3"#,
+        patient as PatientId,
+        before as Option<PredictionId>,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(found.into_iter().map(Prediction::from).collect())
+}
+
+/// Calls an open prediction off; `false` when it was final already.
+pub async fn cancel(
+    db: &mut PgConnection,
+    id: PredictionId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let cancelled = sqlx::query!(
+        "update predictions
+        set status = 'cancelled', completed_at = $2, due_at = null
+        where id = $1 and status in ('queued', 'running')",
+        id as PredictionId,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+/// Whether a worker may take the prediction now.
+pub async fn is_due(
+    db: impl PgExecutor<'_>,
+    id: PredictionId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists(
+            select from predictions
+            where id = $1 and status in ('queued', 'running') and due_at <= $2
+        ) as "due!""#,
+        id as PredictionId,
+        now,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The prediction that has been waiting for a worker the longest, if one has since `since`.
+pub async fn oldest_due(
+    db: impl PgExecutor<'_>,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Option<PredictionId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: PredictionId"
+        from predictions
+        where status in ('queued', 'running') and due_at <= $1
+        order by due_at, id
+        limit 1"#,
+        since,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// A prediction that this worker has until its lease ends.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The prediction.
+    pub id: PredictionId,
+    /// Whom it is about.
+    pub patient_id: PatientId,
+    /// The number of this attempt, from 1: what it leads to counts only while it is the last.
+    pub attempt: i32,
+    /// The frozen inputs as they are stored.
+    pub inputs: Value,
+}
+
+/// Which predictions a worker claims together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that no worker has tried yet.
+    New,
+    /// Those that a worker tried before, and failed or died.
+    Tried,
+}
+
+/// Takes predictions that wait, longest wait first, until `lease_ends`; none that another worker
+/// is just taking.
+pub async fn claim(
+    db: &mut PgConnection,
+    which: Which,
+    limit: i64,
+    now: DateTime<Utc>,
+    lease_ends: DateTime<Utc>,
+) -> sqlx::Result<Vec<Claimed>> {
+    sqlx::query_as!(
+        Claimed,
+        r#"update predictions
+        set status = 'running', attempts = attempts + 1, due_at = $4
+        where id in (
+            select id from predictions
+            where status in ('queued', 'running')
+                and due_at <= $3
+                and (attempts = 0) = ($1::boolean)
+            order by due_at, id
+            limit $2
+            for update skip locked
+        )
+        returning id as "id: PredictionId", patient_id as "patient_id: PatientId",
+            attempts as attempt, inputs"#,
+        which == Which::New,
+        limit,
+        now,
+        lease_ends,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A prediction that has just become final.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed {
+    /// The prediction.
+    pub id: PredictionId,
+    /// Whom it is about.
+    pub patient_id: PatientId,
+}
+
+/// Fails the predictions whose last permitted attempt ended with its worker's death.
+pub async fn give_up(
+    db: &mut PgConnection,
+    max_attempts: i32,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Closed>> {
+    sqlx::query_as!(
+        Closed,
+        r#"update predictions
+        set status = 'failed', error = $2, completed_at = $3, due_at = null
+        where id in (
+            select id from predictions
+            where status in ('queued', 'running') and due_at <= $3 and $1 <= attempts
+            for update skip locked
+        )
+        returning id as "id: PredictionId", patient_id as "patient_id: PatientId""#,
+        max_attempts,
+        reason,
+        now,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What a claimed prediction led to.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The prediction.
+    pub id: PredictionId,
+    /// Whom it is about.
+    pub patient_id: PatientId,
+    /// The attempt that led to it.
+    pub attempt: i32,
+    /// What came out.
+    pub result: PredictionResult,
+}
+
+impl Answer {
+    /// The 2-year and 5-year risk of the voice that the category comes from.
+    fn headline(&self) -> (f64, f64) {
+        let of_year = |year| {
+            let risk = self.result.risk.iter().find(|risk| risk.year == year);
+            risk.map_or(0.0, |risk| risk.probability)
+        };
+        match (&self.result.kfre, self.result.category_source) {
+            (Some(kfre), RiskSource::Kfre) => (kfre.risk_2y, kfre.risk_5y),
+            _ => (of_year(2), of_year(5)),
+        }
+    }
+}
+
+/// Stores answers, and the headlines on the patients' records, in one go. An answer whose
+/// prediction was cancelled or claimed anew in the meantime is dropped; the others are returned.
+pub async fn succeed(
+    db: &mut PgConnection,
+    answers: &[Answer],
+    model: &ModelVersion,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Closed>> {
+    let ids: Vec<Uuid> = answers.iter().map(|answer| answer.id.0).collect();
+    let patients: Vec<Uuid> = answers.iter().map(|answer| answer.patient_id.0).collect();
+    let attempts: Vec<i32> = answers.iter().map(|answer| answer.attempt).collect();
+    let results: Vec<Json<&PredictionResult>> =
+        answers.iter().map(|answer| Json(&answer.result)).collect();
+    let (risks_2y, risks_5y): (Vec<f64>, Vec<f64>) = answers.iter().map(Answer::headline).unzip();
+    let categories: Vec<RiskCategory> =
+        answers.iter().map(|answer| answer.result.category).collect();
+    let sources: Vec<RiskSource> =
+        answers.iter().map(|answer| answer.result.category_source).collect();
+    // Whoever changes a record locks it first; in one order, so that nobody waits in a circle.
+    sqlx::query!(
+        "select from patients where id = any($1) order by id for no key update",
+        &patients,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_as!(
+        Closed,
+        r#"with answers as (
+            select * from unnest($1::uuid[], $2::integer[], $3::jsonb[], $4::float8[],
+                $5::float8[], $6::text[], $7::text[])
+                as answers (id, attempt, result, risk_2y, risk_5y, category, source)
+        ), done as (
+            update predictions
+            set status = 'succeeded', completed_at = $8, due_at = null, model_name = $9,
+                model_version = $10, result = answers.result
+            from answers
+            where predictions.id = answers.id
+                and predictions.status = 'running'
+                and predictions.attempts = answers.attempt
+            returning predictions.id, patient_id, risk_2y, risk_5y, category, source
+        ), shown as (
+            update patients
+            set risk_2y = done.risk_2y, risk_5y = done.risk_5y, risk_category = category,
+                risk_source = source, risk_at = $8
+            from done
+            where patients.id = done.patient_id
+        )
+        select id as "id: PredictionId", patient_id as "patient_id: PatientId" from done"#,
+        &ids,
+        &attempts,
+        results as _,
+        &risks_2y,
+        &risks_5y,
+        categories as _,
+        sources as _,
+        now,
+        model.name,
+        model.version,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Puts a claimed prediction back to wait until `due_at`; `false` when this attempt counts no
+/// more.
+pub async fn put_back(
+    db: &mut PgConnection,
+    id: PredictionId,
+    attempt: i32,
+    due_at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let updated = sqlx::query!(
+        "update predictions
+        set status = 'queued', due_at = $3
+        where id = $1 and status = 'running' and attempts = $2",
+        id as PredictionId,
+        attempt,
+        due_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Fails a claimed prediction for good; `false` when this attempt counts no more.
+pub async fn fail(
+    db: &mut PgConnection,
+    id: PredictionId,
+    attempt: i32,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let updated = sqlx::query!(
+        "update predictions
+        set status = 'failed', error = $3, completed_at = $4, due_at = null
+        where id = $1 and status = 'running' and attempts = $2",
+        id as PredictionId,
+        attempt,
+        reason,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}

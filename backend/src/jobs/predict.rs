@@ -1,1 +1,316 @@
-//! Runs predictions.
+//! Runs predictions: many at a time, each exactly once.
+//!
+//! A prediction's row is the truth; a job only says that there is work. Whoever takes predictions
+//! raises their attempt number and gets a lease: an answer counts only while its attempt is the
+//! last one, so that a worker that was thought dead can neither double nor overwrite anything.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, TimeDelta, Utc};
+use graphile_worker::{
+    IntoTaskHandlerResult, JobSpec, TaskHandler, WorkerContext, WorkerUtils,
+};
+use model::predictor::Predictor;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    id::PredictionId,
+    prediction::{PredictionInputs, PredictionResult},
+};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Semaphore;
+
+use super::answer::answers;
+use crate::{
+    clock::Clock,
+    db::{
+        self,
+        audit::{Actor, Event, Outcome},
+        predictions::{Answer, Claimed, Closed, Which},
+    },
+    state::AppState,
+};
+
+/// How often a prediction is tried before it fails.
+pub const MAX_ATTEMPTS: i32 = 5;
+/// The most predictions that go through the network together.
+pub const BATCH: i64 = 256;
+/// How long a worker has for a batch before others may take it to be dead.
+pub const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// How long a prediction may be overdue before somebody knocks for it.
+const OVERDUE: TimeDelta = TimeDelta::seconds(2);
+/// How often the queue tries a job that could not even begin, such as without a database.
+const JOB_ATTEMPTS: i16 = 5;
+
+/// The job: there is a prediction to run. Whoever gets it runs everything that waits.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Predict {
+    /// The prediction.
+    pub prediction_id: PredictionId,
+}
+
+impl TaskHandler for Predict {
+    const IDENTIFIER: &'static str = "predict";
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let engine = context.get_ext::<Engine>().ok_or("the worker has no engine")?.clone();
+        engine.serve(self.prediction_id).await.map_err(|error| {
+            tracing::warn!(prediction = %self.prediction_id, error = format!("{error:#}"), "job");
+            "see the worker's log"
+        })
+    }
+}
+
+/// Puts the job into the queue, in the transaction of whatever made it necessary.
+pub async fn enqueue(db: &mut PgConnection, pool: &PgPool, id: PredictionId) -> anyhow::Result<()> {
+    add_job(db, pool, id, JobSpec::builder()).await
+}
+
+async fn add_job(
+    db: &mut PgConnection,
+    pool: &PgPool,
+    prediction_id: PredictionId,
+    spec: graphile_worker::JobSpecBuilder,
+) -> anyhow::Result<()> {
+    WorkerUtils::new(pool, "graphile_worker")
+        .with_executor(db)
+        .add_job(Predict { prediction_id }, spec.max_attempts(JOB_ATTEMPTS).build())
+        .await
+        .context("the job cannot be put into the queue")?;
+    Ok(())
+}
+
+/// Runs everything that waits, as a worker would, and says how many predictions that were.
+pub async fn drain(state: &AppState) -> anyhow::Result<usize> {
+    let AppState { db, clock, predictor, .. } = state.clone();
+    Engine::new(db, clock, predictor, LEASE).drain().await
+}
+
+/// What runs predictions.
+#[derive(Clone)]
+pub struct Engine {
+    db: PgPool,
+    clock: Clock,
+    predictor: Arc<Predictor>,
+    lease: TimeDelta,
+    /// One batch at a time: what arrives meanwhile makes the next batch larger.
+    turn: Arc<Semaphore>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over a database and a network.
+    pub fn new(db: PgPool, clock: Clock, predictor: Arc<Predictor>, lease: TimeDelta) -> Self {
+        let turn = Arc::new(Semaphore::new(1));
+        Self { db, clock, predictor, lease, turn, stopping: Arc::default() }
+    }
+
+    /// The database.
+    pub fn db(&self) -> &PgPool {
+        &self.db
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Begins no further batch.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Does a job: runs everything that waits, unless somebody else has the job's prediction
+    /// already, who then runs the rest too.
+    async fn serve(&self, id: PredictionId) -> anyhow::Result<()> {
+        if db::predictions::is_due(&self.db, id, self.clock.now()).await? {
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    async fn drain(&self) -> anyhow::Result<usize> {
+        let mut total = 0;
+        while !self.stopping.load(Ordering::Relaxed) {
+            let _turn = self.turn.acquire().await?;
+            let ran = self.run_batch().await?;
+            if ran == 0 {
+                break;
+            }
+            total += ran;
+        }
+        Ok(total)
+    }
+
+    /// Enqueues a job when predictions wait although every job for them is gone: their worker
+    /// died, or could not reach the database.
+    pub async fn knock(&self) -> anyhow::Result<()> {
+        let since = self.clock.now() - OVERDUE;
+        if let Some(id) = db::predictions::oldest_due(&self.db, since).await? {
+            let mut connection = self.db.acquire().await?;
+            // One key: many workers that knock make one job.
+            let spec = JobSpec::builder().job_key("predict-overdue");
+            add_job(&mut connection, &self.db, id, spec).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_batch(&self) -> anyhow::Result<usize> {
+        let claimed = self.claim().await?;
+        if claimed.is_empty() {
+            return Ok(0);
+        }
+        let count = claimed.len();
+        let (done, failed) = self.compute(claimed).await;
+        self.store(&done, failed).await?;
+        Ok(count)
+    }
+
+    /// New predictions go together. One whose worker failed or died is tried alone, so that it
+    /// takes no other down with it.
+    async fn claim(&self) -> anyhow::Result<Vec<Claimed>> {
+        let now = self.clock.now();
+        let lease_ends = now + self.lease;
+        let mut tx = self.db.begin().await?;
+        let lost = db::predictions::give_up(&mut tx, MAX_ATTEMPTS, GAVE_UP, now).await?;
+        record_finish(&mut tx, &lost, Outcome::Failure, now).await?;
+        let mut claimed =
+            db::predictions::claim(&mut tx, Which::New, BATCH, now, lease_ends).await?;
+        if claimed.is_empty() {
+            claimed = db::predictions::claim(&mut tx, Which::Tried, 1, now, lease_ends).await?;
+        }
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// All in one forward pass; if that fails, one by one, which finds the one to blame.
+    async fn compute(&self, claimed: Vec<Claimed>) -> (Vec<Answer>, Vec<(Claimed, anyhow::Error)>) {
+        let mut failed = Vec::new();
+        let mut readable = Vec::with_capacity(claimed.len());
+        for claimed in claimed {
+            match serde_json::from_value::<PredictionInputs>(claimed.inputs.clone()) {
+                Ok(inputs) => readable.push((claimed, inputs)),
+                // What serde says may quote a value, which belongs in no log.
+                Err(_) => failed.push((claimed, anyhow!("the frozen inputs cannot be read"))),
+            }
+        }
+        let inputs = readable.iter().map(|(_, inputs)| inputs.clone()).collect();
+        let mut done = Vec::with_capacity(readable.len());
+        match self.compute_together(inputs).await {
+            Ok(results) => {
+                let pairs = readable.into_iter().zip(results);
+                done.extend(pairs.map(|((claimed, _), result)| answered(&claimed, result)));
+            }
+            Err(_) => {
+                for (claimed, inputs) in readable {
+                    match self.compute_together(vec![inputs]).await.map(|mut one| one.pop()) {
+                        Ok(Some(result)) => done.push(answered(&claimed, result)),
+                        Ok(None) => failed.push((claimed, anyhow!("no answer"))),
+                        Err(error) => failed.push((claimed, error)),
+                    }
+                }
+            }
+        }
+        (done, failed)
+    }
+
+    async fn compute_together(
+        &self,
+        inputs: Vec<PredictionInputs>,
+    ) -> anyhow::Result<Vec<PredictionResult>> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let predictor = Arc::clone(&self.predictor);
+        tokio::task::spawn_blocking(move || answers(&predictor, &inputs))
+            .await
+            .context("the computation panicked")?
+    }
+
+    /// Results, headlines, failures and audit entries in one commit.
+    async fn store(
+        &self,
+        done: &[Answer],
+        failed: Vec<(Claimed, anyhow::Error)>,
+    ) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let model = self.predictor.version();
+        let stored = db::predictions::succeed(&mut tx, done, model, now).await?;
+        record_finish(&mut tx, &stored, Outcome::Success, now).await?;
+        for (claimed, error) in failed {
+            let error = format!("{error:#}");
+            tracing::error!(prediction = %claimed.id, attempt = claimed.attempt, error, "failed");
+            self.retry_or_fail(&mut tx, &claimed, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn retry_or_fail(
+        &self,
+        tx: &mut PgConnection,
+        claimed: &Claimed,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        let Claimed { id, patient_id, attempt, .. } = *claimed;
+        if attempt < MAX_ATTEMPTS {
+            let due_at = now + pause(attempt);
+            if db::predictions::put_back(tx, id, attempt, due_at).await? {
+                add_job(tx, &self.db, id, JobSpec::builder().run_at(due_at)).await?;
+            }
+        } else if db::predictions::fail(tx, id, attempt, GAVE_UP, now).await? {
+            record_finish(tx, &[Closed { id, patient_id }], Outcome::Failure, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a person reads on a prediction that failed.
+const GAVE_UP: &str = "The computation failed five times. Request the prediction again; if it \
+                       fails again, give its id to whoever runs this installation.";
+
+fn answered(claimed: &Claimed, result: PredictionResult) -> Answer {
+    let Claimed { id, patient_id, attempt, .. } = *claimed;
+    Answer { id, patient_id, attempt, result }
+}
+
+/// The queue's own back-off: e, e², e³, e⁴ seconds after the first, second, … attempt.
+fn pause(attempt: i32) -> TimeDelta {
+    TimeDelta::milliseconds((f64::from(attempt.clamp(1, 10)).exp() * 1000.0) as i64)
+}
+
+/// One audit entry for each prediction that has become final; the worker is nobody's account.
+async fn record_finish(
+    tx: &mut PgConnection,
+    closed: &[Closed],
+    outcome: Outcome,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let status = if outcome == Outcome::Success { "succeeded" } else { "failed" };
+    let event = |closed: &Closed| {
+        Event::new("prediction.finish")
+            .object(closed.id.0)
+            .patient(closed.patient_id)
+            .outcome(outcome)
+            .details(json!({ "status": status }))
+    };
+    let events: Vec<Event> = closed.iter().map(event).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    db::audit::record_all(tx, &Actor::default(), &events, now).await
+}

@@ -188,7 +188,7 @@ pub fn FactField(
         [("Yes", Some(true)), ("No", Some(false)), ("Unknown", None)].map(|(text, choice)| {
             let group = group.clone();
             view! {
-                <label class="segment">
+                <label class="segment" class:segment-unknown=choice.is_none()>
                     <input
                         type="radio"
                         name=group

@@ -1,7 +1,10 @@
 //! Lets through whoever may see a page, and shows everybody else the way.
 
 use leptos::prelude::*;
-use leptos_router::{components::Redirect, hooks::use_location};
+use leptos_router::{
+    components::{A, Redirect},
+    hooks::use_location,
+};
 use shared::access::{Permission, Role};
 
 use super::{async_view::Skeleton, problem_note::ProblemNote};
@@ -50,6 +53,7 @@ pub fn Guard(
                 <div class="notice">
                     <p class="notice-title">"This page is not for your role"</p>
                     <p>{format!("You are signed in as {}.", role.label().to_lowercase())}</p>
+                    <A href="/">"Go to your start page"</A>
                 </div>
             </div>
         }

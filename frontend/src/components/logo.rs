@@ -1,4 +1,4 @@
-//! The product's mark: a kidney's outline with a course running through it.
+//! The product's mark: a kidney, and in it a course that falls to where it is forecast to be.
 
 use leptos::prelude::*;
 
@@ -6,13 +6,14 @@ use leptos::prelude::*;
 #[component]
 pub fn Logo() -> impl IntoView {
     view! {
-        <svg class="logo" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+        <svg class="logo" viewBox="3 0 32 32" aria-hidden="true" focusable="false">
             <path
                 class="logo-shape"
-                d="M17.6 3.2c7 0 11.6 5.6 11.6 12.8S24.600 28.800 17.600 28.800c-4.300 0-6.900-2.400\
-                -6.900-5.400 0-3.400 3.700-4.300 3.700-7.400s-3.700-4-3.700-7.400c0-3 2.600-5.400 6.900-5.400z"
+                d="M18 2.5c7 0 11.5 6 11.5 13.5S25 29.5 18 29.5c-5.5 0-9.5-3.2-9.5-7.6 0-4 3.2-4.1 \
+                3.2-5.9s-3.2-1.9-3.2-5.9c0-4.4 4-7.6 9.5-7.6z"
             />
-            <path class="logo-course" d="M2.500 11.500l5 1.800 4 2.700h4.500l3 3.300 3.500 1.500" />
+            <path class="logo-course" d="M13.3 9.8l4.2 2 2.6 5.4 3.8 2.3" />
+            <circle class="logo-forecast" cx="23.9" cy="19.5" r="2.3" />
         </svg>
     }
 }

@@ -24,9 +24,9 @@ pub fn PatientTable(
                         <th scope="col" role="columnheader">"KDIGO"</th>
                         <th scope="col" role="columnheader" class="number">"eGFR"</th>
                         <th scope="col" role="columnheader" class="number">"uACR"</th>
-                        <th scope="col" role="columnheader" class="number">"2 years"</th>
-                        <th scope="col" role="columnheader" class="number">"5 years"</th>
-                        <th scope="col" role="columnheader">"Risk"</th>
+                        <th scope="col" role="columnheader" class="number">"2-year risk"</th>
+                        <th scope="col" role="columnheader" class="number">"5-year risk"</th>
+                        <th scope="col" role="columnheader">"Category"</th>
                         <th scope="col" role="columnheader">"Last value"</th>
                     </tr>
                 </thead>
@@ -55,7 +55,7 @@ fn Line(item: PatientListItem) -> impl IntoView {
                 <A href=format!("/patients/{}", item.id) attr:class="row-link">
                     {item.family_name} ", " {item.given_name}
                 </A>
-                <span class="fine mrn">
+                <span class="when">
                     {item.mrn}
                     {item.archived_at.map(|_| view! {
                         " " <span class="badge badge-quiet">"Archived"</span>
@@ -91,10 +91,11 @@ fn Value(value: Option<LatestValue>, decimals: u32) -> impl IntoView {
         || view! { <Nothing /> }.into_any(),
         |value| {
             view! {
-                <span class="value" title=format::date_of(value.effective_at)>
+                <span class="value">
                     <strong>{format::number(value.value, decimals)}</strong>
                     <span class="unit">" " {format::unit(&value.unit)}</span>
                 </span>
+                <span class="when">{format::date_of(value.effective_at)}</span>
             }
             .into_any()
         },
@@ -121,7 +122,7 @@ fn Risk(risk: Option<LatestRisk>) -> impl IntoView {
         <td role="cell" class="cell-category nowrap">
             <span title=format!("Predicted {}", format::date_of(risk.predicted_at))>
                 <RiskBadge category=risk.category />
-                <span class="fine source-mark">" " {source}</span>
+                <span class="when">{source}</span>
             </span>
         </td>
     }

@@ -26,8 +26,14 @@ fn SignInAgain() -> impl IntoView {
             node_ref=dialog
             class="dialog"
             aria-labelledby="session-dialog-title"
-            // Escape would leave the page waiting for nothing.
+            // Escape must not leave the page waiting for nothing; a second one closes the dialog
+            // whatever we say, so it opens again.
             on:cancel=|event: leptos::ev::Event| event.prevent_default()
+            on:close=move |_| {
+                if let (true, Some(dialog)) = (session::expired_now(), dialog.get_untracked()) {
+                    let _ = dialog.show_modal();
+                }
+            }
         >
             <div class="stack">
                 <h2 id="session-dialog-title">"Your session has ended"</h2>

@@ -40,6 +40,10 @@ pub fn SignInForm(
     view! {
         <form class="stack" on:submit=submit>
             <FormProblem problem />
+            // Password managers look for whose password it is.
+            {fixed.then(|| view! {
+                <input hidden type="email" autocomplete="username" prop:value=move || email.get() />
+            })}
             {(!fixed).then(|| {
                 view! {
                     <TextField

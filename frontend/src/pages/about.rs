@@ -7,7 +7,7 @@ use shared::{
     user::User,
 };
 
-use crate::session;
+use crate::{app::set_title, session};
 
 /// A published source: what it gives, and where it is written.
 const SOURCES: [(&str, &str, &str); 7] = [
@@ -50,14 +50,15 @@ const SOURCES: [(&str, &str, &str); 7] = [
     (
         "IgA nephropathy, risk after biopsy",
         "International IgAN Prediction Tool; experimental here",
-        "Barbour SJ et al. Application of the International IgAN Prediction Tool one or two years \
-         post-biopsy. Kidney Int 2022;102:160–172.",
+        "Barbour SJ et al. Application of the International IgA Nephropathy Prediction Tool one or \
+         two years post-biopsy. Kidney Int 2022;102:160–172.",
     ),
 ];
 
 /// The page for whoever wants to know what stands behind a number.
 #[component]
 pub fn AboutPage() -> impl IntoView {
+    set_title("About");
     let user = Memo::new(|_| session::user());
     let sources = SOURCES.map(|(what, how, written)| {
         view! {

@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 
+use crate::app::set_title;
+
 /// Says that there is no such page.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
+    set_title("Not found");
     view! {
         <div class="page page-narrow">
             <div class="card empty">

@@ -14,6 +14,7 @@ use shared::{
 
 use crate::{
     api,
+    app::set_title,
     components::{
         async_view::AsyncView,
         patient_draft::{Conflict, Draft, FromRecord, merge, patch},
@@ -26,6 +27,7 @@ use crate::{
 /// Registers a patient.
 #[component]
 pub fn NewPatientPage() -> impl IntoView {
+    set_title("New patient");
     let draft = Draft::empty();
     let problem = RwSignal::new(None::<Problem>);
     let navigate = use_navigate();
@@ -56,6 +58,7 @@ pub fn NewPatientPage() -> impl IntoView {
 /// Changes a patient's facts.
 #[component]
 pub fn EditPatientPage() -> impl IntoView {
+    set_title("Change facts");
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
     let patient = LocalResource::new(move || {

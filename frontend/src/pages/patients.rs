@@ -11,6 +11,7 @@ use shared::{access::Permission, page::Page, patient::PatientListItem, predictio
 
 use crate::{
     api::{self, patients::ListQuery},
+    app::set_title,
     components::{
         async_view::{AsyncView, Skeleton},
         patient_table::PatientTable,
@@ -39,6 +40,7 @@ const CATEGORIES: [(&str, RiskCategory); 4] = [
 /// The list of patients.
 #[component]
 pub fn PatientsPage() -> impl IntoView {
+    set_title("Patients");
     let address = use_query_map();
     let wanted = Memo::new(move |_| {
         address.with(|address| ListQuery {

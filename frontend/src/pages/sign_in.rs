@@ -6,6 +6,7 @@ use shared::INTENDED_USE;
 
 use super::home::first_page;
 use crate::{
+    app::set_title,
     components::{logo::Logo, sign_in_form::SignInForm},
     session,
 };
@@ -27,6 +28,7 @@ pub fn SignInPage() -> impl IntoView {
 
 #[component]
 fn SignInCard() -> impl IntoView {
+    set_title("Sign in");
     view! {
         <div class="sign-in">
             <section class="sign-in-card">

@@ -1,0 +1,120 @@
+//! The worker process: takes jobs from the queue until it is told to stop.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use graphile_worker::{
+    Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig,
+};
+use tokio::sync::watch;
+
+use super::predict::{Engine, Predict};
+use crate::db;
+
+/// How long a batch may take to end after the worker is told to stop.
+const GRACE: Duration = Duration::from_secs(6);
+/// How long an answer is kept under its idempotency key.
+const KEYS_KEPT: TimeDelta = TimeDelta::hours(24);
+
+/// How a worker works.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many jobs it does at the same time.
+    pub concurrency: usize,
+    /// How often it looks for predictions that nobody does.
+    pub sweep: Duration,
+}
+
+/// Works until `stop` turns true. A lost database connection is made anew.
+pub async fn run(
+    engine: Engine,
+    pace: Pace,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut worker = set_up(&engine, pace, &stop).await.context("the queue cannot be set up")?;
+    let sweeper = tokio::spawn(sweep(engine.clone(), pace.sweep));
+    let stopper = tokio::spawn({
+        let (engine, mut stop) = (engine.clone(), stop.clone());
+        async move {
+            stopped(&mut stop).await;
+            engine.stop();
+        }
+    });
+    while let Err(error) = worker.run().await {
+        tracing::warn!(error = error.to_string(), "the queue is lost; trying again");
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+            match set_up(&engine, pace, &stop).await {
+                Ok(again) => {
+                    worker = again;
+                    break;
+                }
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "no queue yet"),
+            }
+        }
+        if *stop.borrow() {
+            break;
+        }
+    }
+    sweeper.abort();
+    stopper.abort();
+    Ok(())
+}
+
+async fn set_up(
+    engine: &Engine,
+    pace: Pace,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Worker> {
+    let mut stop = stop.clone();
+    let shutdown = WorkerShutdownConfig::default()
+        .listen_os_shutdown_signals(false)
+        .grace_period(GRACE)
+        .interrupted_job_retry_delay(Duration::ZERO)
+        .shutdown_signal(async move { stopped(&mut stop).await });
+    let recovery = WorkerRecoveryConfig::default()
+        .heartbeat_interval(Duration::from_secs(5))
+        .sweep_interval(Duration::from_secs(10))
+        .sweep_threshold(Duration::from_secs(30))
+        .recovery_delay(Duration::ZERO);
+    let worker = WorkerOptions::default()
+        .pg_pool(engine.db().clone())
+        .concurrency(pace.concurrency)
+        .poll_interval(Duration::from_secs(1))
+        .worker_shutdown(shutdown)
+        .worker_recovery(recovery)
+        .add_extension(engine.clone())
+        .define_job::<Predict>()
+        .init()
+        .await?;
+    Ok(worker)
+}
+
+/// Waits until the worker is told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could tell it is gone: that is the end, too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Looks after what no job does: predictions whose worker died, and old idempotency keys.
+async fn sweep(engine: Engine, every: Duration) {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = sweep_once(&engine).await {
+            tracing::warn!(error = format!("{error:#}"), "sweep");
+        }
+    }
+}
+
+async fn sweep_once(engine: &Engine) -> anyhow::Result<()> {
+    engine.knock().await?;
+    let mut connection = engine.db().acquire().await?;
+    db::idempotency::forget(&mut connection, engine.clock().now() - KEYS_KEPT).await?;
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Who may do what: every operation of the OpenAPI document, with every kind of caller.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use serde_json::{Value, json};
+use shared::{access::Role, id::PatientId};
+
+use crate::support::{Client, TestApp, with_json};
+
+/// The kinds of caller, in the order of the table's columns. The patient's account is linked to
+/// the record `own`, which allows it; `stranger` asks with the same account for another record.
+const CALLERS: [&str; 6] =
+    ["anonymous", "administrator", "clinician", "researcher", "patient", "stranger"];
+
+#[rustfmt::skip]
+const ACCESS: &[(&str, [u16; 6])] = &[
+    // operation              anonymous admin clinician researcher patient stranger
+    ("login",                 [200,      200,  200,      200,       200,    200]),
+    ("refresh_session",       [401,      200,  200,      200,       200,    200]),
+    ("logout",                [401,      204,  204,      204,       204,    204]),
+    ("get_me",                [401,      200,  200,      200,       200,    200]),
+    ("get_openapi",           [200,      200,  200,      200,       200,    200]),
+    ("list_patients",         [401,      200,  200,      403,       403,    403]),
+    ("create_patient",        [401,      403,  201,      403,       403,    403]),
+    ("get_patient",           [401,      200,  200,      403,       200,    404]),
+    ("update_patient",        [401,      403,  200,      403,       403,    403]),
+    ("archive_patient",       [401,      403,  204,      403,       403,    403]),
+    ("restore_patient",       [401,      403,  200,      403,       403,    403]),
+    ("list_observations",     [401,      200,  200,      403,       200,    404]),
+    ("create_observations",   [401,      403,  201,      403,       403,    403]),
+    ("correct_observation",   [401,      403,  201,      403,       403,    403]),
+    ("void_observation",      [401,      403,  200,      403,       403,    403]),
+    ("list_therapies",        [401,      200,  200,      403,       200,    404]),
+    ("create_therapy",        [401,      403,  201,      403,       403,    403]),
+    ("update_therapy",        [401,      403,  200,      403,       403,    403]),
+    ("delete_therapy",        [401,      403,  204,      403,       403,    403]),
+    ("list_biopsies",         [401,      200,  200,      403,       200,    404]),
+    ("create_biopsy",         [401,      403,  201,      403,       403,    403]),
+    ("update_biopsy",         [401,      403,  200,      403,       403,    403]),
+    ("delete_biopsy",         [401,      403,  204,      403,       403,    403]),
+    ("list_outcomes",         [401,      200,  200,      403,       200,    404]),
+    ("create_outcome",        [401,      403,  201,      403,       403,    403]),
+    ("create_prediction",     [401,      403,  202,      403,       403,    403]),
+    ("list_predictions",      [401,      200,  200,      403,       200,    404]),
+    ("get_prediction",        [401,      200,  200,      403,       200,    404]),
+    ("stream_prediction",     [401,      200,  200,      403,       200,    404]),
+    ("cancel_prediction",     [401,      403,  200,      403,       403,    403]),
+    ("preview_prediction",    [401,      200,  200,      403,       403,    403]),
+];
+
+/// A record of which every operation has something to act on.
+struct Fixture {
+    patient: String,
+    observation: String,
+    therapy: String,
+    biopsy: String,
+    prediction: String,
+}
+
+async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
+    let patient = json!({
+        "mrn": mrn, "given_name": "Ada", "family_name": "Testwell", "birth_date": "1960-01-01",
+        "sex": "female", "own_access": own_access,
+    });
+    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+    let patient = id(&clinician.post("/api/v1/patients", patient).await.created());
+    let under = |rest: &str| format!("/api/v1/patients/{patient}/{rest}");
+    let egfr = json!({ "observations": [{ "code": "egfr", "value": 30.0,
+        "unit": "mL/min/{1.73_m2}", "effective_at": "2026-05-01T08:00:00Z" }] });
+    let observations = clinician.post(&under("observations"), egfr).await.created();
+    let therapy = json!({ "kind": "statin", "started_on": "2026-01-01" });
+    let biopsy = json!({ "performed_on": "2020-01-01", "diagnosis": "IgA nephropathy" });
+    Fixture {
+        observation: id(&observations["items"][0]),
+        therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
+        biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
+        prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
+        patient,
+    }
+}
+
+/// A well-formed request for an operation on a record.
+fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request<Body> {
+    let empty = |method: &str, path: String| {
+        client.request(method, &path).body(Body::empty()).unwrap()
+    };
+    let post = |path: String, body: Value| with_json(client.request("POST", &path), &body);
+    let patch = |path: String, body: Value| {
+        with_json(client.request("PATCH", &path).header(header::IF_MATCH, "\"1\""), &body)
+    };
+    let patient = |rest: &str| format!("/api/v1/patients/{}{rest}", on.patient);
+    let observation = |rest: &str| format!("/api/v1/observations/{}/{rest}", on.observation);
+    let therapy = format!("/api/v1/therapies/{}", on.therapy);
+    let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
+    let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
+    match operation {
+        "login" => post("/api/v1/auth/login".into(), json!({
+            "email": "clinician@example.org", "password": crate::support::PASSWORD })),
+        "refresh_session" => empty("POST", "/api/v1/auth/refresh".into()),
+        "logout" => empty("POST", "/api/v1/auth/logout".into()),
+        "get_me" => empty("GET", "/api/v1/me".into()),
+        "get_openapi" => empty("GET", "/api/v1/openapi.json".into()),
+        "list_patients" => empty("GET", "/api/v1/patients".into()),
+        "create_patient" => post("/api/v1/patients".into(), json!({
+            "mrn": format!("{mrn}-new"), "given_name": "Bea", "family_name": "Exampleby",
+            "birth_date": "1970-01-01", "sex": "male" })),
+        "get_patient" => empty("GET", patient("")),
+        "update_patient" => patch(patient(""), json!({ "smoker": true })),
+        "archive_patient" => empty("DELETE", patient("")),
+        "restore_patient" => empty("POST", patient("/restore")),
+        "list_observations" => empty("GET", patient("/observations")),
+        "create_observations" => post(patient("/observations"), json!({ "observations": [{
+            "code": "potassium", "value": 4.5, "unit": "mmol/L",
+            "effective_at": "2026-05-02T08:00:00Z" }] })),
+        "correct_observation" => post(observation("correct"), json!({
+            "value": 31.0, "unit": "mL/min/{1.73_m2}", "reason": "mistyped" })),
+        "void_observation" => post(observation("void"), json!({ "reason": "another patient's" })),
+        "list_therapies" => empty("GET", patient("/therapies")),
+        "create_therapy" => post(patient("/therapies"), json!({
+            "kind": "ras_inhibitor", "started_on": "2025-01-01" })),
+        "update_therapy" => patch(therapy, json!({ "ended_on": "2026-02-01" })),
+        "delete_therapy" => empty("DELETE", therapy),
+        "list_biopsies" => empty("GET", patient("/biopsies")),
+        "create_biopsy" => post(patient("/biopsies"), json!({
+            "performed_on": "2021-01-01", "diagnosis": "IgA nephropathy", "m": 1 })),
+        "update_biopsy" => patch(biopsy, json!({ "t": 2 })),
+        "delete_biopsy" => empty("DELETE", biopsy),
+        "list_outcomes" => empty("GET", patient("/outcomes")),
+        "create_outcome" => post(patient("/outcomes"), json!({
+            "kind": "dialysis", "occurred_on": "2026-05-20" })),
+        "create_prediction" => post(patient("/predictions"), json!({})),
+        "list_predictions" => empty("GET", patient("/predictions")),
+        "get_prediction" => empty("GET", prediction("")),
+        "stream_prediction" => empty("GET", prediction("/events")),
+        "cancel_prediction" => empty("POST", prediction("/cancel")),
+        "preview_prediction" => post("/api/v1/predictions/preview".into(), preview()),
+        _ => panic!("no request for {operation}"),
+    }
+}
+
+fn preview() -> Value {
+    json!({
+        "as_of": "2026-06-01", "age_years": 60, "sex": "female", "diabetes": true,
+        "hypertension": true, "cardiovascular_disease": null, "heart_failure": null,
+        "smoker": null, "renal_disease": "unknown", "region": "north_america",
+        "values": [{ "code": "egfr", "value": 28.0, "unit": "mL/min/{1.73_m2}",
+            "effective_at": "2026-05-01T08:00:00Z", "method": "reported" }],
+    })
+}
+
+/// Signs in anew, so that a caller who signs out or refreshes takes nobody else along.
+async fn caller(app: &TestApp, kind: &str) -> Client {
+    match kind {
+        "anonymous" => app.anonymous(),
+        "administrator" => app.sign_in(Role::Administrator).await,
+        "clinician" => app.sign_in(Role::Clinician).await,
+        "researcher" => app.sign_in(Role::Researcher).await,
+        _ => app.sign_in(Role::Patient).await,
+    }
+}
+
+async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
+    let clinician = app.sign_in(Role::Clinician).await;
+    for (kind, status) in CALLERS.into_iter().zip(expected) {
+        let mrn = format!("{operation}-{kind}");
+        let on = fixture(&clinician, &mrn, true).await;
+        // For `stranger` the account is linked to another record, which allows it.
+        let linked = match kind {
+            "stranger" => fixture(&clinician, &format!("{mrn}-linked"), true).await.patient,
+            _ => on.patient.clone(),
+        };
+        app.link_patient(PatientId(linked.parse().unwrap())).await;
+        if operation == "stream_prediction" {
+            // A stream ends with the prediction's final status.
+            let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
+            clinician.post(&cancel, json!({})).await.ok();
+        }
+        if operation == "create_prediction" {
+            let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
+            clinician.post(&cancel, json!({})).await.ok();
+        }
+        let client = caller(app, kind).await;
+        let answer = client.send(request(operation, &client, &on, &mrn)).await;
+        assert_eq!(answer.status.as_u16(), status, "{operation} as {kind}: {:#}", answer.body);
+    }
+}
+
+#[test]
+fn every_operation_is_in_the_table() {
+    let document = backend::openapi::json();
+    let documented: BTreeSet<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let tabled: BTreeSet<&str> = ACCESS.iter().map(|(operation, _)| *operation).collect();
+    assert_eq!(documented, tabled);
+}
+
+#[tokio::test]
+async fn every_operation_answers_every_caller_as_the_table_says() {
+    let app = TestApp::new().await;
+    for (operation, expected) in ACCESS {
+        check(&app, operation, *expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_patient_whose_clinic_does_not_allow_it_reads_nothing() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let own = fixture(&clinician, "own", false).await;
+    app.link_patient(PatientId(own.patient.parse().unwrap())).await;
+    let patient = app.sign_in(Role::Patient).await;
+    let path = format!("/api/v1/patients/{}", own.patient);
+    let refused = patient.get(&path).await.expect(404);
+    let unknown = patient.get(&format!("/api/v1/patients/{}", uuid::Uuid::nil())).await.expect(404);
+    assert_eq!(refused["detail"], unknown["detail"], "an outsider learns nothing");
+
+    clinician.patch(&path, 1, json!({ "own_access": true })).await.ok();
+    patient.get(&path).await.ok();
+}

@@ -1,0 +1,355 @@
+//! What every test stands on: an application over a database of its own, and clients that speak
+//! HTTP as somebody.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use backend::{
+    MIGRATOR,
+    auth::{password, password::Hasher, token::Keys},
+    clock::Clock,
+    db, jobs,
+    jobs::events::PredictionEvents,
+    router::router,
+    state::{AppState, Settings},
+};
+use chrono::{DateTime, Utc};
+use http_body_util::BodyExt;
+use model::predictor::Predictor;
+use serde_json::{Value, json};
+use shared::{
+    access::Role,
+    id::{PatientId, UserId},
+    user::User,
+};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// Every test account's password.
+pub const PASSWORD: &str = "a password for tests only";
+
+/// When every test begins.
+pub fn start() -> DateTime<Utc> {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+/// The application, over a database of its own that goes when the test ends.
+pub struct TestApp {
+    pub router: Router,
+    pub state: AppState,
+    pub db: PgPool,
+    pub clock: Clock,
+    /// The database's address, for processes that a test starts.
+    pub database_url: String,
+    database: Database,
+}
+
+impl TestApp {
+    /// A fresh application: migrated, one account per role, no patient.
+    pub async fn new() -> Self {
+        let database = Database::create().await;
+        let options = database.options.clone().application_name("nephrocast-test");
+        let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
+        let clock = Clock::manual(start());
+        let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+        let artifacts = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
+        let state = AppState {
+            db: db.clone(),
+            clock: clock.clone(),
+            keys: Arc::new(Keys::from_hex(key).unwrap()),
+            hasher: Hasher::new().unwrap(),
+            predictor: Arc::new(Predictor::load(artifacts.as_ref()).unwrap()),
+            events: PredictionEvents::listen(&db).await.unwrap(),
+            settings: Arc::new(Settings::default()),
+        };
+        let database_url = database.url.clone();
+        Self { router: router(state.clone()), state, db, clock, database_url, database }
+    }
+
+    /// A caller without credentials.
+    pub fn anonymous(&self) -> Client {
+        Client { router: self.router.clone(), token: None, cookie: None }
+    }
+
+    /// The test account of a role, signed in.
+    pub async fn sign_in(&self, role: Role) -> Client {
+        let mut client = self.anonymous();
+        let credentials = json!({ "email": email(role), "password": PASSWORD });
+        let answer = client.post("/api/v1/auth/login", credentials).await;
+        client.cookie = answer.refresh_cookie();
+        client.token = Some(answer.ok()["access_token"].as_str().unwrap().to_owned());
+        client
+    }
+
+    /// Links the patient role's account to a record.
+    pub async fn link_patient(&self, id: PatientId) {
+        sqlx::query("update users set patient_id = $1 where role = 'patient'")
+            .bind(id)
+            .execute(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// The audit log as `role action outcome` lines, oldest first, without sign-ins.
+    pub async fn audit_trail(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "select coalesce(actor_role, 'nobody') || ' ' || action || ' ' || outcome
+            from audit_events
+            where action <> 'session.sign_in'
+            order by id",
+        )
+        .fetch_all(&self.db)
+        .await
+        .unwrap()
+    }
+
+    /// The details of the latest audit entry with this action.
+    pub async fn audit_details(&self, action: &str) -> Value {
+        sqlx::query_scalar(
+            "select coalesce(details, 'null') from audit_events
+            where action = $1
+            order by id desc
+            limit 1",
+        )
+        .bind(action)
+        .fetch_one(&self.db)
+        .await
+        .unwrap()
+    }
+}
+
+/// The address of a role's test account.
+pub fn email(role: Role) -> String {
+    format!("{}@example.org", role.label().to_lowercase())
+}
+
+/// Somebody who speaks HTTP to the application.
+#[derive(Clone)]
+pub struct Client {
+    router: Router,
+    pub token: Option<String>,
+    pub cookie: Option<String>,
+}
+
+impl Client {
+    /// A request with this client's credentials.
+    pub fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        request
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(with_json(self.request("POST", path), &body)).await
+    }
+
+    /// A `POST` that creates, under an idempotency key.
+    pub async fn post_once(&self, key: &str, path: &str, body: Value) -> Answer {
+        let request = self.request("POST", path).header("idempotency-key", key);
+        self.send(with_json(request, &body)).await
+    }
+
+    /// A change based on a version.
+    pub async fn patch(&self, path: &str, version: i64, body: Value) -> Answer {
+        let request = self.request("PATCH", path).header(header::IF_MATCH, format!("\"{version}\""));
+        self.send(with_json(request, &body)).await
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// A request with a JSON body.
+pub fn with_json(request: axum::http::request::Builder, body: &Value) -> Request<Body> {
+    let request = request.header(header::CONTENT_TYPE, "application/json");
+    request.body(Body::from(body.to_string())).unwrap()
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, after checking the status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        self.expect(200)
+    }
+
+    #[track_caller]
+    pub fn created(self) -> Value {
+        self.expect(201)
+    }
+
+    /// The faulty fields of a 422, by pointer.
+    #[track_caller]
+    pub fn faults(self) -> HashMap<String, String> {
+        let body = self.expect(422);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let errors = body["errors"].as_array().unwrap();
+        errors.iter().map(|error| (text(&error["pointer"]), text(&error["message"]))).collect()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The refresh cookie, as a browser would send it back.
+    pub fn refresh_cookie(&self) -> Option<String> {
+        let cookie = self.header("set-cookie")?;
+        cookie.split(';').next().map(str::to_owned)
+    }
+}
+
+/// A database cloned from a template that holds the migrated schema and the test accounts.
+struct Database {
+    admin: PgConnectOptions,
+    options: PgConnectOptions,
+    url: String,
+    name: String,
+}
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+impl Database {
+    async fn create() -> Self {
+        let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL server");
+        let server_options: PgConnectOptions = server.parse().unwrap();
+        let admin = server_options.clone().database("postgres");
+        let mut connection = PgConnection::connect_with(&admin).await.unwrap();
+        let template = ensure_template(&mut connection, &server_options).await;
+        let count = COUNTER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("nephrocast_test_{}_{count}", std::process::id());
+        execute(&mut connection, format!("drop database if exists {name} with (force)")).await;
+        execute(&mut connection, format!("create database {name} template {template}")).await;
+        let url = replace_database(&server, &name);
+        Self { admin, options: server_options.database(&name), url, name }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        // The test's runtime is about to end: dropping takes a thread and a runtime of its own.
+        let dropper = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let mut connection = PgConnection::connect_with(&admin).await.unwrap();
+                execute(&mut connection, format!("drop database {name} with (force)")).await;
+            });
+        });
+        drop(dropper.join());
+    }
+}
+
+/// The template for the migrations of this binary; made by whichever test comes first.
+async fn ensure_template(connection: &mut PgConnection, server: &PgConnectOptions) -> String {
+    let mut fingerprint = 0_u64;
+    for migration in MIGRATOR.iter() {
+        for byte in migration.checksum.iter() {
+            fingerprint = fingerprint.wrapping_mul(31).wrapping_add(u64::from(*byte));
+        }
+    }
+    let template = format!("nephrocast_template_{fingerprint:016x}");
+    // Tests are processes: an advisory lock of the server keeps them apart.
+    execute(connection, "select pg_advisory_lock(72077)".to_owned()).await;
+    let exists: bool = sqlx::query_scalar("select exists(select from pg_database where datname = $1)")
+        .bind(&template)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    if !exists {
+        let unfinished = format!("{template}_unfinished");
+        execute(connection, format!("drop database if exists {unfinished} with (force)")).await;
+        execute(connection, format!("create database {unfinished}")).await;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_with(server.clone().database(&unfinished))
+            .await
+            .unwrap();
+        jobs::migrate(&pool).await.unwrap();
+        add_accounts(&pool).await;
+        pool.close().await;
+        execute(connection, format!("alter database {unfinished} rename to {template}")).await;
+    }
+    execute(connection, "select pg_advisory_unlock(72077)".to_owned()).await;
+    template
+}
+
+async fn add_accounts(pool: &PgPool) {
+    let hash = password::hash(PASSWORD.as_bytes()).unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    for role in Role::ALL {
+        let user = User {
+            id: UserId(Uuid::now_v7()),
+            email: email(role),
+            display_name: format!("Test {}", role.label()),
+            role,
+            patient_id: None,
+        };
+        assert!(db::users::insert(&mut connection, &user, &hash, start()).await.unwrap());
+    }
+}
+
+async fn execute(connection: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await.unwrap();
+}
+
+/// The server's address with another database in it.
+fn replace_database(server: &str, name: &str) -> String {
+    let (base, query) = server.split_once('?').map_or((server, ""), |(base, query)| (base, query));
+    let authority_end = base.find("://").unwrap() + 3;
+    let path = base[authority_end..].find('/').map_or(base.len(), |at| authority_end + at);
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{}/{name}{separator}{query}", &base[..path])
+}
+
+impl TestApp {
+    /// The name of the database, for messages.
+    pub fn database_name(&self) -> &str {
+        &self.database.name
+    }
+}

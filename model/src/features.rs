@@ -1,0 +1,337 @@
+//! From a patient's frozen inputs to the numbers that the network reads.
+//!
+//! A course is the last [`VISITS`] visits of five years, oldest first, each with ten channels
+//! (standardised value, and whether it was measured) and its age in months. What is missing is
+//! zero with its mark at zero: nothing is imputed.
+
+use chrono::NaiveDate;
+use shared::{
+    clinical::albuminuria::acr_from_pcr,
+    observation::ObservationCode,
+    patient::{RenalDisease, Sex},
+    prediction::PredictionInputs,
+    therapy::TherapyKind,
+};
+
+/// Visits in a course.
+pub const VISITS: usize = 16;
+/// The longest time back, months.
+pub const MONTHS: f32 = 60.0;
+/// Channels of a visit.
+pub const CHANNELS: usize = 10;
+/// What the network reads of one visit: values, marks, age of the visit, and that there is one.
+pub const VISIT_WIDTH: usize = 2 * CHANNELS + 2;
+/// What the network reads of the fixed facts and of the summary of the course.
+pub const FACTS_WIDTH: usize = 2 + 2 * 5 + 6 + 4 + 11 + SUMMARY_WIDTH;
+const SUMMARY_WIDTH: usize = 3 * CHANNELS + 4;
+
+/// One channel: its code, and centre and spread of its (possibly logarithmic) values.
+struct Channel {
+    code: ObservationCode,
+    log: bool,
+    centre: f32,
+    spread: f32,
+}
+
+const fn channel(code: ObservationCode, log: bool, centre: f32, spread: f32) -> Channel {
+    Channel { code, log, centre, spread }
+}
+
+/// Index of the eGFR channel.
+pub const EGFR: usize = 0;
+/// Index of the uACR channel.
+pub const UACR: usize = 1;
+
+/// The channels, canonical units. Centres and spreads are round clinical numbers, fixed once, so
+/// that nothing is fitted on data here.
+const CHANNEL_TABLE: [Channel; CHANNELS] = [
+    channel(ObservationCode::Egfr, false, 45.0, 20.0),
+    channel(ObservationCode::Uacr, true, 4.6, 1.9),
+    channel(ObservationCode::Albumin, false, 4.0, 0.4),
+    channel(ObservationCode::Phosphate, false, 3.8, 0.6),
+    channel(ObservationCode::Calcium, false, 9.3, 0.5),
+    channel(ObservationCode::Bicarbonate, false, 25.0, 3.0),
+    channel(ObservationCode::Potassium, false, 4.5, 0.5),
+    channel(ObservationCode::Haemoglobin, false, 12.8, 1.7),
+    channel(ObservationCode::SystolicBp, false, 138.0, 18.0),
+    channel(ObservationCode::Weight, false, 80.0, 17.0),
+];
+
+/// The inputs whose contributions are told apart, by their names on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The level of eGFR: its latest value.
+    EgfrLevel,
+    /// The course of eGFR up to the latest value.
+    EgfrCourse,
+    /// Another channel, by index.
+    Channel(usize),
+    /// A fixed fact, by index into [`Facts`].
+    Fact(usize),
+}
+
+/// Names of the fixed facts, in the order of [`Facts`].
+const FACT_NAMES: [&str; 10] = [
+    "age",
+    "sex",
+    "diabetes",
+    "hypertension",
+    "cardiovascular_disease",
+    "heart_failure",
+    "smoker",
+    "renal_disease",
+    "therapies",
+    "biopsy",
+];
+
+impl Input {
+    /// Every input.
+    pub fn all() -> Vec<Self> {
+        let channels = (1..CHANNELS).map(Self::Channel);
+        let facts = (0..FACT_NAMES.len()).map(Self::Fact);
+        [Self::EgfrLevel, Self::EgfrCourse].into_iter().chain(channels).chain(facts).collect()
+    }
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EgfrLevel => "egfr",
+            Self::EgfrCourse => "egfr_course",
+            Self::Channel(index) => CHANNEL_TABLE[index].code.as_str(),
+            Self::Fact(index) => FACT_NAMES[index],
+        }
+    }
+}
+
+/// The fixed facts; `None` is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    age_years: f32,
+    male: bool,
+    comorbidities: [Option<bool>; 5],
+    disease: RenalDisease,
+    /// RAS inhibitor, SGLT2 inhibitor, MRA or GLP-1 agonist, immunosuppression or steroid.
+    therapies: [bool; 4],
+    /// M, E, S, T, C and the biopsy's age in years.
+    biopsy: Option<([Option<u8>; 5], f32)>,
+}
+
+/// One patient as the network reads them, before flattening.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patient {
+    /// Fixed facts.
+    pub facts: Facts,
+    /// Visits, oldest first.
+    pub visits: Vec<Visit>,
+}
+
+/// One visit: standardised values of what was measured, and how long ago.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visit {
+    /// Months before now.
+    pub months: f32,
+    /// Standardised values; `None` was not measured.
+    pub values: [Option<f32>; CHANNELS],
+}
+
+impl Patient {
+    /// Reads frozen inputs. Values of one day are one visit; a PCR stands in for an ACR that was
+    /// not measured that day (Sumida 2020).
+    pub fn new(inputs: &PredictionInputs) -> Self {
+        let mut visits: Vec<(NaiveDate, Visit)> = Vec::new();
+        let mut values: Vec<_> = inputs.values.iter().collect();
+        values.sort_by_key(|value| value.effective_at);
+        for value in values {
+            let day = value.effective_at.date_naive();
+            let months = (inputs.as_of - day).num_days() as f32 / 30.4375;
+            if !(-1.0..=MONTHS).contains(&months) {
+                continue;
+            }
+            let is_pcr = value.code == ObservationCode::Upcr;
+            let code = if is_pcr { ObservationCode::Uacr } else { value.code };
+            let Some(index) = CHANNEL_TABLE.iter().position(|c| c.code == code) else { continue };
+            if visits.last().is_none_or(|(last, _)| *last != day) {
+                let months = months.max(0.0);
+                visits.push((day, Visit { months, values: [None; CHANNELS] }));
+            }
+            let Some((_, visit)) = visits.last_mut() else { continue };
+            if is_pcr {
+                let diabetes = inputs.diabetes.unwrap_or(false);
+                let hypertension = inputs.hypertension.unwrap_or(false);
+                let acr = acr_from_pcr(value.value, inputs.sex, diabetes, hypertension);
+                visit.values[index].get_or_insert_with(|| standardise(index, acr));
+            } else {
+                visit.values[index] = Some(standardise(index, value.value));
+            }
+        }
+        let surplus = visits.len().saturating_sub(VISITS);
+        let visits = visits.into_iter().skip(surplus).map(|(_, visit)| visit).collect();
+        Self { facts: Facts::new(inputs), visits }
+    }
+
+    /// This patient with only some inputs their own; the others are those of the reference: same
+    /// visits and same measurements, every value at its centre, every fact at its commonest.
+    #[must_use]
+    pub fn with_only(&self, own: &dyn Fn(Input) -> bool) -> Self {
+        let mut patient = self.clone();
+        let egfr_last =
+            self.visits.iter().rev().find_map(|visit| visit.values[EGFR]).unwrap_or_default();
+        for visit in &mut patient.visits {
+            for (index, value) in visit.values.iter_mut().enumerate() {
+                let Some(value) = value else { continue };
+                if index == EGFR {
+                    let level = if own(Input::EgfrLevel) { egfr_last } else { 0.0 };
+                    let course = if own(Input::EgfrCourse) { *value - egfr_last } else { 0.0 };
+                    *value = level + course;
+                } else if !own(Input::Channel(index)) {
+                    *value = 0.0;
+                }
+            }
+        }
+        patient.facts.keep_only(own);
+        patient
+    }
+
+    /// What the network reads of the visits, `VISITS × VISIT_WIDTH`, latest visit last.
+    pub fn write_visits(&self, out: &mut Vec<f32>) {
+        let start = out.len();
+        out.resize(start + VISITS * VISIT_WIDTH, 0.0);
+        let empty = VISITS - self.visits.len();
+        for (index, visit) in self.visits.iter().enumerate() {
+            let row = start + (empty + index) * VISIT_WIDTH;
+            for (channel, value) in visit.values.iter().enumerate() {
+                if let Some(value) = value {
+                    out[row + channel] = *value;
+                    out[row + CHANNELS + channel] = 1.0;
+                }
+            }
+            out[row + 2 * CHANNELS] = visit.months / 24.0;
+            out[row + 2 * CHANNELS + 1] = 1.0;
+        }
+    }
+
+    /// What the network reads of the fixed facts and the summary, `FACTS_WIDTH`.
+    pub fn write_facts(&self, out: &mut Vec<f32>) {
+        let start = out.len();
+        self.facts.write(out);
+        self.write_summary(out);
+        debug_assert_eq!(out.len(), start + FACTS_WIDTH);
+    }
+
+    /// Per channel: the latest value, whether there is one, its age; then of eGFR: slope, spread
+    /// around it, span and number of values.
+    fn write_summary(&self, out: &mut Vec<f32>) {
+        for channel in 0..CHANNELS {
+            let latest = self
+                .visits
+                .iter()
+                .rev()
+                .find_map(|visit| visit.values[channel].map(|value| (value, visit.months)));
+            let (value, months) = latest.unwrap_or((0.0, 0.0));
+            out.extend([value, f32::from(u8::from(latest.is_some())), months / 24.0]);
+        }
+        let points: Vec<(f32, f32)> = self
+            .visits
+            .iter()
+            .filter_map(|visit| visit.values[EGFR].map(|value| (-visit.months / 12.0, value)))
+            .collect();
+        out.extend(line(&points));
+    }
+}
+
+/// Least squares: slope a year (clamped), spread around it, span in years, number of values.
+fn line(points: &[(f32, f32)]) -> [f32; 4] {
+    let n = points.len() as f32;
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return [0.0; 4] };
+    let span = last.0 - first.0;
+    if points.len() < 2 || span < 0.1 {
+        return [0.0, 0.0, 0.0, n / 8.0];
+    }
+    let mean = |of: fn(&(f32, f32)) -> f32| points.iter().map(of).sum::<f32>() / n;
+    let (mean_x, mean_y) = (mean(|p| p.0), mean(|p| p.1));
+    let sxx: f32 = points.iter().map(|p| (p.0 - mean_x).powi(2)).sum();
+    let sxy: f32 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
+    // A year's shrinkage towards no change: two values a month apart say little of a slope.
+    let slope = (sxy / (sxx + 0.25)).clamp(-2.0, 2.0);
+    let squares: f32 =
+        points.iter().map(|p| (p.1 - mean_y - slope * (p.0 - mean_x)).powi(2)).sum();
+    [slope * 4.0, (squares / n).sqrt() * 4.0, span / 2.5, n / 8.0]
+}
+
+fn standardise(channel: usize, value: f64) -> f32 {
+    let Channel { log, centre, spread, .. } = &CHANNEL_TABLE[channel];
+    let value = if *log { value.max(0.1).ln() as f32 } else { value as f32 };
+    // Five spreads hold every plausible value that means something more than its neighbour.
+    ((value - centre) / spread).clamp(-5.0, 5.0)
+}
+
+impl Facts {
+    fn new(inputs: &PredictionInputs) -> Self {
+        let takes = |kinds: &[TherapyKind]| kinds.iter().any(|kind| inputs.therapies.contains(kind));
+        let biopsy = inputs.biopsy.as_ref().map(|biopsy| {
+            let years = (inputs.as_of - biopsy.performed_on).num_days() as f32 / 365.25;
+            ([biopsy.m, biopsy.e, biopsy.s, biopsy.t, biopsy.c], years.clamp(0.0, 30.0))
+        });
+        Self {
+            age_years: inputs.age_years as f32,
+            male: inputs.sex == Sex::Male,
+            comorbidities: [
+                inputs.diabetes,
+                inputs.hypertension,
+                inputs.cardiovascular_disease,
+                inputs.heart_failure,
+                inputs.smoker,
+            ],
+            disease: inputs.renal_disease,
+            therapies: [
+                takes(&[TherapyKind::RasInhibitor]),
+                takes(&[TherapyKind::Sglt2Inhibitor]),
+                takes(&[TherapyKind::Mra, TherapyKind::Glp1Agonist]),
+                takes(&[TherapyKind::Immunosuppression, TherapyKind::Corticosteroid]),
+            ],
+            biopsy,
+        }
+    }
+
+    fn keep_only(&mut self, own: &dyn Fn(Input) -> bool) {
+        let keeps = |index| own(Input::Fact(index));
+        if !keeps(0) {
+            self.age_years = 65.0;
+        }
+        if !keeps(1) {
+            self.male = false;
+        }
+        // A known comorbidity's reference is its absence; unknown stays unknown.
+        for (index, known) in self.comorbidities.iter_mut().enumerate() {
+            if !keeps(2 + index) {
+                *known = known.map(|_| false);
+            }
+        }
+        if !keeps(7) {
+            self.disease = RenalDisease::Unknown;
+        }
+        if !keeps(8) {
+            self.therapies = [false; 4];
+        }
+        if !keeps(9) {
+            self.biopsy = None;
+        }
+    }
+
+    fn write(&self, out: &mut Vec<f32>) {
+        let flag = |set: bool| f32::from(u8::from(set));
+        out.extend([(self.age_years - 65.0) / 15.0, flag(self.male)]);
+        for known in self.comorbidities {
+            out.extend([flag(known == Some(true)), flag(known.is_some())]);
+        }
+        for disease in RenalDisease::ALL {
+            out.push(flag(self.disease == disease));
+        }
+        out.extend(self.therapies.map(flag));
+        let (scores, years) = self.biopsy.unwrap_or(([None; 5], 0.0));
+        for score in scores {
+            out.extend([f32::from(score.unwrap_or(0)), flag(score.is_some())]);
+        }
+        out.push(years / 5.0);
+    }
+}
