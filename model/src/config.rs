@@ -44,4 +44,6 @@ pub struct Config {
     pub trained_on: String,
     /// The seed of the training.
     pub seed: u64,
+    /// SHA-256 of the weights' file, hexadecimal: config and weights belong together.
+    pub weights_sha256: String,
 }

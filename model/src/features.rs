@@ -192,6 +192,45 @@ impl Patient {
         patient
     }
 
+    /// Forgets all but the latest visits.
+    pub fn keep_latest_visits(&mut self, count: usize) {
+        let surplus = self.visits.len().saturating_sub(count);
+        self.visits.drain(..surplus);
+    }
+
+    /// Forgets every channel but eGFR and uACR: what KFRE's four variables see.
+    pub fn keep_egfr_and_uacr(&mut self) {
+        for visit in &mut self.visits {
+            visit.values[UACR + 1..].fill(None);
+        }
+    }
+
+    /// Forgets the channels after eGFR for which `hides` says so.
+    pub fn hide_channels(&mut self, mut hides: impl FnMut() -> bool) {
+        for channel in EGFR + 1..CHANNELS {
+            if hides() {
+                for visit in &mut self.visits {
+                    visit.values[channel] = None;
+                }
+            }
+        }
+    }
+
+    /// Forgets comorbidities, cause and biopsy, each where `hides` says so.
+    pub fn hide_facts(&mut self, mut hides: impl FnMut() -> bool) {
+        for known in &mut self.facts.comorbidities {
+            if hides() {
+                *known = None;
+            }
+        }
+        if hides() {
+            self.facts.disease = RenalDisease::Unknown;
+        }
+        if hides() {
+            self.facts.biopsy = None;
+        }
+    }
+
     /// What the network reads of the visits, `VISITS × VISIT_WIDTH`, latest visit last.
     pub fn write_visits(&self, out: &mut Vec<f32>) {
         let start = out.len();

@@ -19,4 +19,4 @@ pub mod loss;
 pub mod metrics;
 pub mod train;
 
-pub mod card;
+pub mod evaluate;

@@ -40,7 +40,7 @@ pub fn layers(shape: &Shape) -> Vec<(String, usize, usize)> {
 impl Network {
     /// Builds the network over weights: those being trained, or released ones.
     pub fn new(vb: &VarBuilder<'_>, shape: &Shape) -> Result<Self> {
-        let mut built = layers(shape).into_iter().map(|(name, input, output)| {
+        let mut built = layers(shape).into_iter().map(|(name, input, output)| -> Result<Linear> {
             let vb = vb.pp(name);
             let weight = vb.get((output, input), "weight")?;
             Ok(Linear::new(weight, Some(vb.get(output, "bias")?)))
