@@ -1,0 +1,21 @@
+# The commands of Nephrocast; each is a script, which says the rest.
+
+.PHONY: run test bench fmt openapi sqlx
+
+run: ## Install what is missing, start everything on loopback, print the address
+	@exec scripts/run
+
+test: ## Every check, from nothing
+	@exec scripts/test
+
+bench: ## How fast it is
+	@exec scripts/bench
+
+fmt: ## Format the code
+	@exec scripts/fmt
+
+openapi: ## Write openapi/openapi.json from the code
+	@exec scripts/openapi
+
+sqlx: ## Write .sqlx/ from the queries and the migrations
+	@exec scripts/sqlx-prepare

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# What every script starts with: the strict mode, the paths, and one way to speak.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+readonly root
+readonly tools=$HOME/.cache/nephrocast/tools
+export PATH=$tools/bin:$root/frontend/node_modules/.bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin
+
+say() { printf '%s\n' "$*" >&2; }
+
+# One clear sentence, then the end.
+fail() {
+  say "$(basename "$0"): $*"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root, without ever asking for a password.
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo -n -- "$@"; fi
+}
+
+# Prints as many free loopback ports as asked for.
+free_ports() {
+  node -e '
+    const { createServer } = require("node:net");
+    const servers = Array.from({ length: Number(process.argv[1]) }, () => createServer());
+    let open = servers.length;
+    for (const server of servers) server.listen(0, "127.0.0.1", () => {
+      if (--open) return;
+      console.log(servers.map((one) => one.address().port).join(" "));
+      servers.forEach((one) => one.close());
+    });' "$1"
+}
+
+# Whether something listens on a loopback port.
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Whether a process lives and is no zombie.
+alive() {
+  local state
+  state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 1
+  [[ -n $state && $state != Z ]]
+}
+
+# Prints the status that http://127.0.0.1:<port><path> answers; nothing if there is no answer.
+http_status() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$1"
+    printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3
+    read -r -t 5 _ status _ <&3
+    printf '%s' "$status"
+  ) 2>/dev/null || true
+}
+
+# Fails unless a folder's disk has some gigabytes free.
+need_space() {
+  local folder=$1 gigabytes=$2 free
+  free=$(df --output=avail -k "$folder" | tail -n 1)
+  ((free >= gigabytes * 1024 * 1024)) ||
+    fail "the disk of $folder has $((free / 1024)) MB free and $gigabytes GB are needed: make room first"
+}
