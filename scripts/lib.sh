@@ -64,3 +64,13 @@ need_space() {
   ((free >= gigabytes * 1024 * 1024)) ||
     fail "the disk of $folder has $((free / 1024)) MB free and $gigabytes GB are needed: make room first"
 }
+
+# Removes the folder of a database that was only for tests, wherever its data are.
+throw_away() {
+  local data
+  data=$(realpath -m "$1/postgres/data")
+  case $data in
+    "$root"/.data/test-* | /var/lib/nephrocast/*) rm -rf "$data" ;;
+  esac
+  rm -rf "$root/.data/${1##*/}"
+}

@@ -1,0 +1,28 @@
+import { defineConfig } from "@playwright/test";
+
+// scripts/e2e starts the product and says where it is.
+const baseURL = process.env.NEPHROCAST_URL;
+if (!baseURL) throw new Error("NEPHROCAST_URL is not set: run scripts/e2e");
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "test-results",
+  fullyParallel: true,
+  workers: 2,
+  retries: 0,
+  forbidOnly: true,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"]],
+  use: {
+    baseURL,
+    locale: "en-GB",
+    timezoneId: "UTC",
+    viewport: { width: 1280, height: 900 },
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    },
+  },
+});
