@@ -65,6 +65,16 @@ need_space() {
     fail "the disk of $folder has $((free / 1024)) MB free and $gigabytes GB are needed: make room first"
 }
 
+# Makes a folder for a database that is only for tests, and prints it.
+test_folder() {
+  local folder
+  mkdir -p .data
+  folder=$(mktemp -d .data/test-XXXXXX)
+  # PostgreSQL's user has to pass, and no more.
+  chmod 711 "$folder"
+  printf '%s' "$root/$folder"
+}
+
 # Removes the folder of a database that was only for tests, wherever its data are.
 throw_away() {
   local data

@@ -17,7 +17,7 @@ start_product() {
   local folder=$1 port=$2 api run=$1/run
   postgres_folder=$folder/postgres
   mkdir -p "$run"
-  chmod 700 "$folder" "$run" 2>/dev/null || true
+  chmod 700 "$run"
   make_key "$folder/secret-key"
   scripts/postgres start "$postgres_folder" "${@:3}" 9>&-
   NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder")
