@@ -16,6 +16,8 @@ launch() {
 start_product() {
   local folder=$1 port=$2 api run=$1/run
   postgres_folder=$folder/postgres
+  # Every open request is a file, on both sides of NGINX.
+  ulimit -S -n "$(ulimit -H -n)"
   mkdir -p "$run"
   chmod 700 "$run"
   make_key "$folder/secret-key"
@@ -80,7 +82,7 @@ died() {
     NGINX) log=$run/nginx.log ;;
     *) log=$postgres_folder/log ;;
   esac
-  fail "$name ended by itself, so everything ends; it said last: $(tail -n 1 "$log" 2>/dev/null)"
+  fail "$name ended by itself, so everything ends; $log ends with: $(tail -n 1 "$log" 2>/dev/null)"
 }
 
 # Ends what was started, in under ten seconds.
