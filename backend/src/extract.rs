@@ -7,7 +7,10 @@ use std::{
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
+        rejection::BytesRejection,
+    },
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -195,8 +198,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(id)| Self(id)).map_err(|_| Error::NotFound("thing"))
+        type Inner<T> = axum::extract::Path<T>;
+        let path = <Inner<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        path.map(|inner| Self(inner.0)).map_err(|_| Error::NotFound("thing"))
     }
 }
 
@@ -212,6 +216,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         let version = header.to_str().ok().and_then(|text| text.trim().parse_etag());
         // A tag that we never gave belongs to no version that is current.
         version.map(Self).ok_or(Error::Stale)
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>> {
+        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
+            Ok(version) => Ok(Some(version)),
+            Err(Error::VersionRequired) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

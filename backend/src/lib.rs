@@ -11,8 +11,11 @@ pub mod telemetry;
 
 pub mod auth;
 pub mod extract;
+pub mod input;
+pub mod page;
 
 pub mod db;
+pub mod derived;
 pub mod jobs;
 pub mod routes;
 

@@ -11,6 +11,8 @@ pub mod predictions;
 pub mod therapies;
 
 use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use crate::{
@@ -58,4 +60,24 @@ pub async fn keep(
     };
     idempotency::keep(db, caller.user_id, &key, &answer).await?;
     Ok(created)
+}
+
+/// What differs between two versions of something, for the audit log: each field's name with
+/// `from` and `to`.
+pub fn changes<T: Serialize>(before: &T, after: &T) -> Result<Map<String, Value>> {
+    let before = serde_json::to_value(before).map_err(anyhow::Error::from)?;
+    let after = serde_json::to_value(after).map_err(anyhow::Error::from)?;
+    let fields = after.as_object().into_iter().flatten();
+    let changed = fields.filter(|(name, to)| before[name.as_str()] != **to);
+    Ok(changed
+        .map(|(name, to)| (name.clone(), json!({ "from": before[name.as_str()], "to": to })))
+        .collect())
+}
+
+/// An entry of a record that the caller does not reach is as unknown as one that is not there.
+pub fn unknown(what: &'static str) -> impl FnOnce(Error) -> Error {
+    move |error| match error {
+        Error::NotFound(_) => Error::NotFound(what),
+        error => error,
+    }
 }

@@ -1,10 +1,15 @@
 //! Patients' records.
 
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 use shared::{
+    clinical::kdigo::kdigo,
     id::PatientId,
-    patient::{Patient, RenalDisease, Sex},
+    observation::ObservationCode,
+    patient::{LatestRisk, LatestValue, Patient, PatientListItem, RenalDisease, Sex},
+    prediction::{RiskCategory, RiskSource},
 };
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
@@ -40,4 +45,356 @@ pub async fn find_for_update(
     )
     .fetch_optional(db)
     .await
+}
+
+/// Adds a record.
+pub async fn insert(db: &mut PgConnection, new: &Patient) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into patients
+            (id, version, mrn, given_name, family_name, birth_date, sex, diabetes, hypertension,
+             cardiovascular_disease, heart_failure, smoker, renal_disease, own_access,
+             archived_at, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        new.id as PatientId,
+        new.version,
+        new.mrn,
+        new.given_name,
+        new.family_name,
+        new.birth_date,
+        new.sex as Sex,
+        new.diabetes,
+        new.hypertension,
+        new.cardiovascular_disease,
+        new.heart_failure,
+        new.smoker,
+        new.renal_disease as RenalDisease,
+        new.own_access,
+        new.archived_at,
+        new.created_at,
+        new.updated_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes a changed record, version and times included, in place of the one that is locked.
+pub async fn update(db: &mut PgConnection, changed: &Patient) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update patients
+        set version = $2, mrn = $3, given_name = $4, family_name = $5, birth_date = $6, sex = $7,
+            diabetes = $8, hypertension = $9, cardiovascular_disease = $10, heart_failure = $11,
+            smoker = $12, renal_disease = $13, own_access = $14, archived_at = $15,
+            updated_at = $16
+        where id = $1",
+        changed.id as PatientId,
+        changed.version,
+        changed.mrn,
+        changed.given_name,
+        changed.family_name,
+        changed.birth_date,
+        changed.sex as Sex,
+        changed.diabetes,
+        changed.hypertension,
+        changed.cardiovascular_disease,
+        changed.heart_failure,
+        changed.smoker,
+        changed.renal_disease as RenalDisease,
+        changed.own_access,
+        changed.archived_at,
+        changed.updated_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The first day of which the record says something that counts.
+pub async fn first_day(
+    db: impl PgExecutor<'_>,
+    id: PatientId,
+) -> sqlx::Result<Option<NaiveDate>> {
+    sqlx::query_scalar!(
+        "select min(day) from (
+            select min((effective_at at time zone 'UTC')::date) as day
+            from observations where patient_id = $1 and status = 'final'
+            union all
+            select min(started_on) from therapies where patient_id = $1 and deleted_at is null
+            union all
+            select min(performed_on) from biopsies where patient_id = $1 and deleted_at is null
+            union all
+            select min(occurred_on) from outcomes where patient_id = $1
+        ) as days",
+        id as PatientId,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The order of the list; each is served by an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum PatientSort {
+    /// By family name, then given name.
+    #[default]
+    #[serde(rename = "name")]
+    Name,
+    /// By family name, then given name, backwards.
+    #[serde(rename = "-name")]
+    NameDown,
+    /// Lowest 5-year risk first; records without a prediction before all others.
+    #[serde(rename = "risk")]
+    Risk,
+    /// Highest 5-year risk first; records without a prediction last.
+    #[serde(rename = "-risk")]
+    RiskDown,
+    /// Lowest eGFR first; records without one last.
+    #[serde(rename = "egfr")]
+    Egfr,
+    /// Highest eGFR first; records without one before all others.
+    #[serde(rename = "-egfr")]
+    EgfrDown,
+    /// Changed longest ago first.
+    #[serde(rename = "updated_at")]
+    Updated,
+    /// Changed last first.
+    #[serde(rename = "-updated_at")]
+    UpdatedDown,
+}
+
+/// Where in an order a line of the list stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Position {
+    /// Family name and given name in lower case.
+    Name(String, String, PatientId),
+    /// Risk or eGFR, with the number that stands for an unknown one.
+    Number(f64, PatientId),
+    /// Time of the last change.
+    Time(DateTime<Utc>, PatientId),
+}
+
+impl Position {
+    /// Whether it is a position in this order.
+    pub fn fits(&self, sort: PatientSort) -> bool {
+        use PatientSort::{Egfr, EgfrDown, Name, NameDown, Risk, RiskDown, Updated, UpdatedDown};
+        match self {
+            // PostgreSQL knows no text with a NUL in it.
+            Self::Name(family, given, _) => {
+                matches!(sort, Name | NameDown) && !family.contains('\0') && !given.contains('\0')
+            }
+            Self::Number(..) => matches!(sort, Risk | RiskDown | Egfr | EgfrDown),
+            Self::Time(..) => matches!(sort, Updated | UpdatedDown),
+        }
+    }
+}
+
+/// Which records to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Part of a name or of a medical record number, in any case.
+    pub text: Option<String>,
+    /// The category of the latest prediction.
+    pub risk_category: Option<RiskCategory>,
+    /// Archived records instead of those in use.
+    pub archived: bool,
+}
+
+/// One line of the list, and what it can be sorted by.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    id: PatientId,
+    mrn: String,
+    given_name: String,
+    family_name: String,
+    birth_date: NaiveDate,
+    sex: Sex,
+    archived_at: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+    latest_egfr: Option<f64>,
+    latest_egfr_at: Option<DateTime<Utc>>,
+    latest_uacr: Option<f64>,
+    latest_uacr_at: Option<DateTime<Utc>>,
+    risk_2y: Option<f64>,
+    risk_5y: Option<f64>,
+    risk_category: Option<RiskCategory>,
+    risk_source: Option<RiskSource>,
+    risk_at: Option<DateTime<Utc>>,
+    family_key: String,
+    given_key: String,
+}
+
+impl Listed {
+    /// Where it stands in this order.
+    pub fn position(&self, sort: PatientSort) -> Position {
+        match sort {
+            PatientSort::Name | PatientSort::NameDown => {
+                Position::Name(self.family_key.clone(), self.given_key.clone(), self.id)
+            }
+            // The same numbers as in the indexes.
+            PatientSort::Risk | PatientSort::RiskDown => {
+                Position::Number(self.risk_5y.unwrap_or(-1.0), self.id)
+            }
+            PatientSort::Egfr | PatientSort::EgfrDown => {
+                Position::Number(self.latest_egfr.unwrap_or(1e9), self.id)
+            }
+            PatientSort::Updated | PatientSort::UpdatedDown => {
+                Position::Time(self.updated_at, self.id)
+            }
+        }
+    }
+
+    fn risk(&self) -> Option<LatestRisk> {
+        Some(LatestRisk {
+            risk_2y: self.risk_2y?,
+            risk_5y: self.risk_5y?,
+            category: self.risk_category?,
+            source: self.risk_source?,
+            predicted_at: self.risk_at?,
+        })
+    }
+}
+
+fn latest(
+    code: ObservationCode,
+    value: Option<f64>,
+    at: Option<DateTime<Utc>>,
+) -> Option<LatestValue> {
+    Some(LatestValue { value: value?, unit: code.canonical_unit().to_owned(), effective_at: at? })
+}
+
+impl From<Listed> for PatientListItem {
+    fn from(row: Listed) -> Self {
+        Self {
+            egfr: latest(ObservationCode::Egfr, row.latest_egfr, row.latest_egfr_at),
+            uacr: latest(ObservationCode::Uacr, row.latest_uacr, row.latest_uacr_at),
+            kdigo: row.latest_egfr.map(|egfr| kdigo(egfr, row.latest_uacr)),
+            risk: row.risk(),
+            id: row.id,
+            mrn: row.mrn,
+            given_name: row.given_name,
+            family_name: row.family_name,
+            birth_date: row.birth_date,
+            sex: row.sex,
+            archived_at: row.archived_at,
+        }
+    }
+}
+
+/// A part of the text, with nothing in it that `like` takes for a wildcard.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// The list's query with one order: what comes after a position, and the order itself.
+macro_rules! listed {
+    ($db:expr, $filter:expr, $limit:expr, $after_and_order:tt, $($key:expr),+) => {
+        sqlx::query_as!(
+            Listed,
+            r#"select id as "id: PatientId", mrn, given_name, family_name, birth_date,
+                sex as "sex: Sex", archived_at, updated_at, latest_egfr, latest_egfr_at,
+                latest_uacr, latest_uacr_at, risk_2y, risk_5y,
+                risk_category as "risk_category: RiskCategory",
+                risk_source as "risk_source: RiskSource", risk_at,
+                lower(family_name) as "family_key!", lower(given_name) as "given_key!"
+            from patients
+            where ($1::text is null or search_text like lower($1))
+                and ($2::text is null or risk_category = $2)
+                and (archived_at is not null) = $3
+                and "# + $after_and_order + " limit $4",
+            $filter.text.as_deref().map(pattern),
+            $filter.risk_category as Option<RiskCategory>,
+            $filter.archived,
+            $limit,
+            $($key),+
+        )
+        .fetch_all($db)
+        .await
+    };
+}
+
+/// Records in an order, after a position when it is given.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    sort: PatientSort,
+    after: Option<&Position>,
+    limit: i64,
+) -> sqlx::Result<Vec<Listed>> {
+    let (family, given, number, time, id) = match after {
+        Some(Position::Name(family, given, id)) => {
+            (Some(family.as_str()), Some(given.as_str()), None, None, Some(id.0))
+        }
+        Some(Position::Number(number, id)) => (None, None, Some(*number), None, Some(id.0)),
+        Some(Position::Time(time, id)) => (None, None, None, Some(*time), Some(id.0)),
+        None => (None, None, None, None, None),
+    };
+    match sort {
+        PatientSort::Name => listed!(db, filter, limit,
+            "($5::text is null
+                or (lower(family_name), lower(given_name), id) > ($5, $6::text, $7::uuid))
+            order by lower(family_name), lower(given_name), id", family, given, id),
+        PatientSort::NameDown => listed!(db, filter, limit,
+            "($5::text is null
+                or (lower(family_name), lower(given_name), id) < ($5, $6::text, $7::uuid))
+            order by lower(family_name) desc, lower(given_name) desc, id desc", family, given, id),
+        PatientSort::Risk => listed!(db, filter, limit,
+            "($5::float8 is null or (coalesce(risk_5y, -1) >= $5
+                and (coalesce(risk_5y, -1) > $5 or id < $6::uuid)))
+            order by coalesce(risk_5y, -1), id desc", number, id),
+        PatientSort::RiskDown => listed!(db, filter, limit,
+            "($5::float8 is null or (coalesce(risk_5y, -1) <= $5
+                and (coalesce(risk_5y, -1) < $5 or id > $6::uuid)))
+            order by coalesce(risk_5y, -1) desc, id", number, id),
+        PatientSort::Egfr => listed!(db, filter, limit,
+            "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($5, $6::uuid))
+            order by coalesce(latest_egfr, 1e9), id", number, id),
+        PatientSort::EgfrDown => listed!(db, filter, limit,
+            "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($5, $6::uuid))
+            order by coalesce(latest_egfr, 1e9) desc, id desc", number, id),
+        PatientSort::Updated => listed!(db, filter, limit,
+            "($5::timestamptz is null or (updated_at >= $5
+                and (updated_at > $5 or id < $6::uuid)))
+            order by updated_at, id desc", time, id),
+        PatientSort::UpdatedDown => listed!(db, filter, limit,
+            "($5::timestamptz is null or (updated_at <= $5
+                and (updated_at < $5 or id > $6::uuid)))
+            order by updated_at desc, id", time, id),
+    }
+}
+
+/// Keeps the latest eGFR and urine ACR of these records as the list shows them. Belongs into the
+/// transaction of every change of an observation.
+pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<()> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    // At the same instant an eGFR computed here wins over a reported one: by the alphabet.
+    sqlx::query!(
+        "update patients
+        set latest_egfr = egfr.value, latest_egfr_at = egfr.effective_at,
+            latest_uacr = uacr.value, latest_uacr_at = uacr.effective_at
+        from unnest($1::uuid[]) as wanted (id)
+        left join lateral (
+            select value, effective_at from observations
+            where patient_id = wanted.id and code = 'egfr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as egfr on true
+        left join lateral (
+            select value, effective_at from observations
+            where patient_id = wanted.id and code = 'uacr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as uacr on true
+        where patients.id = wanted.id",
+        &ids,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

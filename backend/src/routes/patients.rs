@@ -1,1 +1,347 @@
-//! Handlers of patients.
+//! Patients' records: found, read, made, changed, archived, restored.
+
+use axum::{extract::State, http::StatusCode};
+use chrono::{Months, NaiveDate};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::{
+    id::PatientId,
+    page::Page,
+    patient::{NewPatient, Patient, PatientListItem, PatientPatch},
+    prediction::RiskCategory,
+};
+use sqlx::PgConnection;
+use unicode_normalization::UnicodeNormalization;
+use utoipa::IntoParams;
+
+use crate::{
+    auth::{Allowed, Caller, EditPatients, ListPatients, ReadPatients},
+    db::{
+        self,
+        audit::Event,
+        patients::{Filter, PatientSort, Position},
+    },
+    derived,
+    error::{Error, Result, violated_constraint},
+    extract::{Created, Creation, IfMatch, Json, Path, Query, Versioned},
+    input::Faults,
+    openapi::Problems,
+    page,
+    routes::{changes, keep, replay},
+    state::AppState,
+};
+
+/// The most characters of a medical record number.
+const MRN: usize = 64;
+/// The most characters of a name.
+const NAME: usize = 100;
+/// The longest life that a record may describe.
+const LONGEST_LIFE: Months = Months::new(12 * 120);
+
+/// Which patients to list, and in which order.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PatientQuery {
+    /// Part of a name or of a medical record number, in any case.
+    pub q: Option<String>,
+    /// The order: `name`, `risk`, `egfr` or `updated_at`; with `-` in front, backwards. An
+    /// unknown risk sorts below every known one, an unknown eGFR above.
+    #[param(inline)]
+    pub sort: Option<PatientSort>,
+    /// The category of the latest prediction.
+    pub risk_category: Option<RiskCategory>,
+    /// Archived records instead of those in use.
+    pub archived: Option<bool>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Items per page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<u32>,
+}
+
+/// A cursor of the list: it belongs to one order.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor(PatientSort, Position);
+
+/// List patients with their latest eGFR, urine ACR, KDIGO category and risk.
+#[utoipa::path(get, path = "/api/v1/patients", tag = "patients",
+    security(("bearer" = [])), params(PatientQuery),
+    responses((status = 200, description = "A page", body = Page<PatientListItem>), Problems))]
+pub async fn list_patients(
+    Allowed { caller, .. }: Allowed<ListPatients>,
+    State(state): State<AppState>,
+    Query(query): Query<PatientQuery>,
+) -> Result<Json<Page<PatientListItem>>> {
+    let limit = page::limit(query.limit)?;
+    let sort = query.sort.unwrap_or_default();
+    let after = match page::position(query.cursor.as_deref())? {
+        Some(Cursor(of, position)) if of == sort && position.fits(sort) => Some(position),
+        Some(_) => return Err(page::bad_cursor()),
+        None => None,
+    };
+    let filter = Filter {
+        text: query.q.as_deref().and_then(searched),
+        risk_category: query.risk_category,
+        archived: query.archived.unwrap_or(false),
+    };
+    let mut tx = state.db.begin().await?;
+    let rows = page::rows(limit);
+    let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), rows).await?;
+    let Page { items, next_cursor } =
+        page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
+    let items: Vec<_> = items.into_iter().map(PatientListItem::from).collect();
+    let shown: Vec<_> = items.iter().map(|item| item.id).collect();
+    let event = Event::new("patient.list").details(json!({ "patients": shown }));
+    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// What to search for, as the names are kept: composed, with single spaces.
+fn searched(q: &str) -> Option<String> {
+    let words: Vec<String> = q.split_whitespace().map(|word| word.nfc().collect()).collect();
+    (!words.is_empty()).then(|| words.join(" ").replace('\0', ""))
+}
+
+/// Register a patient.
+#[utoipa::path(post, path = "/api/v1/patients", tag = "patients",
+    security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition safe")),
+    request_body = NewPatient,
+    responses((status = 201, description = "The new record", body = Patient,
+        headers(("Location" = String, description = "The record"),
+            ("ETag" = String, description = "Its version"))), Problems))]
+pub async fn create_patient(
+    Allowed { caller, .. }: Allowed<EditPatients>,
+    State(state): State<AppState>,
+    Creation { new, key }: Creation<NewPatient>,
+) -> Result<Created> {
+    let mut tx = state.db.begin().await?;
+    if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        return Ok(first);
+    }
+    let patient = checked(record(new, &state), state.clock.today())?;
+    db::patients::insert(&mut tx, &patient).await.map_err(mrn_is_taken)?;
+    let event = Event::new("patient.create").object(patient.id.0).patient(patient.id);
+    db::audit::record(&mut tx, &caller.actor(), event, patient.created_at).await?;
+    let location = format!("/api/v1/patients/{}", patient.id);
+    let created = Created::new(Some(location), Some(patient.version), &patient)?;
+    let created = keep(&mut tx, &caller, key, created).await?;
+    tx.commit().await?;
+    Ok(created)
+}
+
+fn record(new: NewPatient, state: &AppState) -> Patient {
+    let now = state.clock.now();
+    Patient {
+        id: PatientId(state.clock.new_id()),
+        version: 1,
+        mrn: new.mrn,
+        given_name: new.given_name,
+        family_name: new.family_name,
+        birth_date: new.birth_date,
+        sex: new.sex,
+        diabetes: new.diabetes,
+        hypertension: new.hypertension,
+        cardiovascular_disease: new.cardiovascular_disease,
+        heart_failure: new.heart_failure,
+        smoker: new.smoker,
+        renal_disease: new.renal_disease,
+        own_access: new.own_access,
+        archived_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The record with its text as it is kept, or everything that is wrong with it.
+fn checked(mut patient: Patient, today: NaiveDate) -> Result<Patient> {
+    let mut faults = Faults::default();
+    patient.mrn = faults.line("/mrn", &patient.mrn, MRN);
+    patient.given_name = faults.line("/given_name", &patient.given_name, NAME);
+    patient.family_name = faults.line("/family_name", &patient.family_name, NAME);
+    if today < patient.birth_date {
+        let message = format!("must not be in the future: today is {today} (UTC)");
+        faults.add("/birth_date", message);
+    } else if today.checked_sub_months(LONGEST_LIFE).is_some_and(|first| patient.birth_date < first)
+    {
+        faults.add("/birth_date", "must not be more than 120 years ago");
+    }
+    faults.refuse()?;
+    Ok(patient)
+}
+
+fn mrn_is_taken(error: sqlx::Error) -> Error {
+    if violated_constraint(&error) == Some("patients_mrn_key") {
+        Error::field("/mrn", "belongs to another record already")
+    } else {
+        error.into()
+    }
+}
+
+/// Read a patient's record.
+#[utoipa::path(get, path = "/api/v1/patients/{id}", tag = "patients",
+    security(("bearer" = [])),
+    params(("id" = PatientId, Path, description = "The patient")),
+    responses((status = 200, description = "The record", body = Patient,
+        headers(("ETag" = String, description = "Its version"))), Problems))]
+pub async fn get_patient(
+    Allowed { caller, .. }: Allowed<ReadPatients>,
+    State(state): State<AppState>,
+    Path(id): Path<PatientId>,
+) -> Result<Versioned<Patient>> {
+    let mut tx = state.db.begin().await?;
+    let patient = caller.patient(&mut tx, id).await?;
+    let event = Event::new("patient.read").object(id.0).patient(id);
+    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Versioned { version: patient.version, body: patient })
+}
+
+/// Change a patient's record.
+///
+/// With another date of birth or sex every eGFR that was computed here is computed anew; the old
+/// ones stay, marked as corrected.
+#[utoipa::path(patch, path = "/api/v1/patients/{id}", tag = "patients",
+    security(("bearer" = [])),
+    params(("id" = PatientId, Path, description = "The patient"),
+        ("If-Match" = String, Header, description = "The version that the change is based on")),
+    request_body = PatientPatch,
+    responses((status = 200, description = "The changed record", body = Patient,
+        headers(("ETag" = String, description = "Its version"))), Problems))]
+pub async fn update_patient(
+    Allowed { caller, .. }: Allowed<EditPatients>,
+    State(state): State<AppState>,
+    Path(id): Path<PatientId>,
+    IfMatch(version): IfMatch,
+    Json(patch): Json<PatientPatch>,
+) -> Result<Versioned<Patient>> {
+    let mut tx = state.db.begin().await?;
+    let before = caller.patient_to_change(&mut tx, id).await?;
+    if before.version != version {
+        return Err(Error::Stale);
+    }
+    let wanted = checked(patched(before.clone(), patch), state.clock.today())?;
+    let after = change(&mut tx, &state, &caller, &before, wanted).await?;
+    tx.commit().await?;
+    Ok(Versioned { version: after.version, body: after })
+}
+
+/// The change with all that follows from it, and its audit entry.
+async fn change(
+    tx: &mut PgConnection,
+    state: &AppState,
+    caller: &Caller,
+    before: &Patient,
+    mut after: Patient,
+) -> Result<Patient> {
+    let now = state.clock.now();
+    let changed = changes(before, &after)?;
+    if changed.is_empty() {
+        let event = Event::new("patient.read").object(after.id.0).patient(after.id);
+        db::audit::record(tx, &caller.actor(), event, now).await?;
+        return Ok(after);
+    }
+    (after.version, after.updated_at) = (before.version + 1, now);
+    db::patients::update(tx, &after).await.map_err(mrn_is_taken)?;
+    let mut details = Map::new();
+    if (before.birth_date, before.sex) != (after.birth_date, after.sex) {
+        nothing_before_birth(tx, &after).await?;
+        let reason = "computed anew: the date of birth or the sex was changed";
+        let count = derived::recompute(tx, &after, reason, caller.user_id, &state.clock).await?;
+        details.insert("recomputed_egfr".to_owned(), json!(count));
+    }
+    details.insert("changed".to_owned(), Value::Object(changed));
+    let event = Event::new("patient.update").object(after.id.0).patient(after.id);
+    let event = event.details(Value::Object(details));
+    db::audit::record(tx, &caller.actor(), event, now).await?;
+    Ok(after)
+}
+
+async fn nothing_before_birth(tx: &mut PgConnection, patient: &Patient) -> Result<()> {
+    match db::patients::first_day(tx, patient.id).await? {
+        Some(day) if day < patient.birth_date => {
+            let message = format!("must not be after {day}, of which the record has an entry");
+            Err(Error::field("/birth_date", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn patched(mut patient: Patient, patch: PatientPatch) -> Patient {
+    fn set<T>(field: &mut T, wanted: Option<T>) {
+        if let Some(wanted) = wanted {
+            *field = wanted;
+        }
+    }
+    set(&mut patient.mrn, patch.mrn);
+    set(&mut patient.given_name, patch.given_name);
+    set(&mut patient.family_name, patch.family_name);
+    set(&mut patient.birth_date, patch.birth_date);
+    set(&mut patient.sex, patch.sex);
+    set(&mut patient.diabetes, patch.diabetes);
+    set(&mut patient.hypertension, patch.hypertension);
+    set(&mut patient.cardiovascular_disease, patch.cardiovascular_disease);
+    set(&mut patient.heart_failure, patch.heart_failure);
+    set(&mut patient.smoker, patch.smoker);
+    set(&mut patient.renal_disease, patch.renal_disease);
+    set(&mut patient.own_access, patch.own_access);
+    patient
+}
+
+/// Archive a patient's record: it stays whole, read-only and restorable.
+#[utoipa::path(delete, path = "/api/v1/patients/{id}", tag = "patients",
+    security(("bearer" = [])),
+    params(("id" = PatientId, Path, description = "The patient"),
+        ("If-Match" = Option<String>, Header, description = "The version that was read")),
+    responses((status = 204, description = "Archived"), Problems))]
+pub async fn archive_patient(
+    Allowed { caller, .. }: Allowed<EditPatients>,
+    State(state): State<AppState>,
+    Path(id): Path<PatientId>,
+    version: Option<IfMatch>,
+) -> Result<StatusCode> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let mut patient = caller.patient_to_change(&mut tx, id).await?;
+    if version.is_some_and(|IfMatch(version)| version != patient.version) {
+        return Err(Error::Stale);
+    }
+    patient.version += 1;
+    (patient.archived_at, patient.updated_at) = (Some(now), now);
+    db::patients::update(&mut tx, &patient).await?;
+    let event = Event::new("patient.archive").object(id.0).patient(id);
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take an archived record into use again; one that is in use stays as it is.
+#[utoipa::path(post, path = "/api/v1/patients/{id}/restore", tag = "patients",
+    security(("bearer" = [])),
+    params(("id" = PatientId, Path, description = "The patient")),
+    responses((status = 200, description = "The record", body = Patient,
+        headers(("ETag" = String, description = "Its version"))), Problems))]
+pub async fn restore_patient(
+    Allowed { caller, .. }: Allowed<EditPatients>,
+    State(state): State<AppState>,
+    Path(id): Path<PatientId>,
+) -> Result<Versioned<Patient>> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    caller.patient(&mut tx, id).await?;
+    let locked = db::patients::find_for_update(&mut *tx, id).await?;
+    let mut patient = locked.ok_or(Error::NotFound("patient"))?;
+    let was_archived = patient.archived_at.take().is_some();
+    if was_archived {
+        patient.version += 1;
+        patient.updated_at = now;
+        db::patients::update(&mut tx, &patient).await?;
+    }
+    let action = if was_archived { "patient.restore" } else { "patient.read" };
+    let event = Event::new(action).object(id.0).patient(id);
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
+    tx.commit().await?;
+    Ok(Versioned { version: patient.version, body: patient })
+}

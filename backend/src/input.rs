@@ -1,0 +1,92 @@
+//! What people send, checked: all faults of a request are collected before it is refused.
+
+use chrono::NaiveDate;
+use shared::problem::FieldProblem;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{Error, Result};
+
+/// The faults of one request.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<FieldProblem>);
+
+impl Faults {
+    /// Adds a fault.
+    pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldProblem::new(pointer, message));
+    }
+
+    /// Refuses the request if there is a fault.
+    pub fn refuse(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+
+    /// Text as it is kept: trimmed, in Unicode normalisation form C, of 1 to `most` characters.
+    pub fn text(&mut self, pointer: impl Into<String>, text: &str, most: usize) -> String {
+        let text: String = text.trim().nfc().collect();
+        if text.is_empty() {
+            self.add(pointer, "must not be blank");
+        } else if most < text.chars().count() {
+            self.add(pointer, format!("must have at most {most} characters"));
+        }
+        text
+    }
+
+    /// Text of one line.
+    pub fn line(&mut self, pointer: impl Into<String>, text: &str, most: usize) -> String {
+        let pointer = pointer.into();
+        let text = self.text(pointer.clone(), text, most);
+        if text.contains(['\n', '\t']) {
+            self.add(pointer, "must be one line without tabs");
+        }
+        text
+    }
+
+    /// A remark that may be left out, but not blank.
+    pub fn note(
+        &mut self,
+        pointer: impl Into<String>,
+        note: Option<&str>,
+        most: usize,
+    ) -> Option<String> {
+        note.map(|note| self.text(pointer, note, most))
+    }
+
+    /// A day in the patient's life so far.
+    pub fn day(
+        &mut self,
+        pointer: impl Into<String>,
+        day: NaiveDate,
+        birth_date: NaiveDate,
+        today: NaiveDate,
+    ) {
+        if today < day {
+            self.add(pointer, format!("must not be in the future: today is {today} (UTC)"));
+        } else if day < birth_date {
+            self.add(pointer, format!("must not be before birth on {birth_date}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_and_composed() {
+        let mut faults = Faults::default();
+        assert_eq!(faults.text("/a", "  Mu\u{308}ller ", 6), "Müller");
+        faults.refuse().unwrap();
+    }
+
+    #[test]
+    fn every_fault_is_kept() {
+        let mut faults = Faults::default();
+        faults.text("/blank", " \n ", 6);
+        faults.text("/long", "1234567", 6);
+        faults.line("/lines", "a\nb", 6);
+        let Err(Error::Invalid(faults)) = faults.refuse() else { panic!("three are faulty") };
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/blank", "/long", "/lines"]);
+    }
+}
