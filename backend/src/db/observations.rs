@@ -74,10 +74,7 @@ pub async fn list(
 }
 
 /// The value.
-pub async fn find(
-    db: impl PgExecutor<'_>,
-    id: ObservationId,
-) -> sqlx::Result<Option<Observation>> {
+pub async fn find(db: impl PgExecutor<'_>, id: ObservationId) -> sqlx::Result<Option<Observation>> {
     observations!("where id = $1", id as ObservationId).fetch_optional(db).await
 }
 

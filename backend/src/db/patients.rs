@@ -110,10 +110,7 @@ pub async fn update(db: &mut PgConnection, changed: &Patient) -> sqlx::Result<()
 }
 
 /// The first day of which the record says something that counts.
-pub async fn first_day(
-    db: impl PgExecutor<'_>,
-    id: PatientId,
-) -> sqlx::Result<Option<NaiveDate>> {
+pub async fn first_day(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<NaiveDate>> {
     sqlx::query_scalar!(
         "select min(day) from (
             select min((effective_at at time zone 'UTC')::date) as day
@@ -336,36 +333,86 @@ pub async fn list(
         None => (None, None, None, None, None),
     };
     match sort {
-        PatientSort::Name => listed!(db, filter, limit,
+        PatientSort::Name => listed!(
+            db,
+            filter,
+            limit,
             "($5::text is null
                 or (lower(family_name), lower(given_name), id) > ($5, $6::text, $7::uuid))
-            order by lower(family_name), lower(given_name), id", family, given, id),
-        PatientSort::NameDown => listed!(db, filter, limit,
+            order by lower(family_name), lower(given_name), id",
+            family,
+            given,
+            id
+        ),
+        PatientSort::NameDown => listed!(
+            db,
+            filter,
+            limit,
             "($5::text is null
                 or (lower(family_name), lower(given_name), id) < ($5, $6::text, $7::uuid))
-            order by lower(family_name) desc, lower(given_name) desc, id desc", family, given, id),
-        PatientSort::Risk => listed!(db, filter, limit,
+            order by lower(family_name) desc, lower(given_name) desc, id desc",
+            family,
+            given,
+            id
+        ),
+        PatientSort::Risk => listed!(
+            db,
+            filter,
+            limit,
             "($5::float8 is null or (coalesce(risk_5y, -1) >= $5
                 and (coalesce(risk_5y, -1) > $5 or id < $6::uuid)))
-            order by coalesce(risk_5y, -1), id desc", number, id),
-        PatientSort::RiskDown => listed!(db, filter, limit,
+            order by coalesce(risk_5y, -1), id desc",
+            number,
+            id
+        ),
+        PatientSort::RiskDown => listed!(
+            db,
+            filter,
+            limit,
             "($5::float8 is null or (coalesce(risk_5y, -1) <= $5
                 and (coalesce(risk_5y, -1) < $5 or id > $6::uuid)))
-            order by coalesce(risk_5y, -1) desc, id", number, id),
-        PatientSort::Egfr => listed!(db, filter, limit,
+            order by coalesce(risk_5y, -1) desc, id",
+            number,
+            id
+        ),
+        PatientSort::Egfr => listed!(
+            db,
+            filter,
+            limit,
             "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($5, $6::uuid))
-            order by coalesce(latest_egfr, 1e9), id", number, id),
-        PatientSort::EgfrDown => listed!(db, filter, limit,
+            order by coalesce(latest_egfr, 1e9), id",
+            number,
+            id
+        ),
+        PatientSort::EgfrDown => listed!(
+            db,
+            filter,
+            limit,
             "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($5, $6::uuid))
-            order by coalesce(latest_egfr, 1e9) desc, id desc", number, id),
-        PatientSort::Updated => listed!(db, filter, limit,
+            order by coalesce(latest_egfr, 1e9) desc, id desc",
+            number,
+            id
+        ),
+        PatientSort::Updated => listed!(
+            db,
+            filter,
+            limit,
             "($5::timestamptz is null or (updated_at >= $5
                 and (updated_at > $5 or id < $6::uuid)))
-            order by updated_at, id desc", time, id),
-        PatientSort::UpdatedDown => listed!(db, filter, limit,
+            order by updated_at, id desc",
+            time,
+            id
+        ),
+        PatientSort::UpdatedDown => listed!(
+            db,
+            filter,
+            limit,
             "($5::timestamptz is null or (updated_at <= $5
                 and (updated_at < $5 or id > $6::uuid)))
-            order by updated_at desc, id", time, id),
+            order by updated_at desc, id",
+            time,
+            id
+        ),
     }
 }
 

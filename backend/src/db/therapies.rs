@@ -75,11 +75,7 @@ pub async fn update(db: &mut PgConnection, changed: &Therapy) -> sqlx::Result<()
 }
 
 /// Deletes a course; the row stays for the record's history.
-pub async fn delete(
-    db: &mut PgConnection,
-    id: TherapyId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+pub async fn delete(db: &mut PgConnection, id: TherapyId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "update therapies set version = version + 1, deleted_at = $2 where id = $1",
         id as TherapyId,

@@ -67,7 +67,17 @@ pub async fn create_biopsy(
     let NewBiopsy { performed_on, diagnosis, m, e, s, t, c } = new;
     let (biopsy, created_at) = (BiopsyId(state.clock.new_id()), state.clock.now());
     let biopsy = Biopsy {
-        id: biopsy, version: 1, patient_id: id, performed_on, diagnosis, m, e, s, t, c, created_at,
+        id: biopsy,
+        version: 1,
+        patient_id: id,
+        performed_on,
+        diagnosis,
+        m,
+        e,
+        s,
+        t,
+        c,
+        created_at,
     };
     let biopsy = checked(biopsy, &patient, state.clock.today())?;
     db::biopsies::insert(&mut tx, &biopsy).await?;

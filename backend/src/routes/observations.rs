@@ -94,11 +94,7 @@ fn filter(query: &ObservationQuery) -> Result<Filter> {
     Ok(Filter { code, from, to })
 }
 
-fn parsed(
-    pointer: impl Into<String>,
-    code: &str,
-    faults: &mut Faults,
-) -> Option<ObservationCode> {
+fn parsed(pointer: impl Into<String>, code: &str, faults: &mut Faults) -> Option<ObservationCode> {
     let parsed = ObservationCode::parse(code);
     if parsed.is_none() {
         let known = ObservationCode::ALL.map(ObservationCode::as_str).join(", ");
@@ -317,10 +313,11 @@ async fn replace(
     outdated.extend(computed.iter().map(|value| value.id));
     db::observations::mark(tx, &outdated, ObservationStatus::Corrected, reason).await?;
     let mut rows = vec![right.clone()];
-    rows.extend(entry.egfr(right).map(|egfr| Observation {
-        supersedes: computed.first().map(|value| value.id),
-        ..egfr
-    }));
+    rows.extend(
+        entry
+            .egfr(right)
+            .map(|egfr| Observation { supersedes: computed.first().map(|value| value.id), ..egfr }),
+    );
     db::observations::insert_many(tx, &rows).await?;
     db::patients::refresh_latest(tx, &[right.patient_id]).await?;
     Ok(())
@@ -374,6 +371,8 @@ async fn to_change(
         ObservationStatus::Corrected => {
             Err(Error::Conflict("the value was corrected already".to_owned()))
         }
-        ObservationStatus::Voided => Err(Error::Conflict("the value was voided already".to_owned())),
+        ObservationStatus::Voided => {
+            Err(Error::Conflict("the value was voided already".to_owned()))
+        }
     }
 }
