@@ -74,7 +74,8 @@ impl Calibration {
                 let hazard = eta.exp();
                 let p = risk(eta).clamp(1e-12, 1.0 - 1e-12);
                 // d log-likelihood / d eta of a Bernoulli with a complementary log-log link.
-                let slope = labelled.event * hazard * (1.0 - p) / p - (1.0 - labelled.event) * hazard;
+                let slope =
+                    labelled.event * hazard * (1.0 - p) / p - (1.0 - labelled.event) * hazard;
                 let information = hazard.powi(2) * (1.0 - p) / p;
                 let x = [1.0, *mean];
                 for i in 0..2 {

@@ -175,10 +175,8 @@ struct Line<'a> {
 impl Table {
     fn open(file: &Path) -> Result<Self, DatasetError> {
         let failed = |source| DatasetError::File { file: file.to_owned(), source };
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_path(file)
-            .map_err(failed)?;
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(failed)?;
         let header = reader.headers().map_err(failed)?.clone();
         let columns: HashMap<String, usize> =
             header.iter().enumerate().map(|(index, name)| (name.to_owned(), index)).collect();
@@ -223,7 +221,12 @@ impl Table {
                 Err(error) => {
                     let number = error.position().map_or(number, csv::Position::line);
                     let reason = reason_of(&error);
-                    each(Err(Fault { file: self.file.clone(), line: number, column: None, reason }))?;
+                    each(Err(Fault {
+                        file: self.file.clone(),
+                        line: number,
+                        column: None,
+                        reason,
+                    }))?;
                 }
             }
         }

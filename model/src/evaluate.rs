@@ -10,7 +10,9 @@ use shared::{
 use crate::{
     dataset::{Example, Outcome},
     features::Patient,
-    metrics::{Labelled, auroc, brier, calibration_slope, label, mean_predicted_and_observed, tenths},
+    metrics::{
+        Labelled, auroc, brier, calibration_slope, label, mean_predicted_and_observed, tenths,
+    },
     predictor::{Course, PredictError, Predictor},
 };
 
@@ -24,8 +26,9 @@ pub struct Evaluation {
     pub patients: usize,
     /// The rows.
     pub rows: Vec<Row>,
-    /// Share of patients whose true risk lies in the 90 % interval, at 2 and 5 years; only
-    /// simulated patients have a true risk.
+    /// Share of patients whose true risk lies in the 90 % interval, at 2 and 5 years. Only
+    /// simulated patients have a true risk, counted on futures: those without a single failure
+    /// among them are left out, as their risk is smaller than can be counted.
     pub coverage: Option<(f64, f64)>,
     /// The network's mean predicted and observed risk in tenths of the risk, at 2 and 5 years.
     pub calibration_tenths: [Vec<(f64, f64)>; 2],
@@ -129,7 +132,9 @@ const VOICES: [(&str, Voice); 4] = [
     ("network", |said, years| Some(network(said, years))),
     ("kfre4", |said, years| said.kfre4.as_ref().map(|kfre| of_kfre(kfre, years))),
     ("kfre8", |said, years| said.kfre8.as_ref().map(|kfre| of_kfre(kfre, years))),
-    ("truth", |said, years| said.truth.map(|(at_2y, at_5y)| if years == 2 { at_2y } else { at_5y })),
+    ("truth", |said, years| {
+        said.truth.map(|(at_2y, at_5y)| if years == 2 { at_2y } else { at_5y })
+    }),
 ];
 
 fn network(said: &Said, years: u8) -> f64 {
@@ -167,12 +172,16 @@ fn row(
 
 fn coverage(said: &[Said]) -> Option<(f64, f64)> {
     let share = |year: usize, truth: fn((f64, f64)) -> f64| -> Option<f64> {
-        let mut inside = 0_usize;
+        let (mut inside, mut counted) = (0_usize, 0_usize);
         for said in said {
             let (_, lower, upper) = said.network[year - 1];
-            inside += usize::from((lower..=upper).contains(&truth(said.truth?)));
+            let truth = truth(said.truth?);
+            if 0.0 < truth {
+                counted += 1;
+                inside += usize::from((lower..=upper).contains(&truth));
+            }
         }
-        Some(inside as f64 / said.len() as f64)
+        (0 < counted).then(|| inside as f64 / counted as f64)
     };
     share(2, |truth| truth.0).zip(share(5, |truth| truth.1))
 }

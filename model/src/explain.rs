@@ -22,7 +22,8 @@ pub fn explain(
     let mut explained = Vec::with_capacity(patients.len());
     for chunk in patients.chunks(CHUNK) {
         let walks: Vec<Walks> = chunk.iter().map(Walks::new).collect();
-        let rows: Vec<Patient> = walks.iter().flat_map(|walks| walks.rows.iter().cloned()).collect();
+        let rows: Vec<Patient> =
+            walks.iter().flat_map(|walks| walks.rows.iter().cloned()).collect();
         let risks: Vec<f64> =
             predictor.courses(&rows)?.iter().map(|course| course[course.len() - 1].0).collect();
         let mut rest = risks.as_slice();

@@ -292,8 +292,7 @@ fn line(points: &[(f32, f32)]) -> [f32; 4] {
     let sxy: f32 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
     // A year's shrinkage towards no change: two values a month apart say little of a slope.
     let slope = (sxy / (sxx + 0.25)).clamp(-2.0, 2.0);
-    let squares: f32 =
-        points.iter().map(|p| (p.1 - mean_y - slope * (p.0 - mean_x)).powi(2)).sum();
+    let squares: f32 = points.iter().map(|p| (p.1 - mean_y - slope * (p.0 - mean_x)).powi(2)).sum();
     [slope * 4.0, (squares / n).sqrt() * 4.0, span / 2.5, n / 8.0]
 }
 
@@ -306,7 +305,8 @@ fn standardise(channel: usize, value: f64) -> f32 {
 
 impl Facts {
     fn new(inputs: &PredictionInputs) -> Self {
-        let takes = |kinds: &[TherapyKind]| kinds.iter().any(|kind| inputs.therapies.contains(kind));
+        let takes =
+            |kinds: &[TherapyKind]| kinds.iter().any(|kind| inputs.therapies.contains(kind));
         let biopsy = inputs.biopsy.as_ref().map(|biopsy| {
             let years = (inputs.as_of - biopsy.performed_on).num_days() as f32 / 365.25;
             ([biopsy.m, biopsy.e, biopsy.s, biopsy.t, biopsy.c], years.clamp(0.0, 30.0))

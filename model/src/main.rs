@@ -162,11 +162,10 @@ fn run_training(
     bar.finish();
     fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
     let weights = out.join(WEIGHTS);
-    candle_core::safetensors::save(&trained.weights, &weights)?;
-    let config = Config {
-        weights_sha256: sha256(&fs::read(&weights)?),
-        ..trained.predictor.config().clone()
-    };
+    let bytes = trained.bytes()?;
+    fs::write(&weights, &bytes)
+        .with_context(|| format!("{} cannot be written", weights.display()))?;
+    let config = Config { weights_sha256: sha256(&bytes), ..trained.predictor.config().clone() };
     fs::write(out.join(CONFIG), serde_json::to_string_pretty(&config)? + "\n")?;
     println!("{} and {CONFIG} are in {}", WEIGHTS, out.display());
     Ok(ExitCode::SUCCESS)
@@ -205,8 +204,21 @@ fn print_table(evaluation: &Evaluation) {
 }
 
 const RISK_COLUMNS: [&str; 16] = [
-    "id", "kfre4_2y", "kfre4_5y", "kfre8_2y", "kfre8_5y", "risk_1y", "risk_2y", "risk_3y", "risk_4y",
-    "risk_5y", "risk_2y_lower", "risk_2y_upper", "risk_5y_lower", "risk_5y_upper", "category",
+    "id",
+    "kfre4_2y",
+    "kfre4_5y",
+    "kfre8_2y",
+    "kfre8_5y",
+    "risk_1y",
+    "risk_2y",
+    "risk_3y",
+    "risk_4y",
+    "risk_5y",
+    "risk_2y_lower",
+    "risk_2y_upper",
+    "risk_5y_lower",
+    "risk_5y_upper",
+    "category",
     "warnings",
 ];
 

@@ -113,8 +113,7 @@ pub fn calibration_slope(risks: &[f64], labels: &[Labelled]) -> f64 {
             h11 += information * x * x;
         }
         let determinant = h00 * h11 - h01 * h01;
-        let (d0, d1) =
-            ((h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant);
+        let (d0, d1) = ((h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant);
         intercept += d0;
         slope += d1;
         if d0.abs() + d1.abs() < 1e-10 {

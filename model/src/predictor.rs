@@ -87,8 +87,8 @@ impl Predictor {
             }
         };
         let (file, json) = read(CONFIG)?;
-        let config: Config = serde_json::from_slice(&json)
-            .map_err(|source| LoadError::Config { file, source })?;
+        let config: Config =
+            serde_json::from_slice(&json).map_err(|source| LoadError::Config { file, source })?;
         let (file, weights) = read(WEIGHTS)?;
         if sha256(&weights) != config.weights_sha256 {
             return Err(LoadError::Mismatch(file));
@@ -121,13 +121,19 @@ impl Predictor {
         let patients: Vec<Patient> = inputs.iter().map(Patient::new).collect();
         let courses = self.courses(&patients)?;
         let explained = explain::explain(self, &patients)?;
-        let forecasts = courses.into_iter().zip(explained).map(|(course, (contributions, reference))| {
-            let risk = (1_u8..)
-                .zip(course)
-                .map(|(year, (probability, lower, upper))| YearRisk { year, probability, lower, upper })
-                .collect();
-            Forecast { risk, contributions, reference_risk_5y: reference }
-        });
+        let forecasts =
+            courses.into_iter().zip(explained).map(|(course, (contributions, reference))| {
+                let risk = (1_u8..)
+                    .zip(course)
+                    .map(|(year, (probability, lower, upper))| YearRisk {
+                        year,
+                        probability,
+                        lower,
+                        upper,
+                    })
+                    .collect();
+                Forecast { risk, contributions, reference_risk_5y: reference }
+            });
         Ok(forecasts.collect())
     }
 

@@ -2,7 +2,7 @@
 //! rows, what is hidden from the network. The same data and seed give the same weights on one
 //! machine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
@@ -113,6 +113,15 @@ pub struct Trained {
     pub predictor: Predictor,
     /// Every member's weights, as they are stored.
     pub weights: HashMap<String, Tensor>,
+}
+
+impl Trained {
+    /// The weights as a safetensors file, names in order: the same weights, the same bytes.
+    pub fn bytes(&self) -> candle_core::Result<Vec<u8>> {
+        let ordered: BTreeMap<&str, &Tensor> =
+            self.weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        safetensors::serialize(ordered, None).map_err(candle_core::Error::from)
+    }
 }
 
 /// Fits an ensemble on four fifths of the patients, watching a tenth, and calibrates it on the

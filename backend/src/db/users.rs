@@ -61,3 +61,8 @@ pub async fn insert(
     .await?;
     Ok(added.rows_affected() == 1)
 }
+
+/// Whether there is any account at all.
+pub async fn any(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists(select from users) as "any!""#).fetch_one(db).await
+}

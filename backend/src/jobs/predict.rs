@@ -142,7 +142,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn drain(&self) -> anyhow::Result<usize> {
+    /// Runs everything that waits and says how many predictions that were.
+    pub async fn drain(&self) -> anyhow::Result<usize> {
         let mut total = 0;
         while !self.stopping.load(Ordering::Relaxed) {
             let _turn = self.turn.acquire().await?;

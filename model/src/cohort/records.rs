@@ -85,7 +85,8 @@ fn visit(
     } else {
         add(ObservationCode::Creatinine, round(creatinine, 2), "mg/dL");
     }
-    let asked = if latent.diabetes { 0.8 } else { 0.52 } + 0.15 * f64::from(u8::from(latent.referred));
+    let asked =
+        if latent.diabetes { 0.8 } else { 0.52 } + 0.15 * f64::from(u8::from(latent.referred));
     if happens(rng, asked) {
         // Albuminuria grew with the years; day-to-day variation is 48.8 % (0.46 in logarithms).
         let acr = (latent.ln_acr - 0.006 * months_before + 0.46 * normal(rng)).exp();
@@ -131,7 +132,8 @@ fn chemistry(
         add(ObservationCode::Potassium, round(value.clamp(2.8, 6.9), 1), "mmol/L");
     }
     if happens(rng, asked) {
-        let value = (3.5 + 0.04 * below(40.0) + 0.45 * phosphate + noise(rng, 0.25)).clamp(1.8, 9.5);
+        let value =
+            (3.5 + 0.04 * below(40.0) + 0.45 * phosphate + noise(rng, 0.25)).clamp(1.8, 9.5);
         if laboratory.molar {
             add(ObservationCode::Phosphate, round(value / 3.097, 2), "mmol/L");
         } else {

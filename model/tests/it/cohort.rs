@@ -1,0 +1,39 @@
+use model::cohort::{CohortSpec, Population, patient, simulate};
+
+fn spec(seed: u64, population: Population) -> CohortSpec {
+    CohortSpec { patients: 400, seed, population, futures: 20 }
+}
+
+#[test]
+fn a_patient_depends_on_seed_and_index_alone() {
+    let spec = spec(7, Population::Mixed);
+    let third = simulate(&spec).nth(2).unwrap();
+    let again = patient(&spec, 2);
+    assert_eq!(format!("{third:?}"), format!("{again:?}"));
+    let other = patient(&CohortSpec { seed: 8, ..spec }, 2);
+    assert_ne!(format!("{third:?}"), format!("{other:?}"));
+}
+
+#[test]
+fn advanced_care_fails_more_often_than_primary_care() {
+    let mean = |population| {
+        let spec = spec(3, population);
+        simulate(&spec).map(|patient| patient.true_risk_5y).sum::<f64>() / spec.patients as f64
+    };
+    let (primary, referral, advanced) =
+        (mean(Population::PrimaryCare), mean(Population::Referral), mean(Population::Advanced));
+    assert!(primary < referral && referral < advanced, "{primary} {referral} {advanced}");
+}
+
+#[test]
+fn everything_measured_is_plausible_in_its_unit() {
+    use shared::clinical::{Plausibility, plausibility, to_canonical};
+    for patient in simulate(&spec(5, Population::Mixed)) {
+        assert!(!patient.observations.is_empty());
+        for seen in &patient.observations {
+            let value = to_canonical(seen.code, seen.value, seen.unit).unwrap();
+            let plausible = plausibility(seen.code, value);
+            assert!(!matches!(plausible, Plausibility::Implausible { .. }), "{seen:?}");
+        }
+    }
+}

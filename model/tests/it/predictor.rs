@@ -1,0 +1,184 @@
+use model::{
+    features::Patient,
+    predictor::{Forecast, LoadError, Predictor},
+};
+use proptest::prelude::*;
+use shared::{
+    clinical::{Plausibility, plausibility},
+    observation::ObservationCode,
+    patient::{RenalDisease, Sex},
+    prediction::PredictionInputs,
+};
+
+use crate::support::{Folder, course, persona, released, value};
+
+fn forecast(predictor: &Predictor, inputs: PredictionInputs) -> Forecast {
+    predictor.predict(&[inputs]).unwrap().pop().unwrap()
+}
+
+fn assert_sound(forecast: &Forecast) {
+    let years: Vec<u8> = forecast.risk.iter().map(|risk| risk.year).collect();
+    assert_eq!(years, [1, 2, 3, 4, 5]);
+    for risk in &forecast.risk {
+        assert!(0.0 <= risk.lower && risk.lower <= risk.probability, "{risk:?}");
+        assert!(risk.probability <= risk.upper && risk.upper <= 1.0, "{risk:?}");
+    }
+    for pair in forecast.risk.windows(2) {
+        assert!(pair[0].probability <= pair[1].probability, "{pair:?}");
+        assert!(pair[0].lower <= pair[1].lower && pair[0].upper <= pair[1].upper, "{pair:?}");
+    }
+    let effects: f64 = forecast.contributions.iter().map(|contribution| contribution.effect).sum();
+    let difference = forecast.risk[4].probability - forecast.reference_risk_5y;
+    assert!((effects - difference).abs() < 1e-3, "{effects} is not {difference}");
+}
+
+#[test]
+fn the_released_network_says_what_it_said_when_it_was_released() {
+    let golden: Vec<(String, Vec<f64>)> =
+        serde_json::from_str(include_str!("golden.json")).unwrap();
+    let inputs = [persona(), course(60.0, 25.0), course(32.0, 31.0), course(95.0, 92.0)];
+    let forecasts = released().predict(&inputs).unwrap();
+    assert_eq!(golden.len(), forecasts.len());
+    for ((name, risks), forecast) in golden.iter().zip(forecasts) {
+        for (said, risk) in risks.iter().zip(&forecast.risk) {
+            let now = risk.probability;
+            assert!((said - now).abs() <= 1e-5, "{name}, year {}: {said}, {now}", risk.year);
+        }
+    }
+}
+
+#[test]
+fn a_batch_says_what_each_says_alone() {
+    let predictor = released();
+    let inputs: Vec<PredictionInputs> = (0..70)
+        .map(|index| course(40.0 + f64::from(index) / 2.0, 20.0 + f64::from(index) / 3.0))
+        .chain([persona()])
+        .collect();
+    let together = predictor.predict(&inputs).unwrap();
+    for (inputs, together) in inputs.into_iter().zip(together) {
+        let alone = forecast(&predictor, inputs);
+        for (a, b) in alone.risk.iter().zip(&together.risk) {
+            assert!((a.probability - b.probability).abs() < 1e-5, "{a:?} {b:?}");
+        }
+        assert_eq!(alone.contributions.len(), together.contributions.len());
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bits() {
+    let predictor = released();
+    assert_eq!(forecast(&predictor, persona()), forecast(&predictor, persona()));
+}
+
+#[test]
+fn answers_are_sound() {
+    let predictor = released();
+    for inputs in [persona(), course(60.0, 25.0), course(15.0, 8.0), course(120.0, 110.0)] {
+        assert_sound(&forecast(&predictor, inputs));
+    }
+}
+
+#[test]
+fn contributions_name_what_differs_from_the_reference_only() {
+    let forecast = forecast(&released(), persona());
+    let names: Vec<&str> =
+        forecast.contributions.iter().map(|contribution| contribution.input.as_str()).collect();
+    assert_eq!(names, ["egfr", "uacr", "age", "diabetes", "hypertension"]);
+    let of = |name: &str| {
+        let found = forecast.contributions.iter().find(|contribution| contribution.input == name);
+        found.unwrap().effect
+    };
+    assert!(0.0 < of("egfr") && 0.0 < of("uacr"), "low eGFR and albuminuria raise the risk");
+}
+
+#[test]
+fn a_falling_course_is_riskier_than_a_level_one_that_ends_the_same() {
+    let predictor = released();
+    let falling = forecast(&predictor, course(60.0, 28.0));
+    let level = forecast(&predictor, course(29.0, 28.0));
+    assert!(level.risk[4].probability < falling.risk[4].probability);
+    let of_course =
+        |contribution: &&shared::prediction::Contribution| contribution.input == "egfr_course";
+    let effect = falling.contributions.iter().find(of_course).unwrap().effect;
+    assert!(0.0 < effect, "{effect}");
+}
+
+#[test]
+fn nothing_beyond_five_years_or_after_today_counts() {
+    let mut inputs = persona();
+    let patient = Patient::new(&inputs);
+    inputs.values.push(value(ObservationCode::Egfr, 90.0, 6 * 365));
+    inputs.values.push(value(ObservationCode::Egfr, 90.0, -60));
+    assert_eq!(Patient::new(&inputs), patient);
+}
+
+#[test]
+fn more_visits_than_the_network_reads_keep_the_latest() {
+    let mut inputs = persona();
+    inputs.values = (0..40)
+        .map(|n| value(ObservationCode::Egfr, 30.0 + f64::from(n), i64::from(n) * 40))
+        .collect();
+    let patient = Patient::new(&inputs);
+    assert_eq!(patient.visits.len(), model::features::VISITS);
+    assert_eq!(patient.visits.last().unwrap().months, 0.0);
+}
+
+#[test]
+fn a_broken_folder_is_refused_with_its_reason() {
+    let folder = Folder::new("broken");
+    let load = || Predictor::load(&folder.0).unwrap_err();
+    assert!(matches!(load(), LoadError::File { .. }));
+    std::fs::write(folder.0.join("config.json"), "{\"model\": }").unwrap();
+    assert!(load().to_string().contains("line 1, column 11"), "{}", load());
+    let artifacts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts");
+    std::fs::copy(artifacts.join("config.json"), folder.0.join("config.json")).unwrap();
+    let mut weights = std::fs::read(artifacts.join("weights.safetensors")).unwrap();
+    let last = weights.len() - 1;
+    weights[last] ^= 1;
+    std::fs::write(folder.0.join("weights.safetensors"), weights).unwrap();
+    assert!(matches!(load(), LoadError::Mismatch(_)));
+}
+
+/// A plausible value of any code: from a grid of numbers, those that its plausibility lets pass.
+fn any_value() -> impl Strategy<Value = shared::prediction::InputValue> {
+    (0..ObservationCode::ALL.len(), 0.0_f64..1.0, 0_i64..2200).prop_map(|(code, share, days)| {
+        let code = ObservationCode::ALL[code];
+        let grid = (0..200).map(|step| 0.05 * 1.07_f64.powi(step));
+        let plausible: Vec<f64> = grid
+            .filter(|number| {
+                !matches!(plausibility(code, *number), Plausibility::Implausible { .. })
+            })
+            .collect();
+        value(code, plausible[(share * plausible.len() as f64) as usize], days)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_plausible_input_gives_nonsense(
+        age in 18_u32..=110,
+        male: bool,
+        facts: [Option<bool>; 5],
+        disease in 0_usize..6,
+        egfr in 3.0_f64..140.0,
+        values in prop::collection::vec(any_value(), 0..60),
+    ) {
+        static PREDICTOR: std::sync::OnceLock<Predictor> = std::sync::OnceLock::new();
+        let mut inputs = persona();
+        inputs.age_years = age;
+        inputs.sex = if male { Sex::Male } else { Sex::Female };
+        [
+            inputs.diabetes,
+            inputs.hypertension,
+            inputs.cardiovascular_disease,
+            inputs.heart_failure,
+            inputs.smoker,
+        ] = facts;
+        inputs.renal_disease = RenalDisease::ALL[disease];
+        inputs.values = values;
+        inputs.values.push(value(ObservationCode::Egfr, egfr, 10));
+        assert_sound(&forecast(PREDICTOR.get_or_init(released), inputs));
+    }
+}
