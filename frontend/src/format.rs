@@ -97,17 +97,52 @@ pub fn unit(ucum: &str) -> String {
     }
 }
 
-/// A probability from 0 to 1 as a percentage: one decimal under 10 %, none above 99.5 %.
+/// A probability from 0 to 1 as a percentage with one decimal, such as `12.4 %`.
 pub fn percent(probability: f64) -> String {
+    percentage(probability, 1)
+}
+
+/// A probability from 0 to 1 as a percentage with two decimals, such as `12.42 %`.
+pub fn percent_precise(probability: f64) -> String {
+    percentage(probability, 2)
+}
+
+/// What is not 0 is never shown as 0, nor what is not certain as certain.
+fn percentage(probability: f64, decimals: u32) -> String {
+    let smallest = 0.01 / 10_f64.powi(decimals.cast_signed());
+    let (bound, shown) = if 0.0 < probability && probability < smallest / 2.0 {
+        ("<\u{a0}", smallest)
+    } else if 1.0 - smallest / 2.0 <= probability && probability < 1.0 {
+        (">\u{a0}", 1.0 - smallest)
+    } else {
+        ("", probability)
+    };
+    format!("{bound}{}\u{a0}%", number(100.0 * shown, decimals))
+}
+
+/// A signed difference of probabilities in percentage points, such as `+3.2`.
+pub fn points(difference: f64) -> String {
     let options = Object::new();
-    set(&options, "style", &"percent".into());
-    let decimals: u32 = u32::from(probability < 0.995);
-    set(&options, "minimumFractionDigits", &decimals.into());
-    set(&options, "maximumFractionDigits", &decimals.into());
-    if 0.0 < probability && probability < 0.0005 {
-        return format!("<\u{a0}{}", localised(0.001, &options));
-    }
-    localised(probability, &options)
+    set(&options, "minimumFractionDigits", &1.into());
+    set(&options, "maximumFractionDigits", &1.into());
+    set(&options, "signDisplay", &"exceptZero".into());
+    localised(100.0 * difference, &options).replace('-', "−")
+}
+
+/// A moment as a `datetime-local` input wants it, in the browser's time zone.
+pub fn to_input(moment: DateTime<Utc>) -> String {
+    let date = js_date(moment);
+    let day = local_date(moment).format("%Y-%m-%d");
+    format!("{day}T{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+/// The moment that a `datetime-local` input holds, in the browser's time zone.
+pub fn from_input(text: &str) -> Option<DateTime<Utc>> {
+    let moment = Date::new(&JsValue::from_str(text)).get_time();
+    // Without a `T` the text would be read as a day of UTC.
+    (text.contains('T') && moment.is_finite())
+        .then(|| DateTime::from_timestamp_millis(moment as i64))
+        .flatten()
 }
 
 fn js_date(moment: DateTime<Utc>) -> Date {

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod pages;
 
+pub mod charts;
 pub mod components;
 
 pub mod api;

@@ -36,7 +36,7 @@ pub async fn cancel(id: PredictionId) -> Result<Prediction> {
 
 /// The answer for given inputs; nothing is stored.
 pub async fn preview(inputs: &PredictionInputs) -> Result<PredictionResult> {
-    request(Call::post("/predictions/preview").json(&Preview { inputs })).await
+    request(Call::post("/predictions/preview").json(inputs)).await
 }
 
 /// Follows a prediction to its end, calling `on_change` with every state on the way, the last
@@ -87,9 +87,4 @@ fn still_open() -> Problem {
         ),
         ..Problem::new(ProblemKind::Unavailable)
     }
-}
-
-#[derive(serde::Serialize)]
-struct Preview<'a> {
-    inputs: &'a PredictionInputs,
 }

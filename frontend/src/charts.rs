@@ -1,0 +1,147 @@
+//! Charts: a picture, a caption, and the same numbers as a table.
+
+pub mod contributions;
+pub mod egfr;
+pub mod library;
+pub mod risk;
+
+use leptos::{html, prelude::*, task::spawn_local};
+
+/// Which chart; `charts.js` has a drawing for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChartKind {
+    /// The course of eGFR.
+    Egfr,
+    /// The risk over five years.
+    Risk,
+    /// What moves the risk.
+    Contributions,
+}
+
+impl ChartKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Egfr => "egfr",
+            Self::Risk => "risk",
+            Self::Contributions => "contributions",
+        }
+    }
+}
+
+/// The numbers of a chart as a table: the heads of the columns, and the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Twin {
+    /// Heads of the columns.
+    pub heads: Vec<String>,
+    /// Cells, row by row; the first of each names the row.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// How far a drawing has come.
+#[derive(Clone, Copy, PartialEq)]
+enum Drawing {
+    Loading,
+    Done,
+    Failed,
+}
+
+/// A chart with its caption and its table.
+#[component]
+pub fn Chart(
+    /// Which chart.
+    kind: ChartKind,
+    /// What it shows, in a sentence.
+    #[prop(into)]
+    caption: String,
+    /// What `charts.js` draws, as JSON.
+    data: String,
+    /// The same numbers as a table.
+    twin: Twin,
+    /// What its colours and symbols mean.
+    #[prop(optional)]
+    legend: Vec<(&'static str, &'static str)>,
+) -> impl IntoView {
+    let place = NodeRef::<html::Div>::new();
+    let drawing = RwSignal::new(Drawing::Loading);
+    let attempt = Trigger::new();
+    Effect::new(move |_| {
+        attempt.track();
+        let Some(element) = place.get() else { return };
+        let data = data.clone();
+        drawing.set(Drawing::Loading);
+        spawn_local(async move {
+            let drawn = library::draw(&element, kind.name(), &data).await;
+            // The page may have gone while the library was on its way.
+            drawing.try_set(if drawn { Drawing::Done } else { Drawing::Failed });
+        });
+    });
+    on_cleanup(move || {
+        if let Some(element) = place.get_untracked() {
+            library::dispose(&element);
+        }
+    });
+    let legend: Vec<_> = legend
+        .into_iter()
+        .map(|(class, text)| {
+            view! { <li><span class=format!("key {class}") aria-hidden="true"></span>{text}</li> }
+        })
+        .collect();
+    let class = format!("chart chart-{}", kind.name());
+    view! {
+        <figure class="figure">
+            <figcaption class="fine">{caption}</figcaption>
+            {(!legend.is_empty()).then(|| view! { <ul class="legend fine">{legend}</ul> })}
+            <div class="chart-box">
+                <div class=class node_ref=place></div>
+                {move || match drawing.get() {
+                    Drawing::Done => None,
+                    Drawing::Loading => Some(view! {
+                        <p class="chart-state" role="status">"Drawing…"</p>
+                    }.into_any()),
+                    Drawing::Failed => Some(view! {
+                        <div class="chart-state" role="alert">
+                            <p>"The chart could not be loaded. The table below has its numbers."</p>
+                            <button type="button" class="btn btn-small" on:click=move |_| attempt.notify()>
+                                "Try again"
+                            </button>
+                        </div>
+                    }.into_any()),
+                }}
+            </div>
+            <TwinTable twin />
+        </figure>
+    }
+}
+
+/// The numbers, for those who read rather than see them.
+#[component]
+fn TwinTable(twin: Twin) -> impl IntoView {
+    let number = |index: usize| (0 < index).then_some("number");
+    let heads: Vec<_> = twin
+        .heads
+        .into_iter()
+        .enumerate()
+        .map(|(index, head)| view! { <th scope="col" class=number(index)>{head}</th> })
+        .collect();
+    let rows: Vec<_> = twin
+        .rows
+        .into_iter()
+        .map(|cells| {
+            let mut cells = cells.into_iter();
+            let name = cells.next();
+            let rest: Vec<_> = cells.map(|cell| view! { <td class="number">{cell}</td> }).collect();
+            view! { <tr><th scope="row">{name}</th>{rest}</tr> }
+        })
+        .collect();
+    view! {
+        <details class="twin">
+            <summary>"Show as a table"</summary>
+            <div class="table-scroll" tabindex="0" role="group" aria-label="Table">
+                <table class="table table-tight">
+                    <thead><tr>{heads}</tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </details>
+    }
+}

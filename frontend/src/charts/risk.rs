@@ -1,0 +1,149 @@
+//! The risk of kidney failure over five years.
+
+use leptos::prelude::*;
+use serde::Serialize;
+use shared::prediction::{Kfre, PredictionResult, YearRisk};
+
+use super::{Chart, ChartKind, Twin};
+use crate::format;
+
+/// Tops of the axis, percent: the lowest that everything fits under is taken.
+const TOPS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0];
+
+#[derive(Serialize)]
+struct Data {
+    summary: String,
+    top: f64,
+    years: Vec<String>,
+    network: Vec<f64>,
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+    kfre: Vec<KfrePoint>,
+    tips: Vec<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct KfrePoint {
+    year: u8,
+    percent: f64,
+    label: String,
+}
+
+/// The chart of both voices.
+#[component]
+pub fn RiskChart(
+    /// What came out.
+    result: PredictionResult,
+) -> impl IntoView {
+    let data = serde_json::to_string(&data_of(&result)).unwrap_or_default();
+    let mut legend = vec![
+        ("key-network", "network (research)"),
+        ("key-interval", "its 90 % interval"),
+    ];
+    let mut heads = vec!["Within", "Network", "90 % interval"];
+    if result.kfre.is_some() {
+        legend.push(("key-kfre", "KFRE (validated equation)"));
+        heads.push("KFRE");
+    }
+    let twin = Twin {
+        heads: heads.into_iter().map(str::to_owned).collect(),
+        rows: result.risk.iter().map(|risk| row(risk, result.kfre.as_ref())).collect(),
+    };
+    let caption = "Probability of kidney failure within so many years.";
+    view! { <Chart kind=ChartKind::Risk caption data twin legend /> }
+}
+
+fn kfre_at(kfre: Option<&Kfre>, year: u8) -> Option<f64> {
+    match year {
+        2 => kfre.map(|kfre| kfre.risk_2y),
+        5 => kfre.map(|kfre| kfre.risk_5y),
+        _ => None,
+    }
+}
+
+fn within(year: u8) -> String {
+    if year == 1 { "1 year".to_owned() } else { format!("{year} years") }
+}
+
+fn interval(risk: &YearRisk) -> String {
+    format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper))
+}
+
+fn row(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
+    let mut cells = vec![within(risk.year), format::percent(risk.probability), interval(risk)];
+    if kfre.is_some() {
+        let equation = kfre_at(kfre, risk.year).map(format::percent_precise);
+        cells.push(equation.unwrap_or_else(|| "–".to_owned()));
+    }
+    cells
+}
+
+fn data_of(result: &PredictionResult) -> Data {
+    let kfre = result.kfre.as_ref();
+    let points: Vec<KfrePoint> = [2, 5]
+        .into_iter()
+        .filter_map(|year| {
+            let probability = kfre_at(kfre, year)?;
+            let label = format!("KFRE {}", format::percent_precise(probability));
+            Some(KfrePoint { year, percent: 100.0 * probability, label })
+        })
+        .collect();
+    let highest = result
+        .risk
+        .iter()
+        .map(|risk| 100.0 * risk.upper)
+        .chain(points.iter().map(|point| point.percent))
+        .fold(0.0, f64::max);
+    let top = TOPS.into_iter().find(|top| highest * 1.08 <= *top).unwrap_or(100.0);
+    // Nobody's kidneys have failed at the moment the prediction speaks from.
+    let from_zero = |of: fn(&YearRisk) -> f64| {
+        std::iter::once(0.0).chain(result.risk.iter().map(|risk| 100.0 * of(risk))).collect()
+    };
+    Data {
+        summary: summary(result),
+        top,
+        years: std::iter::once("now".to_owned())
+            .chain(result.risk.iter().map(|risk| match risk.year {
+                1 => "1 y".to_owned(),
+                year => format!("{year} y"),
+            }))
+            .collect(),
+        network: from_zero(|risk| risk.probability),
+        lower: from_zero(|risk| risk.lower),
+        upper: from_zero(|risk| risk.upper),
+        kfre: points,
+        tips: std::iter::once(vec!["Now".to_owned()])
+            .chain(result.risk.iter().map(|risk| tip(risk, kfre)))
+            .collect(),
+    }
+}
+
+fn tip(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
+    let mut lines = vec![
+        format!("Within {}", within(risk.year)),
+        format!("Network {} ({})", format::percent(risk.probability), interval(risk)),
+    ];
+    if let Some(probability) = kfre_at(kfre, risk.year) {
+        lines.push(format!("KFRE {}", format::percent_precise(probability)));
+    }
+    lines
+}
+
+fn summary(result: &PredictionResult) -> String {
+    let last = result.risk.last().map(|risk| {
+        format!(
+            "The network's risk reaches {} within {} (90 % interval {}).",
+            format::percent(risk.probability),
+            within(risk.year),
+            interval(risk)
+        )
+    });
+    let kfre = result.kfre.as_ref().map(|kfre| {
+        format!(
+            " KFRE gives {} within 2 years and {} within 5 years.",
+            format::percent_precise(kfre.risk_2y),
+            format::percent_precise(kfre.risk_5y)
+        )
+    });
+    last.into_iter().chain(kfre).collect()
+}
