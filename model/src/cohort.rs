@@ -138,7 +138,7 @@ pub fn patient(spec: &CohortSpec, index: usize) -> SimulatedPatient {
         at_5y += usize::from(end.kidney_failure_by(5.0));
     }
     let share = |count: usize| count as f64 / spec.futures.max(1) as f64;
-    records::record(latent, observations, outcome, (share(at_2y), share(at_5y)), &mut rng)
+    records::record(&latent, observations, outcome, (share(at_2y), share(at_5y)), &mut rng)
 }
 
 /// A standard normal number (Box–Muller).

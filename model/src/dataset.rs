@@ -499,7 +499,8 @@ pub fn read_examples(folder: &Path) -> Result<Vec<Example>, DatasetError> {
         .collect()
 }
 
-type Ends = HashMap<String, (Outcome, Option<(f64, f64)>)>;
+type End = (Outcome, Option<(f64, f64)>);
+type Ends = HashMap<String, End>;
 
 fn read_outcomes(file: &Path) -> Result<Ends, DatasetError> {
     let mut table = Table::open(file)?;
@@ -517,7 +518,7 @@ fn read_outcomes(file: &Path) -> Result<Ends, DatasetError> {
     Ok(outcomes)
 }
 
-fn outcome(line: &Line<'_>) -> Result<(String, (Outcome, Option<(f64, f64)>)), Fault> {
+fn outcome(line: &Line<'_>) -> Result<(String, End), Fault> {
     let years = line.needed_number("years")?;
     if years <= 0.0 {
         return Err(line.fault("years", "must be more than 0"));

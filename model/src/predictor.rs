@@ -142,9 +142,8 @@ impl Predictor {
         let mut courses = Vec::with_capacity(patients.len());
         for chunk in patients.chunks(CHUNK) {
             let members = self.incidences(chunk)?;
-            for row in 0..chunk.len() {
-                courses.push(self.calibrated(|member| members[member][row]));
-            }
+            courses
+                .extend((0..chunk.len()).map(|row| self.calibrated(|member| members[member][row])));
         }
         Ok(courses)
     }
@@ -190,5 +189,6 @@ pub fn tensors(patients: &[Patient]) -> candle_core::Result<(Tensor, Tensor)> {
 
 /// SHA-256, hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }

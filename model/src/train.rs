@@ -33,7 +33,7 @@ pub struct TrainSpec {
     pub batch: usize,
     /// Step size at the start; it falls to a twentieth along a cosine.
     pub learning_rate: f64,
-    /// AdamW's weight decay.
+    /// The optimiser's weight decay.
     pub weight_decay: f64,
     /// Passes without a better validation loss after which a member is done.
     pub patience: usize,
@@ -197,7 +197,7 @@ fn fit(
     let mut optimizer = AdamW::new(variables.all_vars(), parameters)?;
     let mut order: Vec<usize> = (0..fitted.len()).collect();
     let steps = fitted.len().div_ceil(spec.batch) * spec.epochs;
-    let mut step = 0;
+    let mut step = 0_usize;
     let mut best = (f64::INFINITY, HashMap::new());
     let mut waited = 0;
     for epoch in 0..spec.epochs {

@@ -239,7 +239,7 @@ impl Latent {
     }
 
     /// Beginnings of dialysis or transplantation a year.
-    fn replacement_hazard(&self, egfr: f64, age: f64) -> f64 {
+    fn replacement_hazard(egfr: f64, age: f64) -> f64 {
         if 20.0 <= egfr {
             return 0.0;
         }
@@ -293,7 +293,7 @@ impl Latent {
             // Replacement follows the steady level: an acute dip alone starts no chronic dialysis.
             let steady = (level + wave).max(2.0);
             let monthly = |hazard: f64| 1.0 - (-hazard / 12.0).exp();
-            if happens(rng, monthly(self.replacement_hazard(steady, age))) {
+            if happens(rng, monthly(Self::replacement_hazard(steady, age))) {
                 return End::KidneyFailure(years - rng.random::<f64>() / 12.0);
             }
             if happens(rng, monthly(self.death_hazard(egfr, age, acute))) {

@@ -189,7 +189,7 @@ fn sex(latent: &Latent) -> Sex {
 
 /// The record that a hospital has of the patient.
 pub(super) fn record(
-    latent: Latent,
+    latent: &Latent,
     observations: Vec<SimulatedObservation>,
     outcome: Outcome,
     (true_risk_2y, true_risk_5y): (f64, f64),
@@ -214,7 +214,7 @@ pub(super) fn record(
     let unknown = happens(rng, 0.25) && latent.mest.is_none();
     SimulatedPatient {
         age_years: latent.age as u32,
-        sex: sex(&latent),
+        sex: sex(latent),
         diabetes: latent.diabetes,
         hypertension: latent.hypertension,
         cardiovascular_disease: latent.cardiovascular,

@@ -1,5 +1,11 @@
 //! The released network, and what made it.
 
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test may panic, and its helpers are nobody else's"
+)]
+
 mod cohort;
 mod dataset;
 mod predictor;

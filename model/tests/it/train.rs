@@ -39,7 +39,7 @@ fn too_few_patients_are_refused() {
 /// true risk, which would be leakage.
 #[test]
 fn the_released_network_ranks_between_kfre_and_the_truth() {
-    let examples = examples("ranks", 4000, 99, 60);
+    let examples = examples("ranks", 4000, 99, 400);
     let evaluation = evaluate(&released(), &examples).unwrap();
     let auroc = |voice: &str, group: &str, years: u8| {
         let found = evaluation

@@ -6,7 +6,7 @@ use crate::patient::Sex;
 /// adjusted form).
 pub fn acr_from_pcr(pcr_mg_g: f64, sex: Sex, diabetes: bool, hypertension: bool) -> f64 {
     let below_50 = (pcr_mg_g / 50.0).min(1.0).ln();
-    let to_500 = (pcr_mg_g / 500.0).min(1.0).max(0.1).ln();
+    let to_500 = (pcr_mg_g / 500.0).clamp(0.1, 1.0).ln();
     let above_500 = (pcr_mg_g / 500.0).max(1.0).ln();
     let female = f64::from(u8::from(matches!(sex, Sex::Female)));
     let diabetes = f64::from(u8::from(diabetes));
@@ -20,7 +20,7 @@ pub fn acr_from_pcr(pcr_mg_g: f64, sex: Sex, diabetes: bool, hypertension: bool)
 /// The standard deviation of the estimate's error, in natural logarithms (same paper).
 pub fn acr_from_pcr_log_sd(acr_mg_g: f64, sex: Sex, diabetes: bool, hypertension: bool) -> f64 {
     let below_30 = (acr_mg_g / 30.0).min(1.0).ln();
-    let to_300 = (acr_mg_g / 300.0).min(1.0).max(0.1).ln();
+    let to_300 = (acr_mg_g / 300.0).clamp(0.1, 1.0).ln();
     let above_300 = (acr_mg_g / 300.0).max(1.0).ln();
     let female = f64::from(u8::from(matches!(sex, Sex::Female)));
     let diabetes = f64::from(u8::from(diabetes));

@@ -1,5 +1,5 @@
 //! The Kidney Failure Risk Equation (Tangri et al., JAMA 2011;305:1553, JAMA 2016;315:164; United
-//! Kingdom baseline: Major et al., PLoS Med 2019;16:e1002955).
+//! Kingdom baseline: Major et al., `PLoS` Med 2019;16:e1002955).
 //!
 //! risk(t) = 1 − S0(t)^exp(LP); LP is the sum of coefficient × (value − centre).
 
