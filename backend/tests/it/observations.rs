@@ -215,7 +215,7 @@ async fn a_correction_replaces_the_value_and_its_egfr_and_keeps_both() {
     let clinician = app.sign_in(Role::Clinician).await;
     let record = Record::new(&clinician).await;
     let old = record.add(&clinician, "creatinine", 5.1, "mg/dL").await;
-    app.clock.advance(TimeDelta::hours(1));
+    app.clock.advance(TimeDelta::minutes(10));
     let right = json!({ "value": 132.6, "unit": "µmol/L", "reason": " digits swapped " });
     let new = clinician.post(&address(&old[0], "correct"), right).await.created();
     assert_close(&new["value"], 1.5);
@@ -223,7 +223,7 @@ async fn a_correction_replaces_the_value_and_its_egfr_and_keeps_both() {
     assert_eq!(new["unit_as_given"], "µmol/L");
     assert_eq!(new["supersedes"], old[0]["id"]);
     assert_eq!(new["effective_at"], old[0]["effective_at"]);
-    assert_eq!(new["recorded_at"], "2026-06-01T13:00:00Z");
+    assert_eq!(new["recorded_at"], "2026-06-01T12:10:00Z");
     assert_eq!(new["status"], "final");
     let all = record.all(&clinician, "").await;
     assert_eq!(all.len(), 4);
@@ -374,7 +374,7 @@ async fn pages_hold_every_value_once_newest_first_whatever_the_ties() {
         json!({ "code": "potassium", "value": 4.4, "unit": "mmol/L",
             "effective_at": format!("2026-05-0{day}T08:00:00Z") })
     };
-    let new = json!({ "observations": [1, 2, 2, 2, 1, 3, 2].map(item) });
+    let new = json!({ "observations": ([1, 2, 2, 2, 1, 3, 2].map(item)) });
     clinician.post(&record.path, new).await.created();
     let whole = record.all(&clinician, "").await;
     let days: Vec<_> = whole.iter().map(|row| row["effective_at"].as_str().unwrap()).collect();
