@@ -36,12 +36,12 @@ impl Record {
     /// Records one value and answers the items.
     async fn add(&self, clinician: &Client, code: &str, value: f64, unit: &str) -> Vec<Value> {
         let new = one(code, value, unit, "2026-05-01T08:00:00Z");
-        items(clinician.post(&self.path, new).await.created())
+        items(&clinician.post(&self.path, new).await.created())
     }
 
     /// All values, newest first.
     async fn all(&self, clinician: &Client, query: &str) -> Vec<Value> {
-        items(clinician.get(&format!("{}?limit=200{query}", self.path)).await.ok())
+        items(&clinician.get(&format!("{}?limit=200{query}", self.path)).await.ok())
     }
 
     /// The patient's line of the list.
@@ -56,7 +56,7 @@ fn one(code: &str, value: f64, unit: &str, at: &str) -> Value {
     ] })
 }
 
-fn items(body: Value) -> Vec<Value> {
+fn items(body: &Value) -> Vec<Value> {
     body["items"].as_array().unwrap().clone()
 }
 
@@ -128,7 +128,7 @@ async fn a_child_gets_no_egfr_until_the_18th_birthday() {
     let record = Record::new(&clinician).await;
     for (at, count) in [("1984-01-14T08:00:00Z", 1), ("1984-01-15T08:00:00Z", 2)] {
         let answer = clinician.post(&record.path, one("creatinine", 1.0, "mg/dL", at)).await;
-        assert_eq!(items(answer.created()).len(), count, "{at}");
+        assert_eq!(items(&answer.created()).len(), count, "{at}");
     }
 }
 
@@ -177,7 +177,7 @@ async fn the_most_values_of_one_request_are_kept() {
     let item = &one("creatinine", 1.5, "mg/dL", "2026-05-01T08:00:00Z")["observations"][0];
     let many = vec![item.clone(); 200];
     let created = clinician.post(&record.path, json!({ "observations": many })).await.created();
-    assert_eq!(items(created).len(), 400);
+    assert_eq!(items(&created).len(), 400);
 }
 
 #[tokio::test]
@@ -386,7 +386,7 @@ async fn pages_hold_every_value_once_newest_first_whatever_the_ties() {
             let path = format!("{}?limit={limit}{cursor}", record.path);
             let page = clinician.get(&path).await.ok();
             let next = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
-            seen.extend(items(page));
+            seen.extend(items(&page));
             match next {
                 Some(next) => cursor = next,
                 None => break,

@@ -19,7 +19,7 @@ fn new(mrn: &str, family_name: &str) -> Value {
 }
 
 /// Registers a patient and answers the record's address.
-pub async fn register(clinician: &Client, new: Value) -> String {
+pub(crate) async fn register(clinician: &Client, new: Value) -> String {
     let created = clinician.post(PATIENTS, new).await.created();
     format!("{PATIENTS}/{}", created["id"].as_str().unwrap())
 }
