@@ -3,6 +3,7 @@
 import { type APIRequestContext, type APIResponse, expect, test } from "@playwright/test";
 
 import { complaints } from "../pages/complaints.js";
+import { PASSWORD } from "../pages/sign_in.js";
 
 const POLICY = [
   "default-src 'none'",
@@ -71,6 +72,15 @@ test("the first download is compressed and below 400 KB", async ({ page }) => {
   console.log(`first download: ${(bytes / 1024).toFixed(0)} KB`);
   expect(bytes).toBeGreaterThan(10_000);
   expect(bytes).toBeLessThan(400 * 1024);
+});
+
+test("answers are compressed, but never those with tokens", async ({ request }) => {
+  const description = await request.get("/api/v1/openapi.json");
+  expect(description.headers()["content-encoding"]).toBe("gzip");
+  const data = { email: "clinician@example.org", password: PASSWORD };
+  const session = await request.post("/api/v1/auth/login", { data });
+  expect(session.status()).toBe(200);
+  expect(session.headers()["content-encoding"]).toBeUndefined();
 });
 
 test("what is not there is not found, and inner addresses stay inside", async ({ request }) => {
