@@ -7,6 +7,7 @@ pub mod charts;
 pub mod components;
 
 pub mod api;
+pub mod record;
 pub mod session;
 
 pub mod format;

@@ -66,9 +66,7 @@ pub fn counting(observations: &[Observation]) -> Vec<Observation> {
         .filter(|value| value.status == ObservationStatus::Final)
         .cloned()
         .collect();
-    values.sort_by_key(|value| {
-        (value.effective_at, value.method == ObservationMethod::Reported)
-    });
+    values.sort_by_key(|value| (value.effective_at, value.method == ObservationMethod::Reported));
     values
 }
 

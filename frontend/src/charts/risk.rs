@@ -36,10 +36,8 @@ pub fn RiskChart(
     result: PredictionResult,
 ) -> impl IntoView {
     let data = serde_json::to_string(&data_of(&result)).unwrap_or_default();
-    let mut legend = vec![
-        ("key-network", "network (research)"),
-        ("key-interval", "its 90 % interval"),
-    ];
+    let mut legend =
+        vec![("key-network", "network (research)"), ("key-interval", "its 90 % interval")];
     let mut heads = vec!["Within", "Network", "90 % interval"];
     if result.kfre.is_some() {
         legend.push(("key-kfre", "KFRE (validated equation)"));

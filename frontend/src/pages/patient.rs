@@ -4,14 +4,26 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use shared::{
     id::PatientId,
+    patient::Patient,
     problem::{Problem, ProblemKind},
 };
 
-use crate::{api, components::async_view::AsyncView};
+use crate::{
+    api,
+    app::set_title,
+    charts::egfr::EgfrChart,
+    components::{
+        async_view::AsyncView, biopsies::Biopsies, facts::Facts, key_figures::KeyFigures,
+        observation_form::ObservationForm, observation_table::ObservationTable, outcomes::Outcomes,
+        patient_header::PatientHeader, prediction_panel::PredictionPanel, therapies::Therapies,
+    },
+    record::Record,
+};
 
 /// The page of one patient.
 #[component]
 pub fn PatientPage() -> impl IntoView {
+    set_title("Patient");
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
     let patient = LocalResource::new(move || {
@@ -24,11 +36,47 @@ pub fn PatientPage() -> impl IntoView {
         }
     });
     view! {
-        <div class="page">
-            <AsyncView
-                resource=patient
-                render=|patient| view! { <h1>{patient.given_name} " " {patient.family_name}</h1> }
-            />
+        <div class="page patient">
+            <AsyncView resource=patient rows=8 render=|patient| view! { <Parts patient /> } />
+        </div>
+    }
+}
+
+/// The page, once it is known whose it is.
+#[component]
+fn Parts(patient: Patient) -> impl IntoView {
+    let record = Record::provide(patient);
+    view! {
+        <PatientHeader />
+        <KeyFigures />
+        <PredictionPanel />
+        <div class="course">
+            <section class="card" aria-labelledby="course">
+                <div class="card-head"><h2 id="course">"Course of eGFR"</h2></div>
+                <AsyncView
+                    resource=record.observations
+                    rows=6
+                    render=|observations| view! { <EgfrChart observations /> }
+                />
+            </section>
+            <Facts />
+        </div>
+        <section class="card" aria-labelledby="values">
+            <div class="card-head"><h2 id="values">"Values"</h2></div>
+            <div class="stack">
+                {move || record.editable().then(|| view! {
+                    <details class="entry">
+                        <summary>"Record values"</summary>
+                        <ObservationForm />
+                    </details>
+                })}
+                <ObservationTable />
+            </div>
+        </section>
+        <div class="lists">
+            <Therapies />
+            <Biopsies />
+            <Outcomes />
         </div>
     }
 }

@@ -1,0 +1,107 @@
+//! Earlier predictions.
+
+use leptos::prelude::*;
+use shared::prediction::{Prediction, PredictionStatus};
+
+use super::{async_view::AsyncView, badges::RiskBadge};
+use crate::{format, record::Record};
+
+/// Every prediction so far, latest first; each can be looked at again.
+#[component]
+pub fn History() -> impl IntoView {
+    let record = Record::here();
+    view! {
+        <AsyncView
+            resource=record.predictions
+            rows=1
+            render=|page| {
+                let more = page.next_cursor.is_some();
+                let count = page.items.len();
+                let lines: Vec<_> =
+                    page.items.into_iter().map(|prediction| view! { <Line prediction /> }).collect();
+                (!lines.is_empty()).then(|| view! {
+                    <details class="twin no-print">
+                        <summary>{format!("Earlier predictions ({count}{})", if more { "+" } else { "" })}</summary>
+                        <div class="table-scroll" tabindex="0" role="group" aria-label="Earlier predictions">
+                            <table class="table table-tight">
+                                <thead>
+                                    <tr>
+                                        <th scope="col">"Requested"</th>
+                                        <th scope="col">"Status"</th>
+                                        <th scope="col" class="number">"2 years"</th>
+                                        <th scope="col" class="number">"5 years"</th>
+                                        <th scope="col">"Category"</th>
+                                        <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                                    </tr>
+                                </thead>
+                                <tbody>{lines}</tbody>
+                            </table>
+                        </div>
+                        {more.then(|| format!("The latest {count} are listed."))}
+                    </details>
+                })
+            }
+        />
+    }
+}
+
+const fn status_label(status: PredictionStatus) -> &'static str {
+    match status {
+        PredictionStatus::Queued => "Queued",
+        PredictionStatus::Running => "Running",
+        PredictionStatus::Succeeded => "Done",
+        PredictionStatus::Failed => "Failed",
+        PredictionStatus::Cancelled => "Cancelled",
+    }
+}
+
+#[component]
+fn Line(prediction: Prediction) -> impl IntoView {
+    let record = Record::here();
+    let when = format::date_time(prediction.requested_at);
+    let status = status_label(prediction.status);
+    let Some(result) = prediction.result.clone() else {
+        return view! {
+            <tr>
+                <th scope="row" class="nowrap">{when}</th>
+                <td title=prediction.error>{status}</td>
+                <td></td><td></td><td></td><td></td>
+            </tr>
+        }
+        .into_any();
+    };
+    let of_year = |year| {
+        let network = result.risk.iter().find(|risk| risk.year == year);
+        match (&result.kfre, year) {
+            (Some(kfre), 2) => format!("{} KFRE", format::percent_precise(kfre.risk_2y)),
+            (Some(kfre), _) => format!("{} KFRE", format::percent_precise(kfre.risk_5y)),
+            (None, _) => network.map_or_else(String::new, |risk| {
+                format!("{} network", format::percent(risk.probability))
+            }),
+        }
+    };
+    let label = format!("Show the prediction of {when}");
+    view! {
+        <tr>
+            <th scope="row" class="nowrap">{when}</th>
+            <td>{status}</td>
+            <td class="number nowrap">{of_year(2)}</td>
+            <td class="number nowrap">{of_year(5)}</td>
+            <td><RiskBadge category=result.category /></td>
+            <td class="number">
+                <button
+                    type="button"
+                    class="btn btn-small"
+                    aria-label=label
+                    on:click=move |_| {
+                        record.chosen.set(Some(prediction.clone()));
+                        crate::app::focus("prediction");
+                    }
+                >
+                    "Show"
+                </button>
+            </td>
+        </tr>
+    }
+    .into_any()
+}

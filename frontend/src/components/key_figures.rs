@@ -1,0 +1,180 @@
+//! The few numbers that say where a patient stands.
+
+use leptos::prelude::*;
+use shared::{
+    clinical::kdigo::{a_category, g_category, kdigo},
+    observation::{Observation, ObservationCode},
+    prediction::{Kdigo, RiskSource},
+};
+
+use super::{
+    async_view::Skeleton,
+    badges::{RiskBadge, kdigo_class, kdigo_risk_label, source_label},
+};
+use crate::{charts::egfr::method_label, format, record::Record};
+
+/// Latest eGFR, uACR, KDIGO risk and 5-year risk.
+#[component]
+pub fn KeyFigures() -> impl IntoView {
+    let record = Record::here();
+    view! {
+        <section class="figures" aria-label="Key figures">
+            {move || {
+                if record.observations.get().is_none() {
+                    return view! { <div class="figure-card"><Skeleton rows=2 /></div> }.into_any();
+                }
+                let egfr = record.latest(ObservationCode::Egfr);
+                let uacr = record.latest(ObservationCode::Uacr);
+                let both = egfr.as_ref().map(|egfr| {
+                    kdigo(egfr.value, uacr.as_ref().map(|uacr| uacr.value))
+                });
+                view! {
+                    <Egfr value=egfr />
+                    <Uacr value=uacr />
+                    <KdigoFigure kdigo=both />
+                }
+                .into_any()
+            }}
+            <RiskFigure />
+        </section>
+    }
+}
+
+/// One number with its name above and its circumstances below.
+#[component]
+fn Figure(label: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <div class="figure-card" role="group" aria-label=label>
+            <p class="figure-label">{label}</p>
+            {children()}
+        </div>
+    }
+}
+
+#[component]
+fn Nothing(text: &'static str, advice: &'static str) -> impl IntoView {
+    view! {
+        <p class="figure-value figure-none">{text}</p>
+        <p class="fine">{advice}</p>
+    }
+}
+
+#[component]
+fn Egfr(value: Option<Observation>) -> impl IntoView {
+    view! {
+        <Figure label="eGFR">
+            {match value {
+                None => view! { <Nothing text="not known" advice="Record a creatinine." /> }.into_any(),
+                Some(value) => {
+                    let category = g_category(value.value).label();
+                    let source = method_label(value.method);
+                    view! { <Value value decimals=0 category source /> }.into_any()
+                }
+            }}
+        </Figure>
+    }
+}
+
+#[component]
+fn Uacr(value: Option<Observation>) -> impl IntoView {
+    view! {
+        <Figure label="uACR">
+            {match value {
+                None => view! {
+                    <Nothing text="not known" advice="Record a urine albumin/creatinine ratio." />
+                }
+                .into_any(),
+                Some(value) => {
+                    let category = a_category(value.value).label();
+                    view! { <Value value decimals=0 category source="" /> }.into_any()
+                }
+            }}
+        </Figure>
+    }
+}
+
+#[component]
+fn Value(
+    value: Observation,
+    decimals: u32,
+    category: &'static str,
+    source: &'static str,
+) -> impl IntoView {
+    let age = format::ago(value.effective_at);
+    // A whole number is enough for the eye, unless it would hide the value.
+    let shown = if value.value < 10.0 {
+        format::measured(value.value)
+    } else {
+        format::number(value.value, decimals)
+    };
+    view! {
+        <p class="figure-value">
+            {shown} <span class="unit">" " {format::unit(&value.unit)}</span>
+            <span class="badge figure-badge">{category}</span>
+        </p>
+        <p class="fine">
+            {format::date_of(value.effective_at)} ", " {age}
+            {(!source.is_empty()).then(|| format!(" · {source}"))}
+        </p>
+    }
+}
+
+#[component]
+fn KdigoFigure(kdigo: Option<Kdigo>) -> impl IntoView {
+    let Some(kdigo) = kdigo else {
+        return view! {
+            <Figure label="KDIGO risk">
+                <Nothing text="not known" advice="Needs an eGFR and a uACR." />
+            </Figure>
+        }
+        .into_any();
+    };
+    let albuminuria = kdigo.a.map_or("A?", shared::prediction::ACategory::label);
+    let meaning = kdigo.risk.map_or("albuminuria not known", kdigo_risk_label);
+    let class = format!("{} figure-kdigo", kdigo_class(kdigo.risk));
+    view! {
+        <Figure label="KDIGO risk">
+            <p class="figure-value"><span class=class>{kdigo.g.label()} " " {albuminuria}</span></p>
+            <p class="fine">{meaning} " (KDIGO 2024 heat map)"</p>
+        </Figure>
+    }
+    .into_any()
+}
+
+#[component]
+fn RiskFigure() -> impl IntoView {
+    let record = Record::here();
+    let latest = Memo::new(move |_| record.latest_prediction());
+    move || {
+        let latest = latest.get();
+        let result = latest.as_ref().and_then(|prediction| prediction.result.clone());
+        let shown = match (latest, result) {
+            (Some(prediction), Some(result)) => {
+                let network = result.risk.last().map(|risk| risk.probability);
+                let (risk, source) = match (&result.kfre, result.category_source) {
+                    (Some(kfre), RiskSource::Kfre) => (Some(kfre.risk_5y), RiskSource::Kfre),
+                    _ => (network, RiskSource::Network),
+                };
+                let text = match (risk, source) {
+                    (Some(risk), RiskSource::Kfre) => format::percent_precise(risk),
+                    (Some(risk), RiskSource::Network) => format::percent(risk),
+                    (None, _) => "not known".to_owned(),
+                };
+                view! {
+                    <p class="figure-value">
+                        {text} <span class="figure-badge"><RiskBadge category=result.category /></span>
+                    </p>
+                    <p class="fine">
+                        {source_label(source)} ", as of " {format::date(prediction.inputs.as_of)}
+                    </p>
+                }
+                .into_any()
+            }
+            _ => view! {
+                <Nothing text="not predicted" advice="Press Predict to compute it." />
+            }
+            .into_any(),
+        };
+        view! { <Figure label="5-year risk of kidney failure">{shown}</Figure> }
+    }
+}

@@ -1,0 +1,129 @@
+//! Whose record it is, and what can be done with it as a whole.
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_router::components::A;
+use shared::{
+    access::Permission,
+    patient::{Patient, Sex},
+    problem::Problem,
+};
+
+use super::{dialog::Confirm, problem_note::ProblemNote};
+use crate::{api, format, record::Record, session};
+
+/// A sex as people say it.
+pub const fn sex_label(sex: Sex) -> &'static str {
+    match sex {
+        Sex::Female => "female",
+        Sex::Male => "male",
+    }
+}
+
+/// Name, number, age, sex, cause; edit and archive.
+#[component]
+pub fn PatientHeader() -> impl IntoView {
+    let record = Record::here();
+    let asking = RwSignal::new(false);
+    let name = move || {
+        record.patient.with(|patient| format!("{} {}", patient.given_name, patient.family_name))
+    };
+    view! {
+        <header class="patient-head">
+            <div class="patient-who">
+                <h1>{name}</h1>
+                {move || record.patient.with(|patient| view! { <Identity patient=patient.clone() /> })}
+            </div>
+            {move || record.editable().then(|| view! {
+                <div class="row no-print">
+                    <A href=format!("/patients/{}/edit", record.id) attr:class="btn">"Edit"</A>
+                    <button type="button" class="btn btn-quiet" on:click=move |_| asking.set(true)>
+                        "Archive"
+                    </button>
+                </div>
+            })}
+        </header>
+        <Archived />
+        {move || asking.get().then(|| view! { <AskArchive name=name() asking /> })}
+    }
+}
+
+#[component]
+fn Identity(patient: Patient) -> impl IntoView {
+    let age = format::age_years(patient.birth_date, format::today());
+    view! {
+        <ul class="identity">
+            <li><span class="visually-hidden">"Medical record number "</span><code>{patient.mrn}</code></li>
+            <li>{age} " years, " {sex_label(patient.sex)}</li>
+            <li>"born " {format::date(patient.birth_date)}</li>
+            <li>{patient.renal_disease.label()}</li>
+        </ul>
+    }
+}
+
+/// Says that the record is out of use, and takes it back.
+#[component]
+fn Archived() -> impl IntoView {
+    let record = Record::here();
+    let problem = RwSignal::new(None::<Problem>);
+    let waiting = RwSignal::new(false);
+    let restore = move |_| {
+        waiting.set(true);
+        spawn_local(async move {
+            match api::patients::restore(record.id).await {
+                Ok(patient) => {
+                    problem.try_set(None);
+                    record.patient.try_set(patient);
+                }
+                Err(failed) => {
+                    problem.try_set(Some(failed));
+                }
+            }
+            waiting.try_set(false);
+        });
+    };
+    let archived = move || record.patient.with(|patient| patient.archived_at);
+    move || {
+        archived().map(|moment| {
+            view! {
+                <div class="notice notice-warning">
+                    <p class="notice-title" role="status">
+                        "This record is archived since " {format::date_of(moment)}
+                    </p>
+                    <p>"It can be read, and neither changed nor used for predictions."</p>
+                    {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
+                    {move || session::allows(Permission::EditPatients).then(|| view! {
+                        <button type="button" class="btn" disabled=move || waiting.get() on:click=restore>
+                            "Restore"
+                        </button>
+                    })}
+                </div>
+            }
+        })
+    }
+}
+
+#[component]
+fn AskArchive(name: String, asking: RwSignal<bool>) -> impl IntoView {
+    let record = Record::here();
+    let archive = Action::new_local(move |(): &()| async move {
+        let version = record.patient.with_untracked(|patient| patient.version);
+        api::patients::archive(record.id, version).await?;
+        record.patient.set(api::patients::read(record.id).await?);
+        asking.set(false);
+        Ok(())
+    });
+    view! {
+        <Confirm
+            title=format!("Archive {name}?")
+            id="ask-archive"
+            verb="Archive the record"
+            action=archive
+            close=move |()| asking.set(false)
+        >
+            <p>
+                "The record leaves the list of patients and takes no more changes. Everything in \
+                it is kept, and it can be restored at any time."
+            </p>
+        </Confirm>
+    }
+}

@@ -1,0 +1,102 @@
+//! What a prediction rests on, as it was frozen.
+
+use leptos::prelude::*;
+use shared::{
+    outcome::OutcomeKind,
+    prediction::{BiopsyInput, InputValue, PredictionInputs},
+    therapy::TherapyKind,
+};
+
+use super::patient_header::sex_label;
+use crate::{charts::egfr::method_label, format};
+
+/// MEST-C scores as pathologists write them: `M1 E0 S1 T? C0`.
+pub fn mest_c(scores: [(&str, Option<u8>); 5]) -> String {
+    let words = scores.map(|(letter, score)| match score {
+        Some(score) => format!("{letter}{score}"),
+        None => format!("{letter}?"),
+    });
+    words.join(" ")
+}
+
+fn known(value: Option<bool>) -> String {
+    match value {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not known",
+    }
+    .to_owned()
+}
+
+fn names(labels: Vec<&'static str>) -> String {
+    if labels.is_empty() { "none recorded".to_owned() } else { labels.join(", ") }
+}
+
+fn biopsy(biopsy: Option<&BiopsyInput>) -> String {
+    biopsy.map_or_else(
+        || "none recorded".to_owned(),
+        |biopsy| {
+            let BiopsyInput { m, e, s, t, c, .. } = *biopsy;
+            let scores = mest_c([("M", m), ("E", e), ("S", s), ("T", t), ("C", c)]);
+            format!("{}: {scores}", format::date(biopsy.performed_on))
+        },
+    )
+}
+
+/// Every input as a table: the facts, then the values, newest first.
+#[component]
+pub fn InputsTable(
+    /// The inputs.
+    inputs: PredictionInputs,
+) -> impl IntoView {
+    let therapies = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
+    let outcomes = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
+    let facts: Vec<_> = [
+        ("Age", format!("{} years", inputs.age_years)),
+        ("Sex at birth", sex_label(inputs.sex).to_owned()),
+        ("Diabetes", known(inputs.diabetes)),
+        ("Hypertension", known(inputs.hypertension)),
+        ("Cardiovascular disease", known(inputs.cardiovascular_disease)),
+        ("Heart failure", known(inputs.heart_failure)),
+        ("Smokes", known(inputs.smoker)),
+        ("Cause of kidney disease", inputs.renal_disease.label().to_owned()),
+        ("Region of KFRE", inputs.region.label().to_owned()),
+        ("Therapies", names(therapies)),
+        ("Biopsy", biopsy(inputs.biopsy.as_ref())),
+        ("End points", names(outcomes)),
+    ]
+    .into_iter()
+    .map(|(name, value)| {
+        view! { <tr><th scope="row">{name}</th><td>{value}</td><td></td><td></td></tr> }
+    })
+    .collect();
+    let values: Vec<_> =
+        inputs.values.into_iter().rev().map(|value| view! { <Line value /> }).collect();
+    view! {
+        <div class="table-scroll" tabindex="0" role="group" aria-label="Inputs used">
+            <table class="table table-tight">
+                <thead>
+                    <tr>
+                        <th scope="col">"Input"</th>
+                        <th scope="col">"Value"</th>
+                        <th scope="col">"Date"</th>
+                        <th scope="col">"Source"</th>
+                    </tr>
+                </thead>
+                <tbody>{facts} {values}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn Line(value: InputValue) -> impl IntoView {
+    view! {
+        <tr>
+            <th scope="row">{value.code.label()}</th>
+            <td class="nowrap">{format::quantity(value.value, &value.unit)}</td>
+            <td class="nowrap">{format::date_of(value.effective_at)}</td>
+            <td>{method_label(value.method)}</td>
+        </tr>
+    }
+}

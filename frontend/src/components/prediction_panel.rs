@@ -1,0 +1,297 @@
+//! The prediction: the reason why one opens the page.
+
+use leptos::prelude::*;
+use shared::prediction::{
+    Advice, Igan, Kfre, Prediction, PredictionResult, RiskSource, Warning, YearRisk,
+};
+
+use super::{
+    async_view::AsyncView,
+    badges::RiskBadge,
+    history::History,
+    predict_button::{Asked, PredictButton, PredictProgress},
+    prediction_inputs::InputsTable,
+};
+use crate::{
+    charts::{contributions::ContributionsChart, risk::RiskChart},
+    format,
+    record::Record,
+};
+
+/// The risk of kidney failure: asking, the answer, and earlier answers.
+#[component]
+pub fn PredictionPanel() -> impl IntoView {
+    let record = Record::here();
+    let asked = Asked::new(record);
+    let latest = Memo::new(move |_| record.latest_prediction());
+    let shown = Memo::new(move |_| record.chosen.get().or_else(|| latest.get()));
+    view! {
+        <section class="card prediction" aria-labelledby="prediction">
+            <div class="card-head">
+                <div>
+                    <h2 id="prediction" tabindex="-1">"Risk of kidney failure"</h2>
+                    <p class="fine">"Dialysis or kidney transplant"</p>
+                </div>
+                <PredictButton asked />
+            </div>
+            <div class="stack">
+                <PredictProgress asked />
+                {move || match shown.get() {
+                    Some(prediction) => view! {
+                        <Standing prediction=prediction.clone() latest />
+                        <Answer prediction />
+                    }
+                    .into_any(),
+                    None => view! {
+                        <AsyncView resource=record.predictions rows=5 render=|_| view! { <Empty /> } />
+                    }
+                    .into_any(),
+                }}
+                <History />
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Empty() -> impl IntoView {
+    let record = Record::here();
+    view! {
+        <div class="empty">
+            <p>"There is no prediction for this patient yet."</p>
+            {move || if record.predictable() {
+                "It needs an eGFR or a creatinine of the last five years; with a urine \
+                 albumin/creatinine ratio the validated equation speaks too. Then press Predict."
+            } else {
+                "A clinician can request one."
+            }}
+        </div>
+    }
+}
+
+/// Says when what is shown is not the latest, or not on the latest values.
+#[component]
+fn Standing(prediction: Prediction, latest: Memo<Option<Prediction>>) -> impl IntoView {
+    let record = Record::here();
+    let asked_at = prediction.requested_at;
+    let older = move || latest.get().is_some_and(|latest| asked_at < latest.requested_at);
+    let outdated = {
+        let prediction = prediction.clone();
+        move || record.outdates(&prediction)
+    };
+    move || {
+        if older() {
+            Some(view! {
+                <div class="notice">
+                    <p>"This is the earlier prediction of " {format::date_time(asked_at)} "."</p>
+                    <button
+                        type="button"
+                        class="btn btn-small"
+                        on:click=move |_| record.chosen.set(None)
+                    >
+                        "Show the latest"
+                    </button>
+                </div>
+            }.into_any())
+        } else if outdated() {
+            Some(view! {
+                <p class="notice notice-warning">
+                    "The record has changed since this prediction. Predict again to take that into account."
+                </p>
+            }.into_any())
+        } else {
+            None
+        }
+    }
+}
+
+#[component]
+fn Answer(prediction: Prediction) -> impl IntoView {
+    let Some(result) = prediction.result.clone() else {
+        return view! {
+            <p class="notice">{prediction.error.unwrap_or_else(|| "There is no result.".to_owned())}</p>
+        }
+        .into_any();
+    };
+    let PredictionResult { kfre, risk, category, category_source, advice, warnings, .. } =
+        result.clone();
+    let source = match category_source {
+        RiskSource::Kfre => "from KFRE",
+        RiskSource::Network => "from the network, because KFRE does not apply",
+    };
+    view! {
+        <div class="voices">
+            <KfreVoice kfre />
+            <NetworkVoice risk />
+        </div>
+        <p class="verdict">
+            <span class="muted">"Category"</span>
+            <RiskBadge category />
+            <span class="muted">{source} " (KDIGO 2024, 2.2.1 to 2.2.3)"</span>
+        </p>
+        {result.igan.clone().map(|igan| view! { <IganVoice igan /> })}
+        <div class="prediction-charts">
+            <section aria-labelledby="risk-chart">
+                <h3 id="risk-chart">"Over five years"</h3>
+                <RiskChart result=result.clone() />
+            </section>
+            <section aria-labelledby="contributions-chart">
+                <h3 id="contributions-chart">"What moves the network’s risk"</h3>
+                <ContributionsChart result />
+            </section>
+        </div>
+        <div class="prediction-words">
+            <AdviceList advice />
+            <WarningList warnings />
+        </div>
+        <Circumstances prediction />
+    }
+    .into_any()
+}
+
+/// The variables of the equation's forms (Tangri 2011, 2016).
+const fn variables(count: u8) -> &'static str {
+    match count {
+        4 => "4 variables: age, sex, eGFR, uACR",
+        6 => "6 variables: age, sex, eGFR, uACR, diabetes, hypertension",
+        _ => "8 variables: age, sex, eGFR, uACR, albumin, phosphate, bicarbonate, calcium",
+    }
+}
+
+#[component]
+fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
+    let content = match kfre {
+        Some(kfre) => view! {
+            <div class="voice-numbers">
+                <Number text=format::percent_precise(kfre.risk_2y) of="within 2 years" />
+                <Number text=format::percent_precise(kfre.risk_5y) of="within 5 years" />
+            </div>
+            <p class="fine">{variables(kfre.variables)} " · baseline: " {kfre.region.label()}</p>
+        }
+        .into_any(),
+        None => view! {
+            <p class="figure-value figure-none">"does not apply"</p>
+            <p class="fine">"The notes below say why."</p>
+        }
+        .into_any(),
+    };
+    view! {
+        <section class="voice voice-kfre" aria-label="KFRE">
+            <p class="voice-name">
+                <strong>"KFRE"</strong>
+                <span class="badge badge-validated">"validated equation"</span>
+            </p>
+            <p class="fine">"Kidney Failure Risk Equation"</p>
+            {content}
+        </section>
+    }
+}
+
+#[component]
+fn NetworkVoice(risk: Vec<YearRisk>) -> impl IntoView {
+    let numbers: Vec<_> = risk
+        .iter()
+        .filter(|risk| matches!(risk.year, 2 | 5))
+        .map(|risk| {
+            let of = if risk.year == 2 { "within 2 years" } else { "within 5 years" };
+            let interval =
+                format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper));
+            view! { <Number text=format::percent(risk.probability) of interval /> }
+        })
+        .collect();
+    view! {
+        <section class="voice voice-network" aria-label="Network">
+            <p class="voice-name">
+                <strong>"Network"</strong>
+                <span class="badge badge-research">"research: trained on simulated patients"</span>
+            </p>
+            <p class="fine">"Recurrent network over the whole course, with its 90 % interval"</p>
+            <div class="voice-numbers">{numbers}</div>
+        </section>
+    }
+}
+
+#[component]
+fn Number(
+    text: String,
+    of: &'static str,
+    #[prop(optional)] interval: Option<String>,
+) -> impl IntoView {
+    view! {
+        <p class="voice-number">
+            <span class="voice-percent">{text}</span>
+            <span class="muted">{of}</span>
+            {interval.map(|interval| view! {
+                <span class="fine"><span class="visually-hidden">"90 % interval "</span>{interval}</span>
+            })}
+        </p>
+    }
+}
+
+#[component]
+fn IganVoice(igan: Igan) -> impl IntoView {
+    view! {
+        <p class="verdict">
+            <strong>"IgAN Prediction Tool"</strong>
+            <span>{format::percent(igan.risk_5y)}</span>
+            <span class="muted">
+                "within 5 years: a fall of eGFR by 50 % or kidney failure (post-biopsy form, Barbour 2022)"
+            </span>
+            {igan.experimental.then(|| view! { <span class="badge badge-research">"experimental"</span> })}
+        </p>
+    }
+}
+
+#[component]
+fn AdviceList(advice: Vec<Advice>) -> impl IntoView {
+    let items: Vec<_> = advice
+        .into_iter()
+        .map(|advice| view! { <li><p>{advice.text}</p><p class="fine">{advice.source}</p></li> })
+        .collect();
+    view! {
+        <section aria-labelledby="advice">
+            <h3 id="advice">"What the guidelines say"</h3>
+            {if items.is_empty() {
+                view! { <p class="muted">"Nothing beyond routine care."</p> }.into_any()
+            } else {
+                view! { <ul class="advice">{items}</ul> }.into_any()
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn WarningList(warnings: Vec<Warning>) -> impl IntoView {
+    let items: Vec<_> =
+        warnings.into_iter().map(|warning| view! { <li>{warning.text}</li> }).collect();
+    (!items.is_empty()).then(|| {
+        view! {
+            <section aria-labelledby="warnings">
+                <h3 id="warnings">"Keep in mind"</h3>
+                <ul class="warnings">{items}</ul>
+            </section>
+        }
+    })
+}
+
+/// From when, by which network, on which inputs.
+#[component]
+fn Circumstances(prediction: Prediction) -> impl IntoView {
+    let model = prediction.model.map_or_else(
+        || "not known".to_owned(),
+        |model| format!("{} {}", model.name, model.version),
+    );
+    view! {
+        <footer class="circumstances">
+            <p class="fine">
+                "As of " {format::date(prediction.inputs.as_of)}
+                " · requested " {format::date_time(prediction.requested_at)}
+                " · model " {model}
+            </p>
+            <details class="twin">
+                <summary>"Inputs used"</summary>
+                <InputsTable inputs=prediction.inputs />
+            </details>
+        </footer>
+    }
+}
