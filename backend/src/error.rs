@@ -165,8 +165,7 @@ impl IntoResponse for Error {
 
 /// A problem document as a response.
 pub fn problem_response(problem: &Problem) -> Response {
-    let status =
-        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_vec(problem).expect("a problem document is always JSON");
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
 }

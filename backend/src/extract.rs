@@ -8,8 +8,7 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{
-        FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
-        rejection::BytesRejection,
+        FromRequest, FromRequestParts, OptionalFromRequestParts, Request, rejection::BytesRejection,
     },
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -96,7 +95,7 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T> {
 
 fn pointer_of(path: &str) -> String {
     let path = path.replace('[', ".").replace(']', "");
-    path.split('.').map(|step| format!("/{step}")).collect()
+    path.split('.').fold(String::new(), |pointer, step| format!("{pointer}/{step}"))
 }
 
 fn holds_control_character(value: &Value) -> bool {
@@ -116,12 +115,14 @@ fn schema_faults(schema: &str, value: &Value) -> Vec<FieldProblem> {
     let validator = {
         let mut validators = validators.lock().expect("no holder of the lock panics");
         // One per request type, for the life of the process.
-        *validators.entry(schema.to_owned()).or_insert_with(|| Box::leak(Box::new(validator(schema))))
+        *validators
+            .entry(schema.to_owned())
+            .or_insert_with(|| Box::leak(Box::new(validator(schema))))
     };
     if validator.is_valid(value) {
         return Vec::new();
     }
-    validator.iter_errors(value).flat_map(|error| field_problems(&error)).collect()
+    validator.iter_errors(value).flat_map(|error| field_problems(&error, value)).collect()
 }
 
 fn validator(schema: &str) -> jsonschema::Validator {
@@ -134,7 +135,7 @@ fn validator(schema: &str) -> jsonschema::Validator {
         .expect("the OpenAPI document holds a valid schema for every request body")
 }
 
-fn field_problems(error: &jsonschema::ValidationError<'_>) -> Vec<FieldProblem> {
+fn field_problems(error: &jsonschema::ValidationError<'_>, body: &Value) -> Vec<FieldProblem> {
     use jsonschema::error::ValidationErrorKind as Kind;
     let at = error.instance_path().to_string();
     match error.kind() {
@@ -142,13 +143,14 @@ fn field_problems(error: &jsonschema::ValidationError<'_>) -> Vec<FieldProblem> 
             let name = property.as_str().unwrap_or_default();
             vec![FieldProblem::new(format!("{at}/{name}"), "is required")]
         }
-        Kind::AdditionalProperties { unexpected } => unexpected
-            .iter()
-            .map(|name| {
-                let name = name.replace('~', "~0").replace('/', "~1");
-                FieldProblem::new(format!("{at}/{name}"), "is not a field that is known here")
-            })
-            .collect(),
+        Kind::AdditionalProperties { unexpected } => {
+            unexpected.iter().map(|name| unknown_field(&at, name)).collect()
+        }
+        // An object that may hold nothing at all.
+        Kind::FalseSchema => {
+            let fields = body.pointer(&at).and_then(Value::as_object);
+            fields.into_iter().flat_map(|f| f.keys()).map(|name| unknown_field(&at, name)).collect()
+        }
         Kind::MinLength { limit } => {
             let message = match limit {
                 1 => "must not be empty".to_owned(),
@@ -172,6 +174,11 @@ fn field_problems(error: &jsonschema::ValidationError<'_>) -> Vec<FieldProblem> 
     }
 }
 
+fn unknown_field(at: &str, name: &str) -> FieldProblem {
+    let name = name.replace('~', "~0").replace('/', "~1");
+    FieldProblem::new(format!("{at}/{name}"), "is not a field that is known here")
+}
+
 /// Query parameters; a faulty one is named.
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
@@ -181,7 +188,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = parts.uri.query().unwrap_or_default();
-        let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        let deserializer =
+            serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
             let path = error.path().to_string();
             let name = if path == "." { String::new() } else { format!("/{path}") };
@@ -272,7 +280,8 @@ where
         let path = request.uri().path().to_owned();
         let body = json_body(request, state).await?;
         let new = parse(&body)?;
-        let key = key.map(|key| RequestKey { key, fingerprint: fingerprint(&method, &path, &body) });
+        let key =
+            key.map(|key| RequestKey { key, fingerprint: fingerprint(&method, &path, &body) });
         Ok(Self { new, key })
     }
 }
@@ -313,7 +322,11 @@ pub struct Created {
 
 impl Created {
     /// `201 Created`.
-    pub fn new<T: Serialize>(location: Option<String>, version: Option<i32>, body: &T) -> Result<Self> {
+    pub fn new<T: Serialize>(
+        location: Option<String>,
+        version: Option<i32>,
+        body: &T,
+    ) -> Result<Self> {
         let body = serde_json::to_value(body).map_err(anyhow::Error::from)?;
         Ok(Self { status: StatusCode::CREATED, location, version, body })
     }

@@ -31,8 +31,12 @@ const GRACE: Duration = Duration::from_secs(8);
 #[command(version, about, after_help = shared::INTENDED_USE)]
 struct Cli {
     /// What is logged, in env-filter syntax.
-    #[arg(long, global = true, env = "NEPHROCAST_LOG",
-        default_value = "info,graphile_worker=warn,graphile_worker_queries=warn")]
+    #[arg(
+        long,
+        global = true,
+        env = "NEPHROCAST_LOG",
+        default_value = "info,graphile_worker=warn,graphile_worker_queries=warn"
+    )]
     log: String,
     #[command(subcommand)]
     command: Command,
@@ -73,7 +77,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Openapi => {
             print!("{}", openapi::text());
-            return Ok(());
+            Ok(())
         }
         Command::Serve(config) => {
             telemetry::start(&cli.log);

@@ -37,7 +37,7 @@ struct Additions;
 
 impl Modify for Additions {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+        env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
         if let Some(description) = &mut document.info.description {
             description.push_str("\n\n");
             description.push_str(shared::INTENDED_USE);
@@ -104,9 +104,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 /// The document as JSON, made once.
 pub fn json() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| {
-        serde_json::to_value(document()).expect("the document is always JSON")
-    })
+    DOCUMENT.get_or_init(|| serde_json::to_value(document()).expect("the document is always JSON"))
 }
 
 /// The document as it is committed.

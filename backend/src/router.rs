@@ -24,7 +24,9 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     error::Error,
     openapi,
-    routes::{biopsies, observations, outcomes, patients, predictions, service, session, therapies},
+    routes::{
+        biopsies, observations, outcomes, patients, predictions, service, session, therapies,
+    },
     state::AppState,
     telemetry,
 };
@@ -55,7 +57,9 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(biopsies::update_biopsy, biopsies::delete_biopsy))
         .routes(routes!(outcomes::list_outcomes, outcomes::create_outcome))
         .routes(routes!(predictions::create_prediction, predictions::list_predictions))
-        .routes(routes!(predictions::preview_prediction).layer(DefaultBodyLimit::max(PREVIEW_LIMIT)))
+        .routes(
+            routes!(predictions::preview_prediction).layer(DefaultBodyLimit::max(PREVIEW_LIMIT)),
+        )
         .routes(routes!(predictions::get_prediction))
         .routes(routes!(predictions::cancel_prediction))
         .routes(routes!(predictions::stream_prediction))

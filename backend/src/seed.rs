@@ -29,6 +29,7 @@ use crate::{
         self,
         audit::{Actor, Event},
     },
+    derived,
     jobs::predict::{Engine, LEASE},
 };
 
@@ -54,19 +55,70 @@ const ACCOUNTS: [(&str, &str, Role); 4] = [
 
 /// Names that nobody bears: given names of stars, family names of instruments and tests.
 const GIVEN_FEMALE: [&str; 20] = [
-    "Adhara", "Alcyone", "Bellatrix", "Capella", "Carina", "Celaeno", "Electra", "Errai", "Gemma",
-    "Izar", "Lesath", "Maia", "Merope", "Mira", "Nashira", "Polaris", "Spica", "Talitha", "Vega",
+    "Adhara",
+    "Alcyone",
+    "Bellatrix",
+    "Capella",
+    "Carina",
+    "Celaeno",
+    "Electra",
+    "Errai",
+    "Gemma",
+    "Izar",
+    "Lesath",
+    "Maia",
+    "Merope",
+    "Mira",
+    "Nashira",
+    "Polaris",
+    "Spica",
+    "Talitha",
+    "Vega",
     "Zaniah",
 ];
 const GIVEN_MALE: [&str; 20] = [
-    "Achernar", "Albireo", "Aldebaran", "Algol", "Altair", "Antares", "Arcturus", "Atlas",
-    "Canopus", "Castor", "Deneb", "Fomalhaut", "Hamal", "Mizar", "Phact", "Pollux", "Procyon",
-    "Rigel", "Sirius", "Thuban",
+    "Achernar",
+    "Albireo",
+    "Aldebaran",
+    "Algol",
+    "Altair",
+    "Antares",
+    "Arcturus",
+    "Atlas",
+    "Canopus",
+    "Castor",
+    "Deneb",
+    "Fomalhaut",
+    "Hamal",
+    "Mizar",
+    "Phact",
+    "Pollux",
+    "Procyon",
+    "Rigel",
+    "Sirius",
+    "Thuban",
 ];
 const FAMILY: [&str; 20] = [
-    "Beakerley", "Burettson", "Centrifugo", "Cuvetta", "Demopoulou", "Dipstickson", "Examplová",
-    "Fictional", "Filterman", "Glomerulus", "Madeupson", "Mockingham", "Nephronova", "Pipettini",
-    "Placeholder", "Refractos", "Sampleton", "Testarossa", "Titrator", "Vialette",
+    "Beakerley",
+    "Burettson",
+    "Centrifugo",
+    "Cuvetta",
+    "Demopoulou",
+    "Dipstickson",
+    "Examplová",
+    "Fictional",
+    "Filterman",
+    "Glomerulus",
+    "Madeupson",
+    "Mockingham",
+    "Nephronova",
+    "Pipettini",
+    "Placeholder",
+    "Refractos",
+    "Sampleton",
+    "Testarossa",
+    "Titrator",
+    "Vialette",
 ];
 
 /// Fills an empty database; one that holds accounts already is left as it is.
@@ -169,11 +221,7 @@ struct Record<'a> {
 
 impl Record<'_> {
     fn actor(&self) -> Actor {
-        Actor {
-            user_id: Some(self.clinician),
-            role: Some(Role::Clinician),
-            ..Actor::default()
-        }
+        Actor { user_id: Some(self.clinician), role: Some(Role::Clinician), ..Actor::default() }
     }
 
     fn is_moderate(&self) -> bool {
@@ -261,21 +309,25 @@ impl Record<'_> {
         self.now - TimeDelta::seconds((months * 30.4375 * 86_400.0) as i64)
     }
 
+    /// Minutes after midnight at which the patient's samples are taken: from 7:00 to 9:40.
+    const fn morning_minutes(&self) -> i64 {
+        const TIMES: [i64; 9] = [420, 440, 460, 480, 500, 520, 540, 560, 580];
+        TIMES[self.number % TIMES.len()]
+    }
+
     /// Everything measured, each creatinine with its eGFR; all of one visit at one morning hour.
     fn observations(&self, patient: &Patient) -> anyhow::Result<Vec<Observation>> {
         let mut observations = Vec::new();
         for seen in &self.simulated.observations {
             let day = self.ago(seen.months_before).with_time(NaiveTime::MIN).single();
-            let minutes = 7 * 60 + (self.number % 9) as i64 * 20;
-            let morning = day.unwrap_or(self.now) + TimeDelta::minutes(minutes);
+            let morning = day.unwrap_or(self.now) + TimeDelta::minutes(self.morning_minutes());
             // Today's visit was not in the future.
             let effective_at = morning.min(self.now.with_nanosecond(0).unwrap_or(self.now));
             let value = clinical::to_canonical(seen.code, seen.value, seen.unit)?;
-            let warning = match clinical::plausibility(seen.code, value) {
-                Plausibility::Plausible => None,
-                Plausibility::Implausible { .. } => continue,
-                unusual => Some(unusual.to_string()),
-            };
+            if matches!(clinical::plausibility(seen.code, value), Plausibility::Implausible { .. })
+            {
+                continue;
+            }
             let observation = Observation {
                 id: ObservationId(self.clock.new_id()),
                 patient_id: patient.id,
@@ -290,37 +342,17 @@ impl Record<'_> {
                 supersedes: None,
                 status: ObservationStatus::Final,
                 status_reason: None,
-                warning,
+                warning: derived::warning(seen.code, value),
                 note: None,
                 recorded_by: self.clinician,
                 recorded_at: self.now,
             };
-            let derived = self.derived(patient, &observation);
+            let id = ObservationId(self.clock.new_id());
+            let computed = derived::egfr(&observation, patient.birth_date, patient.sex, id);
             observations.push(observation);
-            observations.extend(derived);
+            observations.extend(computed);
         }
         Ok(observations)
-    }
-
-    fn derived(&self, patient: &Patient, from: &Observation) -> Option<Observation> {
-        if from.code != ObservationCode::Creatinine {
-            return None;
-        }
-        let age = clinical::age_on(patient.birth_date, from.effective_at.date_naive())?;
-        let value = ckd_epi_2021_creatinine(from.value, age, patient.sex)?;
-        let unit = ObservationCode::Egfr.canonical_unit().to_owned();
-        Some(Observation {
-            id: ObservationId(self.clock.new_id()),
-            code: ObservationCode::Egfr,
-            value,
-            unit: unit.clone(),
-            value_as_given: value,
-            unit_as_given: unit,
-            method: ObservationMethod::CkdEpi2021Creatinine,
-            derived_from: Some(from.id),
-            warning: None,
-            ..from.clone()
-        })
     }
 }
 

@@ -4,6 +4,8 @@
 //! (standardised value, and whether it was measured) and its age in months. What is missing is
 //! zero with its mark at zero: nothing is imputed.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use shared::{
     clinical::albuminuria::acr_from_pcr,
@@ -164,9 +166,8 @@ impl Patient {
                 visit.values[index] = Some(standardise(index, value.value));
             }
         }
-        let surplus = visits.len().saturating_sub(VISITS);
-        let visits = visits.into_iter().skip(surplus).map(|(_, visit)| visit).collect();
-        Self { facts: Facts::new(inputs), visits }
+        let visits: Vec<Visit> = visits.into_iter().map(|(_, visit)| visit).collect();
+        Self { facts: Facts::new(inputs), visits: most_telling(visits) }
     }
 
     /// This patient with only some inputs their own; the others are those of the reference: same
@@ -190,6 +191,11 @@ impl Patient {
         }
         patient.facts.keep_only(own);
         patient
+    }
+
+    /// Whether there is any eGFR.
+    pub fn has_egfr(&self) -> bool {
+        self.visits.iter().any(|visit| visit.values[EGFR].is_some())
     }
 
     /// Forgets all but the latest visits.
@@ -276,6 +282,28 @@ impl Patient {
             .collect();
         out.extend(line(&points));
     }
+}
+
+/// The [`VISITS`] visits to keep where there are more: those with each channel's latest value,
+/// then the latest with an eGFR, then the latest. So a diary of blood pressures pushes no
+/// laboratory value out.
+fn most_telling(visits: Vec<Visit>) -> Vec<Visit> {
+    if visits.len() <= VISITS {
+        return visits;
+    }
+    let latest_first = || (0..visits.len()).rev();
+    let latest_of =
+        |channel: usize| latest_first().find(|index| visits[*index].values[channel].is_some());
+    let mut kept: BTreeSet<usize> = (0..CHANNELS).filter_map(latest_of).collect();
+    let with_egfr = latest_first().filter(|index| visits[*index].values[EGFR].is_some());
+    for index in with_egfr.chain(latest_first()) {
+        if kept.len() == VISITS {
+            break;
+        }
+        kept.insert(index);
+    }
+    let all = visits.into_iter().enumerate();
+    all.filter(|(index, _)| kept.contains(index)).map(|(_, visit)| visit).collect()
 }
 
 /// Least squares: slope a year (clamped), spread around it, span in years, number of values.

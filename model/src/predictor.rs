@@ -50,10 +50,16 @@ pub enum LoadError {
     Weights(#[from] candle_core::Error),
 }
 
-/// The network could not be run.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the network failed: {0}")]
-pub struct PredictError(#[from] candle_core::Error);
+pub enum PredictError {
+    /// The one thing that nobody can be judged without.
+    #[error("inputs hold no eGFR of the last five years")]
+    NoEgfr,
+    /// The network could not be run.
+    #[error("the network failed: {0}")]
+    Network(#[from] candle_core::Error),
+}
 
 /// What the network says of one patient.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +125,9 @@ impl Predictor {
     /// thread and candle's own.
     pub fn predict(&self, inputs: &[PredictionInputs]) -> Result<Vec<Forecast>, PredictError> {
         let patients: Vec<Patient> = inputs.iter().map(Patient::new).collect();
+        if !patients.iter().all(Patient::has_egfr) {
+            return Err(PredictError::NoEgfr);
+        }
         let courses = self.courses(&patients)?;
         let explained = explain::explain(self, &patients)?;
         let forecasts =

@@ -196,10 +196,7 @@ impl From<Row> for Prediction {
 }
 
 /// The prediction.
-pub async fn find(
-    db: impl PgExecutor<'_>,
-    id: PredictionId,
-) -> sqlx::Result<Option<Prediction>> {
+pub async fn find(db: impl PgExecutor<'_>, id: PredictionId) -> sqlx::Result<Option<Prediction>> {
     let found = sqlx::query_as!(
         Row,
         r#"select id as "id: PredictionId", patient_id as "patient_id: PatientId",

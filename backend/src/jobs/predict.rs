@@ -14,9 +14,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
-use graphile_worker::{
-    IntoTaskHandlerResult, JobSpec, TaskHandler, WorkerContext, WorkerUtils,
-};
+use graphile_worker::{IntoTaskHandlerResult, JobSpec, TaskHandler, WorkerContext, WorkerUtils};
 use model::predictor::Predictor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use graphile_worker::{
-    Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig,
-};
+use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig};
 use tokio::sync::watch;
 
 use super::predict::{Engine, Predict};

@@ -20,8 +20,7 @@ use shared::{
     page::{DEFAULT_LIMIT, MAX_LIMIT, Page},
     patient::Patient,
     prediction::{
-        InputValue, NewPrediction, Prediction, PredictionInputs, PredictionResult,
-        PredictionStatus,
+        InputValue, NewPrediction, Prediction, PredictionInputs, PredictionResult, PredictionStatus,
     },
     problem::FieldProblem,
 };
@@ -44,7 +43,7 @@ use crate::{
 };
 
 /// The longest a stream of events lasts; a client that wants more connects again.
-const STREAM_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const STREAM_LIFETIME: Duration = Duration::from_mins(15);
 /// How often a stream looks for itself, whatever it hears.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long a client should wait before it connects again.
@@ -276,9 +275,10 @@ fn check_value(
 fn at_the_body(reasons: Vec<FieldProblem>) -> Vec<FieldProblem> {
     let here = |reason: FieldProblem| match reason.pointer.as_str() {
         "/inputs/age" => FieldProblem::new("/age_years", reason.message),
-        "/inputs/egfr" => {
-            FieldProblem::new("/values", "an eGFR of the last five years is needed among the values")
-        }
+        "/inputs/egfr" => FieldProblem::new(
+            "/values",
+            "an eGFR of the last five years is needed among the values",
+        ),
         pointer => {
             let pointer = pointer.strip_prefix("/inputs").unwrap_or(pointer);
             FieldProblem::new(pointer, reason.message)

@@ -13,9 +13,10 @@ pub async fn get_health() -> StatusCode {
 /// Ready: the database answers, its migrations are those of this binary, the network is loaded
 /// (the server does not start without one).
 pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> {
-    let expected = MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration());
+    let expected =
+        MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration());
     let applied = crate::db::applied_migrations(&state.db).await?;
-    if applied < expected.count() as i64 {
+    if usize::try_from(applied).is_ok_and(|applied| applied < expected.count()) {
         let error = anyhow::anyhow!("the database lacks migrations: run `nephrocast migrate`");
         return Err(crate::error::Error::Unavailable(error));
     }

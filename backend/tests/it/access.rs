@@ -85,9 +85,8 @@ async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
 
 /// A well-formed request for an operation on a record.
 fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request<Body> {
-    let empty = |method: &str, path: String| {
-        client.request(method, &path).body(Body::empty()).unwrap()
-    };
+    let empty =
+        |method: &str, path: String| client.request(method, &path).body(Body::empty()).unwrap();
     let post = |path: String, body: Value| with_json(client.request("POST", &path), &body);
     let patch = |path: String, body: Value| {
         with_json(client.request("PATCH", &path).header(header::IF_MATCH, "\"1\""), &body)
@@ -98,40 +97,61 @@ fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request
     let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
     let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
     match operation {
-        "login" => post("/api/v1/auth/login".into(), json!({
-            "email": "clinician@example.org", "password": crate::support::PASSWORD })),
+        "login" => post(
+            "/api/v1/auth/login".into(),
+            json!({
+            "email": "clinician@example.org", "password": crate::support::PASSWORD }),
+        ),
         "refresh_session" => empty("POST", "/api/v1/auth/refresh".into()),
         "logout" => empty("POST", "/api/v1/auth/logout".into()),
         "get_me" => empty("GET", "/api/v1/me".into()),
         "get_openapi" => empty("GET", "/api/v1/openapi.json".into()),
         "list_patients" => empty("GET", "/api/v1/patients".into()),
-        "create_patient" => post("/api/v1/patients".into(), json!({
+        "create_patient" => post(
+            "/api/v1/patients".into(),
+            json!({
             "mrn": format!("{mrn}-new"), "given_name": "Bea", "family_name": "Exampleby",
-            "birth_date": "1970-01-01", "sex": "male" })),
+            "birth_date": "1970-01-01", "sex": "male" }),
+        ),
         "get_patient" => empty("GET", patient("")),
         "update_patient" => patch(patient(""), json!({ "smoker": true })),
         "archive_patient" => empty("DELETE", patient("")),
         "restore_patient" => empty("POST", patient("/restore")),
         "list_observations" => empty("GET", patient("/observations")),
-        "create_observations" => post(patient("/observations"), json!({ "observations": [{
+        "create_observations" => post(
+            patient("/observations"),
+            json!({ "observations": [{
             "code": "potassium", "value": 4.5, "unit": "mmol/L",
-            "effective_at": "2026-05-02T08:00:00Z" }] })),
-        "correct_observation" => post(observation("correct"), json!({
-            "value": 31.0, "unit": "mL/min/{1.73_m2}", "reason": "mistyped" })),
+            "effective_at": "2026-05-02T08:00:00Z" }] }),
+        ),
+        "correct_observation" => post(
+            observation("correct"),
+            json!({
+            "value": 31.0, "unit": "mL/min/{1.73_m2}", "reason": "mistyped" }),
+        ),
         "void_observation" => post(observation("void"), json!({ "reason": "another patient's" })),
         "list_therapies" => empty("GET", patient("/therapies")),
-        "create_therapy" => post(patient("/therapies"), json!({
-            "kind": "ras_inhibitor", "started_on": "2025-01-01" })),
+        "create_therapy" => post(
+            patient("/therapies"),
+            json!({
+            "kind": "ras_inhibitor", "started_on": "2025-01-01" }),
+        ),
         "update_therapy" => patch(therapy, json!({ "ended_on": "2026-02-01" })),
         "delete_therapy" => empty("DELETE", therapy),
         "list_biopsies" => empty("GET", patient("/biopsies")),
-        "create_biopsy" => post(patient("/biopsies"), json!({
-            "performed_on": "2021-01-01", "diagnosis": "IgA nephropathy", "m": 1 })),
+        "create_biopsy" => post(
+            patient("/biopsies"),
+            json!({
+            "performed_on": "2021-01-01", "diagnosis": "IgA nephropathy", "m": 1 }),
+        ),
         "update_biopsy" => patch(biopsy, json!({ "t": 2 })),
         "delete_biopsy" => empty("DELETE", biopsy),
         "list_outcomes" => empty("GET", patient("/outcomes")),
-        "create_outcome" => post(patient("/outcomes"), json!({
-            "kind": "dialysis", "occurred_on": "2026-05-20" })),
+        "create_outcome" => post(
+            patient("/outcomes"),
+            json!({
+            "kind": "dialysis", "occurred_on": "2026-05-20" }),
+        ),
         "create_prediction" => post(patient("/predictions"), json!({})),
         "list_predictions" => empty("GET", patient("/predictions")),
         "get_prediction" => empty("GET", prediction("")),

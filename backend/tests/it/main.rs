@@ -1,5 +1,11 @@
 //! The API, as its callers meet it, over a real PostgreSQL.
 
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test may panic, and its helpers are nobody else's"
+)]
+
 mod support;
 
 mod openapi;

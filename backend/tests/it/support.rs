@@ -178,7 +178,8 @@ impl Client {
 
     /// A change based on a version.
     pub async fn patch(&self, path: &str, version: i64, body: Value) -> Answer {
-        let request = self.request("PATCH", path).header(header::IF_MATCH, format!("\"{version}\""));
+        let request =
+            self.request("PATCH", path).header(header::IF_MATCH, format!("\"{version}\""));
         self.send(with_json(request, &body)).await
     }
 
@@ -296,11 +297,12 @@ async fn ensure_template(connection: &mut PgConnection, server: &PgConnectOption
     let template = format!("nephrocast_template_{fingerprint:016x}");
     // Tests are processes: an advisory lock of the server keeps them apart.
     execute(connection, "select pg_advisory_lock(72077)".to_owned()).await;
-    let exists: bool = sqlx::query_scalar("select exists(select from pg_database where datname = $1)")
-        .bind(&template)
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap();
+    let exists: bool =
+        sqlx::query_scalar("select exists(select from pg_database where datname = $1)")
+            .bind(&template)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
     if !exists {
         let unfinished = format!("{template}_unfinished");
         execute(connection, format!("drop database if exists {unfinished} with (force)")).await;

@@ -1,1 +1,165 @@
-//! Tests of worker.
+//! Worker processes, as they are started, stopped and killed in the field.
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::json;
+use shared::{access::Role, id::PatientId};
+use tokio::time::{Instant, sleep};
+
+use crate::{predictions::persona, support::TestApp};
+
+/// Far longer than anything here takes: only a hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A worker process of its own; killed at the latest when the test ends.
+struct Worker(Child);
+
+impl Worker {
+    fn start(app: &TestApp) -> Self {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
+        let child = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+            .arg("worker")
+            .env("NEPHROCAST_DATABASE_URL", &app.database_url)
+            .env("NEPHROCAST_DATABASE_CONNECTIONS", "4")
+            .env("NEPHROCAST_MODEL_DIR", model)
+            .env("NEPHROCAST_WORKER_LEASE_SECONDS", "1")
+            .env("NEPHROCAST_WORKER_SWEEP_SECONDS", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// SIGKILL: no goodbye.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// SIGTERM, and whether it ended by itself.
+    async fn stop(mut self) -> bool {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+async fn request_many(app: &TestApp, count: usize) -> Vec<PatientId> {
+    let clinician = app.sign_in(Role::Clinician).await;
+    let mut patients = Vec::with_capacity(count);
+    for number in 0..count {
+        let patient = persona(app, &format!("W-{number}")).await;
+        let path = format!("/api/v1/patients/{patient}/predictions");
+        clinician.post(&path, json!({})).await.expect(202);
+        patients.push(patient);
+    }
+    patients
+}
+
+async fn count(app: &TestApp, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(&app.db).await.unwrap()
+}
+
+async fn wait_until(app: &TestApp, query: &'static str, wanted: i64) {
+    let since = Instant::now();
+    while count(app, query).await != wanted {
+        assert!(since.elapsed() < PATIENCE, "{query} did not become {wanted}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const SUCCEEDED: &str = "select count(*) from predictions where status = 'succeeded'";
+const RUNNING: &str = "select count(*) from predictions where status = 'running'";
+const FINISHED: &str = "select count(*) from audit_events where action = 'prediction.finish'";
+const FINISHED_ONCE: &str =
+    "select count(distinct object_id) from audit_events where action = 'prediction.finish'";
+
+async fn assert_each_finished_once(app: &TestApp, predictions: i64) {
+    assert_eq!(count(app, SUCCEEDED).await, predictions);
+    assert_eq!(count(app, "select count(*) from predictions").await, predictions);
+    assert_eq!(count(app, FINISHED).await, predictions);
+    assert_eq!(count(app, FINISHED_ONCE).await, predictions);
+}
+
+#[tokio::test]
+async fn a_worker_hears_of_a_request_and_answers_it() {
+    let app = TestApp::new().await;
+    let worker = Worker::start(&app);
+    request_many(&app, 3).await;
+    wait_until(&app, SUCCEEDED, 3).await;
+    assert!(worker.stop().await, "a told worker ends by itself");
+    assert_each_finished_once(&app, 3).await;
+}
+
+/// The worker is held exactly between taking the predictions and storing the answers: it waits
+/// for a record that this test has locked.
+#[tokio::test]
+async fn a_worker_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
+    let app = TestApp::new().await;
+    let patients = request_many(&app, 12).await;
+    let mut lock = app.db.begin().await.unwrap();
+    sqlx::query("select from patients where id = $1 for update")
+        .bind(patients[0])
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let worker = Worker::start(&app);
+    wait_until(&app, RUNNING, 12).await;
+    worker.kill();
+    lock.rollback().await.unwrap();
+    assert_eq!(count(&app, SUCCEEDED).await, 0);
+    assert_eq!(count(&app, FINISHED).await, 0);
+
+    let successor = Worker::start(&app);
+    wait_until(&app, SUCCEEDED, 12).await;
+    assert!(successor.stop().await);
+    assert_each_finished_once(&app, 12).await;
+}
+
+/// Wherever the blow falls: four kills at moments that spread over a worker's life, fewer than
+/// the attempts that a prediction has.
+#[tokio::test]
+async fn workers_killed_at_any_moment_lose_nothing_and_double_nothing() {
+    let app = TestApp::new().await;
+    request_many(&app, 30).await;
+    for milliseconds in [40, 90, 160, 320] {
+        let worker = Worker::start(&app);
+        sleep(Duration::from_millis(milliseconds)).await;
+        worker.kill();
+    }
+    let last = Worker::start(&app);
+    wait_until(&app, SUCCEEDED, 30).await;
+    assert!(last.stop().await);
+    assert_each_finished_once(&app, 30).await;
+}
+
+#[tokio::test]
+async fn two_workers_share_the_work_without_doing_it_twice() {
+    let app = TestApp::new().await;
+    request_many(&app, 40).await;
+    let workers = [Worker::start(&app), Worker::start(&app)];
+    wait_until(&app, SUCCEEDED, 40).await;
+    for worker in workers {
+        assert!(worker.stop().await);
+    }
+    assert_each_finished_once(&app, 40).await;
+}

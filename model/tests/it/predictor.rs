@@ -107,6 +107,14 @@ fn a_falling_course_is_riskier_than_a_level_one_that_ends_the_same() {
 }
 
 #[test]
+fn nobody_is_judged_without_an_egfr() {
+    let mut inputs = persona();
+    inputs.values.retain(|value| value.code != ObservationCode::Egfr);
+    let refused = released().predict(&[persona(), inputs]);
+    assert!(matches!(refused, Err(model::predictor::PredictError::NoEgfr)), "{refused:?}");
+}
+
+#[test]
 fn nothing_beyond_five_years_or_after_today_counts() {
     let mut inputs = persona();
     let patient = Patient::new(&inputs);
@@ -124,6 +132,19 @@ fn more_visits_than_the_network_reads_keep_the_latest() {
     let patient = Patient::new(&inputs);
     assert_eq!(patient.visits.len(), model::features::VISITS);
     assert_eq!(patient.visits.last().unwrap().months, 0.0);
+}
+
+#[test]
+fn a_diary_of_blood_pressures_pushes_no_laboratory_value_out() {
+    let mut inputs = persona();
+    for value in &mut inputs.values {
+        value.effective_at -= chrono::TimeDelta::days(200);
+    }
+    let diary = (0..90).map(|day| value(ObservationCode::SystolicBp, 140.0, day));
+    inputs.values.extend(diary);
+    let patient = Patient::new(&inputs);
+    assert_eq!(patient.visits.len(), model::features::VISITS);
+    assert!(patient.has_egfr() && patient.visits[0].values[model::features::UACR].is_some());
 }
 
 #[test]
