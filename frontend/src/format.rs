@@ -93,7 +93,9 @@ pub fn unit(ucum: &str) -> String {
         "mm[Hg]" => "mmHg".to_owned(),
         "10*9/L" => "10⁹/L".to_owned(),
         "kg/m2" => "kg/m²".to_owned(),
-        _ => ucum.replace('u', "µ").replace("meq", "mEq"),
+        "[lb_av]" => "lb".to_owned(),
+        "[in_i]" => "in".to_owned(),
+        _ => ucum.replace("{creat}", "").replace('u', "µ").replace("meq", "mEq"),
     }
 }
 

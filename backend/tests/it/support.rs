@@ -55,7 +55,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// The database's address, for processes that a test starts.
     pub database_url: String,
-    database: Database,
+    /// Dropped with the application.
+    _database: Database,
 }
 
 impl TestApp {
@@ -77,7 +78,7 @@ impl TestApp {
             settings: Arc::new(Settings::default()),
         };
         let database_url = database.url.clone();
-        Self { router: router(state.clone()), state, db, clock, database_url, database }
+        Self { router: router(state.clone()), state, db, clock, database_url, _database: database }
     }
 
     /// A caller without credentials.
@@ -347,11 +348,4 @@ fn replace_database(server: &str, name: &str) -> String {
     let path = base[authority_end..].find('/').map_or(base.len(), |at| authority_end + at);
     let separator = if query.is_empty() { "" } else { "?" };
     format!("{}/{name}{separator}{query}", &base[..path])
-}
-
-impl TestApp {
-    /// The name of the database, for messages.
-    pub fn database_name(&self) -> &str {
-        &self.database.name
-    }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::{predictions::persona, support::TestApp};
 
 /// Far longer than anything here takes: only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A worker process of its own; killed at the latest when the test ends.
 struct Worker(Child);

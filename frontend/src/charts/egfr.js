@@ -7,7 +7,7 @@ const symbols = { computed: "circle", reported: "diamond" };
 export function egfr(data, look, width) {
   const narrow = width < 480;
   return {
-    grid: { left: 8, right: 8, top: 16, bottom: 8, outerBoundsMode: "same" },
+    grid: { left: 8, right: 40, top: 16, bottom: 8, outerBoundsMode: "same" },
     tooltip: { trigger: "item", formatter: ({ data: point }) => point.tip.join("\n") },
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }],
     xAxis: {
@@ -41,8 +41,8 @@ function bands(data, look) {
     markArea: {
       silent: true,
       label: {
-        position: "insideTopLeft",
-        distance: 6,
+        position: "right",
+        distance: 8,
         fontFamily: look.fontFamily,
         fontSize: 11,
         fontWeight: 600,

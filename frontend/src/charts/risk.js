@@ -60,13 +60,16 @@ function equation(data, look) {
     type: "scatter",
     symbol: "diamond",
     symbolSize: 15,
-    data: data.kfre.map(({ year, percent, label }) => ({
+    data: data.kfre.map(({ year, percent, label, above }) => ({
       value: [data.years[year], percent],
       label: {
         show: true,
         formatter: label,
-        position: year === 5 ? "left" : "top",
-        distance: 8,
+        // Away from the network's course; at the edge, towards the middle.
+        position: above ? "top" : "bottom",
+        align: year === 5 ? "right" : "center",
+        offset: year === 5 ? [10, 0] : [0, 0],
+        distance: 9,
         fontFamily: look.fontFamily,
         fontSize: 12,
         fontWeight: 600,

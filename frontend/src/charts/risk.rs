@@ -8,7 +8,8 @@ use super::{Chart, ChartKind, Twin};
 use crate::format;
 
 /// Tops of the axis, percent: the lowest that everything fits under is taken.
-const TOPS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0];
+const TOPS: [f64; 14] =
+    [0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 25.0, 40.0, 60.0, 80.0, 100.0];
 
 #[derive(Serialize)]
 struct Data {
@@ -27,6 +28,8 @@ struct KfrePoint {
     year: u8,
     percent: f64,
     label: String,
+    /// Whether it lies above the network's course.
+    above: bool,
 }
 
 /// The chart of both voices.
@@ -83,7 +86,9 @@ fn data_of(result: &PredictionResult) -> Data {
         .filter_map(|year| {
             let probability = kfre_at(kfre, year)?;
             let label = format!("KFRE {}", format::percent_precise(probability));
-            Some(KfrePoint { year, percent: 100.0 * probability, label })
+            let network = result.risk.iter().find(|risk| risk.year == year);
+            let above = network.is_none_or(|risk| risk.probability <= probability);
+            Some(KfrePoint { year, percent: 100.0 * probability, label, above })
         })
         .collect();
     let highest = result

@@ -13,7 +13,7 @@ use super::{async_view::AsyncView, observation_dialogs::Change};
 use crate::{charts::egfr::method_label, format, record::Record};
 
 /// So many values are shown before somebody asks for all of them.
-const FIRST: usize = 60;
+const FIRST: usize = 30;
 
 /// The table with its filter.
 #[component]
@@ -99,6 +99,7 @@ fn Days(
                     <tr>
                         <th scope="col">"Quantity"</th>
                         <th scope="col" class="number">"Value"</th>
+                        <th scope="col">"KDIGO"</th>
                         <th scope="col">"As given"</th>
                         <th scope="col">"Remarks"</th>
                         <th scope="col"><span class="visually-hidden">"Actions"</span></th>
@@ -139,7 +140,7 @@ fn Day(
     let lines: Vec<_> = values.into_iter().map(|value| view! { <Line value change /> }).collect();
     view! {
         <tbody>
-            <tr class="day"><th scope="rowgroup" colspan="5">{format::date(day)}</th></tr>
+            <tr class="day"><th scope="rowgroup" colspan="6">{format::date(day)}</th></tr>
             {lines}
         </tbody>
     }
@@ -177,8 +178,8 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
             <th scope="row" title=time.clone()>{label}</th>
             <td class="number nowrap">
                 {shown}
-                {kdigo.map(|kdigo| view! { " " <span class="badge">{kdigo}</span> })}
-            </td>
+                </td>
+            <td>{kdigo.map(|kdigo| view! { <span class="badge">{kdigo}</span> })}</td>
             <td class="nowrap muted">{given}</td>
             <td><Remarks value=value.clone() /></td>
             <td class="number nowrap no-print">
