@@ -1,6 +1,15 @@
 -- Patients and the fixed facts of their records.
 
 create extension if not exists pg_trgm;
+create extension if not exists unaccent;
+
+-- Text as a search compares it: without accents and case. PostgreSQL calls unaccent only stable,
+-- because its rules are a file; with the dictionary named they are the same for the life of an
+-- index.
+create function searchable(given text) returns text
+    language sql immutable strict parallel safe
+    return lower(unaccent('unaccent'::regdictionary, given));
+
 
 create table patients (
     id uuid primary key,
@@ -35,7 +44,7 @@ create table patients (
     risk_source text check (risk_source in ('kfre', 'network')),
     risk_at timestamptz,
     search_text text not null generated always as (
-        lower(family_name || ' ' || given_name || ' ' || family_name || ' ' || mrn)
+        searchable(family_name || ' ' || given_name || ' ' || family_name || ' ' || mrn)
     ) stored
 );
 

@@ -301,7 +301,7 @@ macro_rules! listed {
                 risk_source as "risk_source: RiskSource", risk_at,
                 lower(family_name) as "family_key!", lower(given_name) as "given_key!"
             from patients
-            where ($1::text is null or search_text like lower($1))
+            where ($1::text is null or search_text like searchable($1))
                 and ($2::text is null or risk_category = $2)
                 and (archived_at is not null) = $3
                 and "# + $after_and_order + " limit $4",
