@@ -27,6 +27,7 @@ export function contributions(data, look, width) {
       axisLabel: {
         ...look.type,
         color: look.text,
+        lineHeight: 14,
         width: narrow ? 104 : 190,
         overflow: "break",
         interval: 0,

@@ -61,7 +61,8 @@ pub fn ContributionsChart(
     /// What came out.
     result: PredictionResult,
 ) -> impl IntoView {
-    let effects = shown(&result.contributions);
+    let PredictionResult { contributions, reference_risk_5y, .. } = result;
+    let effects = shown(contributions);
     if effects.is_empty() {
         return view! {
             <p class="muted">
@@ -83,15 +84,14 @@ pub fn ContributionsChart(
     let caption = format!(
         "Percentage points that each input adds to, or takes from, the network’s 5-year risk of a \
          reference patient ({}).",
-        format::percent(result.reference_risk_5y)
+        format::percent(reference_risk_5y)
     );
     let legend = vec![("key-up", "raises the risk"), ("key-down", "lowers the risk")];
     view! { <Chart kind=ChartKind::Contributions caption data twin legend /> }.into_any()
 }
 
 /// The strongest, and the sum of the rest: together they are all of the difference.
-fn shown(contributions: &[Contribution]) -> Vec<(String, f64)> {
-    let mut sorted: Vec<&Contribution> = contributions.iter().collect();
+fn shown(mut sorted: Vec<Contribution>) -> Vec<(String, f64)> {
     sorted.sort_by(|a, b| b.effect.abs().total_cmp(&a.effect.abs()));
     let split = sorted
         .iter()

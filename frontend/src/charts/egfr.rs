@@ -59,12 +59,11 @@ pub const fn method_label(method: ObservationMethod) -> &'static str {
 }
 
 /// The eGFR values that count, oldest first; at one moment the one computed here comes first.
-pub fn counting(observations: &[Observation]) -> Vec<Observation> {
+pub fn counting(observations: Vec<Observation>) -> Vec<Observation> {
     let mut values: Vec<Observation> = observations
-        .iter()
+        .into_iter()
         .filter(|value| value.code == ObservationCode::Egfr)
         .filter(|value| value.status == ObservationStatus::Final)
-        .cloned()
         .collect();
     values.sort_by_key(|value| (value.effective_at, value.method == ObservationMethod::Reported));
     values
@@ -76,7 +75,7 @@ pub fn EgfrChart(
     /// All of a patient's values.
     observations: Vec<Observation>,
 ) -> impl IntoView {
-    let values = counting(&observations);
+    let values = counting(observations);
     let (Some(first), Some(last)) = (values.first(), values.last()) else {
         return view! {
             <p class="muted">

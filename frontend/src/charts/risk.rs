@@ -38,17 +38,19 @@ pub fn RiskChart(
     /// What came out.
     result: PredictionResult,
 ) -> impl IntoView {
-    let data = serde_json::to_string(&data_of(&result)).unwrap_or_default();
+    let PredictionResult { risk, kfre, .. } = result;
+    let kfre = kfre.as_ref();
+    let data = serde_json::to_string(&data_of(&risk, kfre)).unwrap_or_default();
     let mut legend =
         vec![("key-network", "network (research)"), ("key-interval", "its 90 % interval")];
     let mut heads = vec!["Within", "Network", "90 % interval"];
-    if result.kfre.is_some() {
+    if kfre.is_some() {
         legend.push(("key-kfre", "KFRE (validated equation)"));
         heads.push("KFRE");
     }
     let twin = Twin {
         heads: heads.into_iter().map(str::to_owned).collect(),
-        rows: result.risk.iter().map(|risk| row(risk, result.kfre.as_ref())).collect(),
+        rows: risk.iter().map(|risk| row(risk, kfre)).collect(),
     };
     let caption = "Probability of kidney failure within so many years.";
     view! { <Chart kind=ChartKind::Risk caption data twin legend /> }
@@ -79,20 +81,18 @@ fn row(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
     cells
 }
 
-fn data_of(result: &PredictionResult) -> Data {
-    let kfre = result.kfre.as_ref();
+fn data_of(risks: &[YearRisk], kfre: Option<&Kfre>) -> Data {
     let points: Vec<KfrePoint> = [2, 5]
         .into_iter()
         .filter_map(|year| {
             let probability = kfre_at(kfre, year)?;
             let label = format!("KFRE {}", format::percent_precise(probability));
-            let network = result.risk.iter().find(|risk| risk.year == year);
+            let network = risks.iter().find(|risk| risk.year == year);
             let above = network.is_none_or(|risk| risk.probability <= probability);
             Some(KfrePoint { year, percent: 100.0 * probability, label, above })
         })
         .collect();
-    let highest = result
-        .risk
+    let highest = risks
         .iter()
         .map(|risk| 100.0 * risk.upper)
         .chain(points.iter().map(|point| point.percent))
@@ -100,13 +100,13 @@ fn data_of(result: &PredictionResult) -> Data {
     let top = TOPS.into_iter().find(|top| highest * 1.08 <= *top).unwrap_or(100.0);
     // Nobody's kidneys have failed at the moment the prediction speaks from.
     let from_zero = |of: fn(&YearRisk) -> f64| {
-        std::iter::once(0.0).chain(result.risk.iter().map(|risk| 100.0 * of(risk))).collect()
+        std::iter::once(0.0).chain(risks.iter().map(|risk| 100.0 * of(risk))).collect()
     };
     Data {
-        summary: summary(result),
+        summary: summary(risks, kfre),
         top,
         years: std::iter::once("now".to_owned())
-            .chain(result.risk.iter().map(|risk| match risk.year {
+            .chain(risks.iter().map(|risk| match risk.year {
                 1 => "1 y".to_owned(),
                 year => format!("{year} y"),
             }))
@@ -116,7 +116,7 @@ fn data_of(result: &PredictionResult) -> Data {
         upper: from_zero(|risk| risk.upper),
         kfre: points,
         tips: std::iter::once(vec!["Now".to_owned()])
-            .chain(result.risk.iter().map(|risk| tip(risk, kfre)))
+            .chain(risks.iter().map(|risk| tip(risk, kfre)))
             .collect(),
     }
 }
@@ -132,8 +132,8 @@ fn tip(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
     lines
 }
 
-fn summary(result: &PredictionResult) -> String {
-    let last = result.risk.last().map(|risk| {
+fn summary(risks: &[YearRisk], kfre: Option<&Kfre>) -> String {
+    let last = risks.last().map(|risk| {
         format!(
             "The network's risk reaches {} within {} (90 % interval {}).",
             format::percent(risk.probability),
@@ -141,7 +141,7 @@ fn summary(result: &PredictionResult) -> String {
             interval(risk)
         )
     });
-    let kfre = result.kfre.as_ref().map(|kfre| {
+    let kfre = kfre.map(|kfre| {
         format!(
             " KFRE gives {} within 2 years and {} within 5 years.",
             format::percent_precise(kfre.risk_2y),

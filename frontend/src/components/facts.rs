@@ -1,7 +1,7 @@
 //! What is known about a patient, and what is not.
 
 use leptos::prelude::*;
-use shared::therapy::Therapy;
+use shared::{patient::RenalDisease, therapy::Therapy};
 
 use super::patient_header::sex_label;
 use crate::{format, record::Record};
@@ -40,7 +40,7 @@ pub fn Facts() -> impl IntoView {
                 view! {
                     <dl class="facts facts-spread">
                         <dt>"Cause of kidney disease"</dt>
-                        <dd>{patient.renal_disease.label()}</dd>
+                        <dd><Cause cause=patient.renal_disease /></dd>
                         {facts}
                         <dt>"Sex at birth"</dt>
                         <dd>{sex_label(patient.sex)}</dd>
@@ -52,6 +52,14 @@ pub fn Facts() -> impl IntoView {
                 }
             }}
         </section>
+    }
+}
+
+#[component]
+fn Cause(cause: RenalDisease) -> impl IntoView {
+    match cause {
+        RenalDisease::Unknown => view! { <span class="unknown">"not known"</span> }.into_any(),
+        known => known.label().into_any(),
     }
 }
 

@@ -107,7 +107,12 @@ pub fn read_value(code: ObservationCode, text: &str, unit: &str) -> Result<f64, 
 }
 
 fn sentence(found: &Plausibility) -> String {
-    format!("This {found}.")
+    let Plausibility::Implausible { low, high, unit, hint } = found else {
+        return format!("This {found}.");
+    };
+    let hint = hint.map(|hint| format!(" It looks like {}.", format::unit(hint)));
+    let range = format!("{low} to {high}\u{a0}{} is plausible.", format::unit(unit));
+    format!("This cannot be: {range}{}", hint.unwrap_or_default())
 }
 
 /// The units of a code, canonical first; one that is in use already is among them.

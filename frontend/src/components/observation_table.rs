@@ -178,14 +178,16 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
             <th scope="row" title=time.clone()>{label}</th>
             <td class="number nowrap">
                 {shown}
-                </td>
+            </td>
             <td>{kdigo.map(|kdigo| view! { <span class="badge">{kdigo}</span> })}</td>
             <td class="nowrap muted">{given}</td>
             <td><Remarks value=value.clone() /></td>
             <td class="number nowrap no-print">
-                {move || (counts && !computed && record.editable()).then(|| {
+                {move || (counts && record.editable()).then(|| {
                     let (right, wrong) = (value.clone(), value.clone());
                     view! {
+                        // A computed value is put right through the one it was computed from.
+                        {(!computed).then(|| view! {
                         <button
                             type="button"
                             class="btn btn-small btn-quiet"
@@ -194,6 +196,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
                         >
                             "Correct"
                         </button>
+                        })}
                         <button
                             type="button"
                             class="btn btn-small btn-quiet"

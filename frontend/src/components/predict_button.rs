@@ -18,7 +18,7 @@ enum Asking {
     /// The request is on its way.
     Sent,
     /// The server has it.
-    Open(Prediction),
+    Open(Box<Prediction>),
     /// It succeeded, just now.
     Ready,
     /// It ended without a result.
@@ -72,10 +72,10 @@ impl Asked {
         if prediction.status.is_final() {
             return self.settle(prediction);
         }
-        self.state.try_set(Asking::Open(prediction));
+        self.state.try_set(Asking::Open(Box::new(prediction)));
         let on_change = |now: &Prediction| {
             if !now.status.is_final() {
-                self.state.try_set(Asking::Open(now.clone()));
+                self.state.try_set(Asking::Open(Box::new(now.clone())));
             }
         };
         match api::predictions::events(id, on_change).await {
@@ -175,7 +175,7 @@ pub fn PredictProgress(
 ) -> impl IntoView {
     let state = asked.state;
     view! {
-        <div role="status">
+        <div role="status" class="progress-place">
             {move || match state.get() {
                 Asking::Sent => view! { <Running text="Asking for a prediction…" /> }.into_any(),
                 Asking::Open(prediction) => {
@@ -183,7 +183,7 @@ pub fn PredictProgress(
                         PredictionStatus::Running => "Running: the values are being computed…",
                         _ => "Queued: waiting for a worker…",
                     };
-                    view! { <Running text asked=(asked, prediction) /> }.into_any()
+                    view! { <Running text asked=(asked, *prediction) /> }.into_any()
                 }
                 Asking::Ready => view! {
                     <p class="visually-hidden">"The prediction is ready."</p>

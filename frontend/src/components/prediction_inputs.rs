@@ -28,7 +28,7 @@ fn known(value: Option<bool>) -> String {
     .to_owned()
 }
 
-fn names(labels: Vec<&'static str>) -> String {
+fn names(labels: &[&str]) -> String {
     if labels.is_empty() { "none recorded".to_owned() } else { labels.join(", ") }
 }
 
@@ -49,8 +49,8 @@ pub fn InputsTable(
     /// The inputs.
     inputs: PredictionInputs,
 ) -> impl IntoView {
-    let therapies = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
-    let outcomes = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
+    let therapies: Vec<&str> = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
+    let outcomes: Vec<&str> = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
     let facts: Vec<_> = [
         ("Age", format!("{} years", inputs.age_years)),
         ("Sex at birth", sex_label(inputs.sex).to_owned()),
@@ -61,9 +61,9 @@ pub fn InputsTable(
         ("Smokes", known(inputs.smoker)),
         ("Cause of kidney disease", inputs.renal_disease.label().to_owned()),
         ("Region of KFRE", inputs.region.label().to_owned()),
-        ("Therapies", names(therapies)),
+        ("Therapies", names(&therapies)),
         ("Biopsy", biopsy(inputs.biopsy.as_ref())),
-        ("End points", names(outcomes)),
+        ("End points", names(&outcomes)),
     ]
     .into_iter()
     .map(|(name, value)| {

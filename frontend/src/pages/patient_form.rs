@@ -41,7 +41,7 @@ pub fn NewPatientPage() -> impl IntoView {
             };
             match created {
                 Ok(patient) => {
-                    navigate(&format!("/patients/{}", patient.id), NavigateOptions::default())
+                    navigate(&format!("/patients/{}", patient.id), NavigateOptions::default());
                 }
                 Err(failed) => show(problem, failed),
             }
