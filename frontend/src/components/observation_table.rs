@@ -163,11 +163,12 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
     let given_otherwise = value.unit_as_given != value.unit;
     let given =
         given_otherwise.then(|| format::quantity(value.value_as_given, &value.unit_as_given));
-    let shown = format::quantity(value.value, &value.unit);
+    let number = format::measured(value.value);
+    let unit = view! { <span class="unit">"\u{a0}" {format::unit(&value.unit)}</span> };
     let shown = if counts {
-        view! { <strong>{shown}</strong> }.into_any()
+        view! { <strong>{number}</strong> {unit} }.into_any()
     } else {
-        view! { <s>{shown}</s> }.into_any()
+        view! { <s>{number} {unit}</s> }.into_any()
     };
     let time = format::date_time(value.effective_at);
     let kdigo = category(&value).filter(|_| counts);

@@ -46,6 +46,13 @@ pub fn PatientPage() -> impl IntoView {
 #[component]
 fn Parts(patient: Patient) -> impl IntoView {
     let record = Record::provide(patient);
+    // A record without values begins with recording some.
+    let entering = RwSignal::new(false);
+    Effect::new(move |_| {
+        if record.observations.get().is_some_and(|values| values.is_ok_and(|all| all.is_empty())) {
+            entering.set(true);
+        }
+    });
     view! {
         <PatientHeader />
         <KeyFigures />
@@ -65,7 +72,7 @@ fn Parts(patient: Patient) -> impl IntoView {
             <div class="card-head"><h2 id="values">"Values"</h2></div>
             <div class="stack">
                 {move || record.editable().then(|| view! {
-                    <details class="entry">
+                    <details class="entry" open=move || entering.get()>
                         <summary>"Record values"</summary>
                         <ObservationForm />
                     </details>
