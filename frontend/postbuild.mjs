@@ -2,13 +2,13 @@
 // - the inline start script becomes a file, for a content security policy without inline scripts;
 // - the chart library becomes one file that only pages with charts load;
 // - scripts and styles are minified;
-// - everything that compresses gets a .gz beside it, which NGINX sends as it is.
+// - everything that compresses gets a .br and a .gz beside it, which NGINX sends as they are.
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
 
@@ -80,15 +80,27 @@ async function minify() {
   }
 }
 
-/** Puts a .gz beside everything that compresses, and answers each file's compressed size. */
+/** Brotli at its best: a fifth smaller than gzip, for every browser of today over TLS and loopback. */
+function brotli(content) {
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+    [constants.BROTLI_PARAM_SIZE_HINT]: content.length,
+  };
+  return brotliCompressSync(content, { params });
+}
+
+/** Puts a .br and a .gz beside everything that compresses, and answers each file's smallest size. */
 function compress() {
   const compressible = new Set([".html", ".css", ".js", ".wasm", ".svg", ".json", ".txt"]);
   const sizes = new Map();
   for (const name of readdirSync(staging)) {
     const path = join(staging, name);
     if (!statSync(path).isFile() || !compressible.has(extname(name))) continue;
-    const packed = gzipSync(readFileSync(path), { level: 9 });
-    writeFileSync(`${path}.gz`, packed);
+    const content = readFileSync(path);
+    const packed = brotli(content);
+    writeFileSync(`${path}.br`, packed);
+    writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
     sizes.set(name, packed.length);
   }
   return sizes;

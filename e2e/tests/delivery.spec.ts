@@ -66,12 +66,17 @@ test("the first download is compressed and below 400 KB", async ({ page }) => {
   let bytes = 0;
   const network = await page.context().newCDPSession(page);
   await network.send("Network.enable");
+  const encodings = new Set<string | undefined>();
+  page.on("response", (answer) => {
+    if (/\.(wasm|js|css)$/.test(answer.url())) encodings.add(answer.headers()["content-encoding"]);
+  });
   network.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
   await page.goto("/");
   await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
   console.log(`first download: ${(bytes / 1024).toFixed(0)} KB`);
   expect(bytes).toBeGreaterThan(10_000);
   expect(bytes).toBeLessThan(400 * 1024);
+  expect(encodings).toEqual(new Set(["br"]));
 });
 
 test("answers are compressed, but never those with tokens", async ({ request }) => {
@@ -84,7 +89,7 @@ test("answers are compressed, but never those with tokens", async ({ request }) 
 });
 
 test("what is not there is not found, and inner addresses stay inside", async ({ request }) => {
-  for (const path of ["/nothing.js", "/index.html.gz", "/healthz", "/readyz", "/metrics"]) {
+  for (const path of ["/nothing.js", "/index.html.gz", "/index.html.br", "/healthz", "/readyz", "/metrics"]) {
     expect((await request.get(path)).status(), path).toBe(404);
   }
   const page = await request.get("/patients/any/depth");

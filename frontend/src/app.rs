@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::{
-    components::{Route, Router, Routes},
+    components::{FlatRoutes, Route, Router},
     path,
 };
 use shared::access::Permission;
@@ -48,7 +48,7 @@ pub fn App() -> impl IntoView {
             </a>
             <AppBar />
             <main id="main" tabindex="-1">
-                <Routes fallback=NotFoundPage>
+                <FlatRoutes fallback=NotFoundPage>
                     <Route path=path!("/") view=HomePage />
                     <Route path=path!("/sign-in") view=SignInPage />
                     <Route path=path!("/about") view=AboutPage />
@@ -92,7 +92,7 @@ pub fn App() -> impl IntoView {
                             }
                         }
                     />
-                </Routes>
+                </FlatRoutes>
             </main>
         </Router>
         <SessionDialog />

@@ -1,12 +1,24 @@
 //! A patient: who they are and the fixed facts that predictions use.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     id::PatientId,
     prediction::{Kdigo, RiskCategory, RiskSource},
 };
+
+/// The longest life that a record may describe.
+const LONGEST_LIFE: Months = Months::new(12 * 120);
+
+/// What is wrong with a date of birth, if anything; the form and the server ask the same.
+pub fn birth_date_fault(birth_date: NaiveDate, today: NaiveDate) -> Option<String> {
+    if today < birth_date {
+        return Some(format!("must not be in the future: today is {today} (UTC)"));
+    }
+    let first = today.checked_sub_months(LONGEST_LIFE)?;
+    (birth_date < first).then(|| "must not be more than 120 years ago".to_owned())
+}
 
 /// Sex assigned at birth, as the published equations use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

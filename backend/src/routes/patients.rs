@@ -1,13 +1,13 @@
 //! Patients' records: found, read, made, changed, archived, restored.
 
 use axum::{extract::State, http::StatusCode};
-use chrono::{Months, NaiveDate};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
     id::PatientId,
     page::Page,
-    patient::{NewPatient, Patient, PatientListItem, PatientPatch},
+    patient::{NewPatient, Patient, PatientListItem, PatientPatch, birth_date_fault},
     prediction::RiskCategory,
 };
 use sqlx::PgConnection;
@@ -35,8 +35,6 @@ use crate::{
 const MRN: usize = 64;
 /// The most characters of a name.
 const NAME: usize = 100;
-/// The longest life that a record may describe.
-const LONGEST_LIFE: Months = Months::new(12 * 120);
 
 /// Which patients to list, and in which order.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -161,12 +159,8 @@ fn checked(mut patient: Patient, today: NaiveDate) -> Result<Patient> {
     patient.mrn = faults.line("/mrn", &patient.mrn, MRN);
     patient.given_name = faults.line("/given_name", &patient.given_name, NAME);
     patient.family_name = faults.line("/family_name", &patient.family_name, NAME);
-    if today < patient.birth_date {
-        let message = format!("must not be in the future: today is {today} (UTC)");
-        faults.add("/birth_date", message);
-    } else if today.checked_sub_months(LONGEST_LIFE).is_some_and(|first| patient.birth_date < first)
-    {
-        faults.add("/birth_date", "must not be more than 120 years ago");
+    if let Some(fault) = birth_date_fault(patient.birth_date, today) {
+        faults.add("/birth_date", fault);
     }
     faults.refuse()?;
     Ok(patient)

@@ -52,8 +52,14 @@ fn AccountMenu(user: User) -> impl IntoView {
         .take(2)
         .collect();
     view! {
-        <button type="button" class="account" popovertarget="account-menu" aria-label="Account">
-            <span class="avatar" aria-hidden="true">{initials}</span>
+        // Whoever steers by voice says what stands there: the name holds the initials.
+        <button
+            type="button"
+            class="account"
+            popovertarget="account-menu"
+            aria-label=format!("Account {initials}")
+        >
+            <span class="avatar">{initials.clone()}</span>
         </button>
         <div id="account-menu" class="menu" popover="auto">
             <p class="menu-head">

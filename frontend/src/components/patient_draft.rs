@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    patient::{NewPatient, Patient, PatientPatch, RenalDisease, Sex},
+    patient::{NewPatient, Patient, PatientPatch, RenalDisease, Sex, birth_date_fault},
     problem::{FieldProblem, Problem, ProblemKind},
 };
 
@@ -88,9 +88,11 @@ impl Draft {
         let given_name = text("/given_name", self.given_name, "given name");
         let family_name = text("/family_name", self.family_name, "family name");
         let birth_date = self.birth_date.get_untracked().parse();
-        if birth_date.is_err() {
-            errors.push(FieldProblem::new("/birth_date", "Enter the date of birth."));
-        }
+        let fault = match &birth_date {
+            Ok(birth_date) => birth_date_fault(*birth_date, format::today()),
+            Err(_) => Some("Enter the date of birth.".to_owned()),
+        };
+        errors.extend(fault.map(|fault| FieldProblem::new("/birth_date", fault)));
         let sex = sex_of(&self.sex.get_untracked());
         if sex.is_none() {
             errors.push(FieldProblem::new("/sex", "Choose the sex assigned at birth."));

@@ -1,0 +1,67 @@
+// Takes the pictures of docs/images/: each page at two widths, light and dark, as a newcomer sees it.
+//   scripts/screenshots [folder]
+
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+import { chromium } from "@playwright/test";
+
+const base = process.env.NEPHROCAST_URL;
+if (!base) throw new Error("NEPHROCAST_URL is not set: run scripts/screenshots");
+const folder = resolve(process.argv[2] ?? "docs/images");
+mkdirSync(folder, { recursive: true });
+
+const WIDTHS = [1440, 390];
+const THEMES = ["light", "dark"];
+
+/** The page of the first patient of the list who has a prediction. */
+async function openPatient(page) {
+  await page.goto("/patients?sort=-risk");
+  await page.getByRole("row").nth(1).getByRole("link").first().click();
+  await page.locator("figure svg").nth(1).waitFor();
+}
+
+/** Each page: its name, who looks at it, and the way there. */
+const PAGES = [
+  { name: "sign-in", open: (page) => page.goto("/sign-in") },
+  { name: "patients", role: "clinician", open: (page) => page.goto("/patients") },
+  { name: "patient", role: "clinician", open: openPatient },
+  { name: "new-patient", role: "clinician", open: (page) => page.goto("/patients/new") },
+  { name: "about", role: "clinician", open: (page) => page.goto("/about") },
+  { name: "own-record", role: "patient", open: (page) => page.goto("/") },
+];
+
+async function signIn(page, role) {
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail address").fill(`${role}@example.org`);
+  await page.getByLabel("Password").fill("nephrocast-demo");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Account" }).waitFor();
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+});
+try {
+  for (const colorScheme of THEMES) {
+    for (const { name, role, open } of PAGES) {
+      const context = await browser.newContext({ baseURL: base, colorScheme, locale: "en-GB" });
+      const page = await context.newPage();
+      if (role) await signIn(page, role);
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+        await open(page);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        // Charts draw themselves in; nothing on a page takes longer.
+        await page.waitForTimeout(800);
+        const path = join(folder, `${name}-${width}-${colorScheme}.png`);
+        await page.screenshot({ path, fullPage: true });
+        console.log(path);
+      }
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+}
