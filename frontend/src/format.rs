@@ -109,17 +109,19 @@ pub fn percent_precise(probability: f64) -> String {
     percentage(probability, 2)
 }
 
-/// What is not 0 is never shown as 0, nor what is not certain as certain.
+/// No risk is known better than this: what is above is shown as `> 95 %`.
+const CERTAIN_ENOUGH: f64 = 0.95;
+
+/// What is not 0 is never shown as 0, nor what is near certain with a precision that nobody has.
 fn percentage(probability: f64, decimals: u32) -> String {
     let smallest = 0.01 / 10_f64.powi(decimals.cast_signed());
-    let (bound, shown) = if 0.0 < probability && probability < smallest / 2.0 {
-        ("<\u{a0}", smallest)
-    } else if 1.0 - smallest / 2.0 <= probability && probability < 1.0 {
-        (">\u{a0}", 1.0 - smallest)
+    if CERTAIN_ENOUGH < probability {
+        format!(">\u{a0}{}\u{a0}%", number(100.0 * CERTAIN_ENOUGH, 0))
+    } else if 0.0 < probability && probability < smallest / 2.0 {
+        format!("<\u{a0}{}\u{a0}%", number(100.0 * smallest, decimals))
     } else {
-        ("", probability)
-    };
-    format!("{bound}{}\u{a0}%", number(100.0 * shown, decimals))
+        format!("{}\u{a0}%", number(100.0 * probability, decimals))
+    }
 }
 
 /// A signed difference of probabilities in percentage points, such as `+3.2`.

@@ -205,7 +205,7 @@ fn NetworkVoice(risk: Vec<YearRisk>) -> impl IntoView {
                 <strong>"Network"</strong>
                 <span class="badge badge-research">"research: trained on simulated patients"</span>
             </p>
-            <p class="fine">"Recurrent network over the whole course, with its 90 % interval"</p>
+            <p class="fine">"Convolutional network over the whole course, with its 90 % interval"</p>
             <div class="voice-numbers">{numbers}</div>
         </section>
     }
