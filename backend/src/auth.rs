@@ -1,5 +1,6 @@
 //! Who calls, and whether they may.
 
+pub mod api_token;
 pub mod password;
 pub mod session;
 pub mod token;
@@ -12,13 +13,14 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use shared::{
-    access::{Permission, Reach, Role},
-    id::{PatientId, SessionId, UserId},
+    access::{Permission, Reach, Role, Scope},
+    id::{PatientId, SessionId, TokenId, UserId},
     patient::Patient,
 };
 use sqlx::PgConnection;
 
 use crate::{
+    auth::api_token::ApiToken,
     db,
     db::audit::Actor,
     error::{Error, Result},
@@ -26,16 +28,30 @@ use crate::{
     telemetry,
 };
 
-/// Whoever a request speaks for, looked up anew on every request: a revoked session, a changed
-/// role and a deactivated account count at once.
+/// With what a caller showed who they are.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// The access token of a session: a person who signed in.
+    Session(SessionId),
+    /// An API token: a program.
+    Token {
+        /// The token.
+        id: TokenId,
+        /// What it was made for.
+        scopes: Vec<Scope>,
+    },
+}
+
+/// Whoever a request speaks for, looked up anew on every request: a revoked session or token, a
+/// changed role and a deactivated account count at once.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The account.
     pub user_id: UserId,
     /// What the account may do.
     pub role: Role,
-    /// The session whose token was shown.
-    pub session_id: SessionId,
+    /// With what they showed it.
+    pub shown: Shown,
     /// For a patient's account: the record it is linked to.
     pub patient_id: Option<PatientId>,
     /// Where the request came from.
@@ -43,12 +59,47 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether the caller may do this at all: by role and, with an API token, by its scopes.
+    pub fn allows(&self, permission: Permission) -> bool {
+        match &self.shown {
+            Shown::Session(_) => self.role.allows(permission),
+            Shown::Token { scopes, .. } => self.role.allows_token(scopes, permission),
+        }
+    }
+
+    /// The session, for what only people who signed in may do.
+    pub const fn session(&self) -> Result<SessionId> {
+        match self.shown {
+            Shown::Session(id) => Ok(id),
+            Shown::Token { .. } => Err(Error::NotAllowed),
+        }
+    }
+
+    /// Whether the session or token still lives and the role is what it was, for answers that go
+    /// on for long.
+    pub async fn still_lives(&self, state: &AppState) -> bool {
+        let now = state.clock.now();
+        let role = match self.shown {
+            Shown::Session(id) => {
+                let live = db::sessions::find_live(&state.db, id, idle_since(state, now), now);
+                live.await.map(|live| live.map(|live| live.role))
+            }
+            Shown::Token { id, .. } => db::tokens::role_of_live(&state.db, id, now).await,
+        };
+        role.is_ok_and(|role| role == Some(self.role))
+    }
+
     /// The caller as the audit log names them.
     pub fn actor(&self) -> Actor {
+        let (session_id, token_id) = match self.shown {
+            Shown::Session(id) => (Some(id), None),
+            Shown::Token { id, .. } => (None, Some(id)),
+        };
         Actor {
             user_id: Some(self.user_id),
             role: Some(self.role),
-            session_id: Some(self.session_id),
+            session_id,
+            token_id,
             address: self.address.clone(),
             request_id: telemetry::request_id(),
         }
@@ -111,9 +162,10 @@ needs!(
     ReadPredictions,
     RequestPredictions,
     PreviewPredictions,
+    UseTokens,
 );
 
-/// Proof that the caller's role allows `P`: a handler that takes it cannot forget to check.
+/// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.
 #[derive(Clone, Debug)]
 pub struct Allowed<P> {
     /// Who calls.
@@ -126,7 +178,7 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let caller = authenticate(parts, state).await?;
-        if !caller.role.allows(P::PERMISSION) {
+        if !caller.allows(P::PERMISSION) {
             return Err(Error::NotAllowed);
         }
         Ok(Self { caller, needs: PhantomData })
@@ -134,14 +186,23 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
 }
 
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
-    let token = parts
+    let shown = parts
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or(Error::NotSignedIn)?;
+    let address = address(&parts.headers);
+    if shown.starts_with(api_token::PREFIX) {
+        by_token(shown, address, state).await
+    } else {
+        by_session(shown, address, state).await
+    }
+}
+
+async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> Result<Caller> {
     let now = state.clock.now();
-    let claims = state.keys.verify(token, now).map_err(|_| Error::NotSignedIn)?;
+    let claims = state.keys.verify(shown, now).map_err(|_| Error::NotSignedIn)?;
     let found = db::sessions::find_live(&state.db, claims.sid, idle_since(state, now), now)
         .await?
         .filter(|session| session.user_id == claims.sub)
@@ -149,9 +210,27 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     Ok(Caller {
         user_id: found.user_id,
         role: found.role,
-        session_id: claims.sid,
+        shown: Shown::Session(claims.sid),
         patient_id: found.patient_id,
-        address: address(&parts.headers),
+        address,
+    })
+}
+
+async fn by_token(shown: &str, address: Option<String>, state: &AppState) -> Result<Caller> {
+    let now = state.clock.now();
+    let hash = ApiToken::received(shown).ok_or(Error::NotSignedIn)?.hash();
+    let found = db::tokens::find_live(&state.db, &hash, now).await?.ok_or(Error::NotSignedIn)?;
+    let today = now.date_naive();
+    // One write per day and address, not one per request.
+    if found.last_used_on != Some(today) || found.last_used_address != address {
+        db::tokens::mark_used(&state.db, found.id, today, address.as_deref()).await?;
+    }
+    Ok(Caller {
+        user_id: found.user_id,
+        role: found.role,
+        shown: Shown::Token { id: found.id, scopes: found.scopes },
+        patient_id: found.patient_id,
+        address,
     })
 }
 

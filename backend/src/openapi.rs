@@ -22,6 +22,7 @@ use crate::router;
     modifiers(&Additions),
     tags(
         (name = "session", description = "Signing in and staying signed in"),
+        (name = "tokens", description = "API tokens, for programs"),
         (name = "patients", description = "Patients' records"),
         (name = "observations", description = "Laboratory values and measurements"),
         (name = "therapies", description = "Courses of drugs"),
@@ -45,7 +46,10 @@ impl Modify for Additions {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The access token from POST /api/v1/auth/login"))
+            .description(Some(
+                "The access token from POST /api/v1/auth/login, or an API token (nct_…) from POST \
+                 /api/v1/tokens, which does what its scopes say, as far as its owner's role does",
+            ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));

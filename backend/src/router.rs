@@ -26,6 +26,7 @@ use crate::{
     openapi,
     routes::{
         biopsies, observations, outcomes, patients, predictions, service, session, therapies,
+        tokens,
     },
     state::AppState,
     telemetry,
@@ -45,6 +46,8 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(session::refresh_session))
         .routes(routes!(session::logout))
         .routes(routes!(session::get_me))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
         .routes(routes!(patients::list_patients, patients::create_patient))
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))
         .routes(routes!(patients::restore_patient))

@@ -10,6 +10,7 @@ pub mod predictions;
 pub mod session;
 pub mod stream;
 pub mod therapies;
+pub mod tokens;
 pub mod transport;
 
 use serde::{Serialize, de::DeserializeOwned};

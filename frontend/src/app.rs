@@ -17,6 +17,7 @@ use crate::{
         patient_form::{EditPatientPage, NewPatientPage},
         patients::PatientsPage,
         sign_in::SignInPage,
+        tokens::TokensPage,
     },
     session,
 };
@@ -52,6 +53,16 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=HomePage />
                     <Route path=path!("/sign-in") view=SignInPage />
                     <Route path=path!("/about") view=AboutPage />
+                    <Route
+                        path=path!("/tokens")
+                        view=|| {
+                            view! {
+                                <Guard needs=Permission::UseTokens>
+                                    <TokensPage />
+                                </Guard>
+                            }
+                        }
+                    />
                     <Route
                         path=path!("/patients")
                         view=|| {

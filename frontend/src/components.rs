@@ -29,3 +29,4 @@ pub mod session_dialog;
 pub mod sign_in_form;
 pub mod theme_switch;
 pub mod therapies;
+pub mod token_dialogs;

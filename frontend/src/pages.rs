@@ -7,3 +7,4 @@ pub mod patient;
 pub mod patient_form;
 pub mod patients;
 pub mod sign_in;
+pub mod tokens;

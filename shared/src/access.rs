@@ -38,6 +38,88 @@ pub enum Permission {
     RequestPredictions,
     /// Ask what-if questions that are answered and never stored.
     PreviewPredictions,
+    /// See anonymised summaries.
+    ReadSummaries,
+    /// Make, see and revoke API tokens of one's own.
+    UseTokens,
+    /// See and revoke everybody's API tokens.
+    OverseeTokens,
+}
+
+/// What an API token was made for. What no scope lists, no token can do: tokens, accounts and
+/// settings are changed by people who sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text"))]
+pub enum Scope {
+    /// Search, list and read records.
+    #[serde(rename = "patients:read")]
+    #[cfg_attr(feature = "server", sqlx(rename = "patients:read"))]
+    PatientsRead,
+    /// Create and change records.
+    #[serde(rename = "patients:write")]
+    #[cfg_attr(feature = "server", sqlx(rename = "patients:write"))]
+    PatientsWrite,
+    /// Read predictions.
+    #[serde(rename = "predictions:read")]
+    #[cfg_attr(feature = "server", sqlx(rename = "predictions:read"))]
+    PredictionsRead,
+    /// Ask for, and cancel, predictions; ask what-if questions.
+    #[serde(rename = "predictions:write")]
+    #[cfg_attr(feature = "server", sqlx(rename = "predictions:write"))]
+    PredictionsWrite,
+    /// Read anonymised summaries.
+    #[serde(rename = "summaries:read")]
+    #[cfg_attr(feature = "server", sqlx(rename = "summaries:read"))]
+    SummariesRead,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] = [
+        Self::PatientsRead,
+        Self::PatientsWrite,
+        Self::PredictionsRead,
+        Self::PredictionsWrite,
+        Self::SummariesRead,
+    ];
+
+    /// What a token with this scope may do, if its owner's role allows it too.
+    pub const fn permissions(self) -> &'static [Permission] {
+        use Permission::{
+            EditPatients, ListPatients, PreviewPredictions, ReadPatients, ReadPredictions,
+            ReadSummaries, RequestPredictions,
+        };
+        match self {
+            Self::PatientsRead => &[ListPatients, ReadPatients],
+            Self::PatientsWrite => &[EditPatients],
+            Self::PredictionsRead => &[ReadPredictions],
+            Self::PredictionsWrite => &[RequestPredictions, PreviewPredictions],
+            Self::SummariesRead => &[ReadSummaries],
+        }
+    }
+
+    /// The scope's name in the contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PatientsRead => "patients:read",
+            Self::PatientsWrite => "patients:write",
+            Self::PredictionsRead => "predictions:read",
+            Self::PredictionsWrite => "predictions:write",
+            Self::SummariesRead => "summaries:read",
+        }
+    }
+
+    /// What it opens, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PatientsRead => "Search and read records",
+            Self::PatientsWrite => "Create and change records",
+            Self::PredictionsRead => "Read predictions",
+            Self::PredictionsWrite => "Ask for predictions and what-ifs",
+            Self::SummariesRead => "Read anonymised summaries",
+        }
+    }
 }
 
 /// Whose records a role reaches, where its permissions speak of records at all.
@@ -59,13 +141,20 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            EditPatients, ListPatients, PreviewPredictions, ReadPatients, ReadPredictions,
-            RequestPredictions, UseOwnAccount,
+            EditPatients, ListPatients, OverseeTokens, PreviewPredictions, ReadPatients,
+            ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
             Self::Administrator => matches!(
                 permission,
-                UseOwnAccount | ListPatients | ReadPatients | ReadPredictions | PreviewPredictions
+                UseOwnAccount
+                    | ListPatients
+                    | ReadPatients
+                    | ReadPredictions
+                    | PreviewPredictions
+                    | ReadSummaries
+                    | UseTokens
+                    | OverseeTokens
             ),
             Self::Clinician => matches!(
                 permission,
@@ -76,10 +165,27 @@ impl Role {
                     | ReadPredictions
                     | RequestPredictions
                     | PreviewPredictions
+                    | ReadSummaries
+                    | UseTokens
             ),
-            Self::Researcher => matches!(permission, UseOwnAccount),
+            Self::Researcher => matches!(permission, UseOwnAccount | ReadSummaries | UseTokens),
             Self::Patient => matches!(permission, UseOwnAccount | ReadPatients | ReadPredictions),
         }
+    }
+
+    /// Whether an API token of an account with this role may do this: both the scopes and the
+    /// role have to allow it, as they are at the time of use.
+    pub fn allows_token(self, scopes: &[Scope], permission: Permission) -> bool {
+        self.allows(Permission::UseTokens)
+            && self.allows(permission)
+            && scopes.iter().any(|scope| scope.permissions().contains(&permission))
+    }
+
+    /// The scopes that a token of this role can be given: those that open anything to it.
+    pub fn scopes(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| {
+            scope.permissions().iter().any(|permission| self.allows_token(&[*scope], *permission))
+        })
     }
 
     /// Whose records the role's permissions reach.
@@ -98,6 +204,47 @@ impl Role {
             Self::Clinician => "Clinician",
             Self::Researcher => "Researcher",
             Self::Patient => "Patient",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_has_its_scopes() {
+        let scopes = |role: Role| role.scopes().map(Scope::name).collect::<Vec<_>>();
+        assert_eq!(
+            scopes(Role::Administrator),
+            ["patients:read", "predictions:read", "predictions:write", "summaries:read"]
+        );
+        assert_eq!(scopes(Role::Clinician).len(), 5);
+        assert_eq!(scopes(Role::Researcher), ["summaries:read"]);
+        assert!(scopes(Role::Patient).is_empty());
+    }
+
+    #[test]
+    fn a_token_never_holds_more_than_its_role() {
+        let write = [Scope::PatientsWrite, Scope::PredictionsWrite];
+        assert!(Role::Clinician.allows_token(&write, Permission::EditPatients));
+        assert!(!Role::Administrator.allows_token(&write, Permission::EditPatients));
+        assert!(!Role::Administrator.allows_token(&write, Permission::RequestPredictions));
+        assert!(!Role::Patient.allows_token(&Scope::ALL, Permission::ReadPatients));
+    }
+
+    #[test]
+    fn no_token_manages_tokens_or_accounts() {
+        use Permission::{OverseeTokens, UseOwnAccount, UseTokens};
+        for permission in [UseOwnAccount, UseTokens, OverseeTokens] {
+            assert!(Role::ALL.iter().all(|role| !role.allows_token(&Scope::ALL, permission)));
+        }
+    }
+
+    #[test]
+    fn a_scope_is_named_as_it_is_written() {
+        for scope in Scope::ALL {
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.name());
         }
     }
 }

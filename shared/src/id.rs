@@ -47,4 +47,6 @@ identifiers! {
     OutcomeId,
     /// One requested prediction.
     PredictionId,
+    /// One API token; not its secret.
+    TokenId,
 }

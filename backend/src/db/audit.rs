@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     access::Role,
-    id::{PatientId, SessionId, UserId},
+    id::{PatientId, SessionId, TokenId, UserId},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ pub struct Actor {
     pub role: Option<Role>,
     /// The session.
     pub session_id: Option<SessionId>,
+    /// The API token, where it was not a session.
+    pub token_id: Option<TokenId>,
     /// Where the request came from.
     pub address: Option<String>,
     /// The request's id, as in the server's log.
@@ -97,8 +99,8 @@ pub async fn record(
     sqlx::query!(
         "insert into audit_events
             (at, actor_id, actor_role, session_id, action, object_id, patient_id, outcome, address,
-             request_id, details)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             request_id, details, token_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         at,
         actor.user_id as Option<UserId>,
         actor.role as Option<Role>,
@@ -110,6 +112,7 @@ pub async fn record(
         actor.address,
         actor.request_id,
         event.details,
+        actor.token_id as Option<TokenId>,
     )
     .execute(db)
     .await?;
@@ -131,14 +134,15 @@ pub async fn record_all(
     let details: Vec<Option<Value>> = events.iter().map(|event| event.details.clone()).collect();
     sqlx::query!(
         "insert into audit_events
-            (at, actor_id, actor_role, session_id, address, request_id, action, object_id,
+            (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
              patient_id, outcome, details)
-        select $1, $2, $3, $4, $5, $6, entries.*
-        from unnest($7::text[], $8::uuid[], $9::uuid[], $10::text[], $11::jsonb[]) as entries",
+        select $1, $2, $3, $4, $5, $6, $7, entries.*
+        from unnest($8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[]) as entries",
         at,
         actor.user_id as Option<UserId>,
         actor.role as Option<Role>,
         actor.session_id as Option<SessionId>,
+        actor.token_id as Option<TokenId>,
         actor.address,
         actor.request_id,
         &actions,

@@ -32,7 +32,7 @@ use tokio::{
 use utoipa::IntoParams;
 
 use crate::{
-    auth::{self, Allowed, Caller, PreviewPredictions, ReadPredictions, RequestPredictions},
+    auth::{Allowed, Caller, PreviewPredictions, ReadPredictions, RequestPredictions},
     db::{self, audit::Event},
     error::{Error, Result},
     extract::{Created, Creation, Json, Path, Query},
@@ -358,7 +358,7 @@ impl Follower {
                 () = tokio::time::sleep(LOOK_EVERY) => true,
                 () = tokio::time::sleep_until(self.ends_at) => false,
             };
-            if !goes_on || !self.may_look().await {
+            if !goes_on || !self.caller.still_lives(&self.state).await {
                 return None;
             }
             let prediction = db::predictions::find(&self.state.db, self.id).await.ok()??;
@@ -367,14 +367,6 @@ impl Follower {
                 return Some((Box::new(prediction), self));
             }
         }
-    }
-
-    /// Whether the caller's session still lives: a revoked one sees no more.
-    async fn may_look(&self) -> bool {
-        let (state, now) = (&self.state, self.state.clock.now());
-        let idle_since = auth::idle_since(state, now);
-        let live = db::sessions::find_live(&state.db, self.caller.session_id, idle_since, now);
-        matches!(live.await, Ok(Some(live)) if live.role == self.caller.role)
     }
 }
 

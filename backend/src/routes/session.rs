@@ -126,10 +126,11 @@ pub async fn logout(
     State(state): State<AppState>,
     jar: CookieJar,
 ) -> Result<impl IntoResponse> {
+    let session = caller.session()?;
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    db::sessions::end(&mut tx, caller.session_id, EndReason::SignedOut, now).await?;
-    let event = Event::new("session.sign_out").object(caller.session_id.0);
+    db::sessions::end(&mut tx, session, EndReason::SignedOut, now).await?;
+    let event = Event::new("session.sign_out").object(session.0);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok((StatusCode::NO_CONTENT, jar.add(removal())))

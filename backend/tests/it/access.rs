@@ -7,9 +7,13 @@ use axum::{
     http::{Request, header},
 };
 use serde_json::{Value, json};
-use shared::{access::Role, id::PatientId};
+use shared::{
+    access::{Role, Scope},
+    id::PatientId,
+};
+use uuid::Uuid;
 
-use crate::support::{Client, TestApp, with_json};
+use crate::support::{Client, TestApp, new_token, with_json};
 
 /// The kinds of caller, in the order of the table's columns. The patient's account is linked to
 /// the record `own`, which allows it; `stranger` asks with the same account for another record.
@@ -23,6 +27,9 @@ const ACCESS: &[(&str, [u16; 6])] = &[
     ("refresh_session",       [401,      200,  200,      200,       200,    200]),
     ("logout",                [401,      204,  204,      204,       204,    204]),
     ("get_me",                [401,      200,  200,      200,       200,    200]),
+    ("list_tokens",           [401,      200,  200,      200,       403,    403]),
+    ("create_token",          [401,      201,  201,      201,       403,    403]),
+    ("revoke_token",          [401,      204,  204,      404,       403,    403]),
     ("get_openapi",           [200,      200,  200,      200,       200,    200]),
     ("list_patients",         [401,      200,  200,      403,       403,    403]),
     ("create_patient",        [401,      403,  201,      403,       403,    403]),
@@ -52,8 +59,41 @@ const ACCESS: &[(&str, [u16; 6])] = &[
     ("preview_prediction",    [401,      200,  200,      403,       403,    403]),
 ];
 
-/// A record of which every operation has something to act on.
+/// What an API token can do: each operation with the scope that opens it. Every other operation
+/// that needs a caller is closed to tokens, whatever their scopes.
+#[rustfmt::skip]
+const TOKEN_SCOPES: &[(&str, Scope)] = &[
+    ("list_patients",       Scope::PatientsRead),
+    ("get_patient",         Scope::PatientsRead),
+    ("list_observations",   Scope::PatientsRead),
+    ("list_therapies",      Scope::PatientsRead),
+    ("list_biopsies",       Scope::PatientsRead),
+    ("list_outcomes",       Scope::PatientsRead),
+    ("create_patient",      Scope::PatientsWrite),
+    ("update_patient",      Scope::PatientsWrite),
+    ("archive_patient",     Scope::PatientsWrite),
+    ("restore_patient",     Scope::PatientsWrite),
+    ("create_observations", Scope::PatientsWrite),
+    ("correct_observation", Scope::PatientsWrite),
+    ("void_observation",    Scope::PatientsWrite),
+    ("create_therapy",      Scope::PatientsWrite),
+    ("update_therapy",      Scope::PatientsWrite),
+    ("delete_therapy",      Scope::PatientsWrite),
+    ("create_biopsy",       Scope::PatientsWrite),
+    ("update_biopsy",       Scope::PatientsWrite),
+    ("delete_biopsy",       Scope::PatientsWrite),
+    ("create_outcome",      Scope::PatientsWrite),
+    ("list_predictions",    Scope::PredictionsRead),
+    ("get_prediction",      Scope::PredictionsRead),
+    ("stream_prediction",   Scope::PredictionsRead),
+    ("create_prediction",   Scope::PredictionsWrite),
+    ("cancel_prediction",   Scope::PredictionsWrite),
+    ("preview_prediction",  Scope::PredictionsWrite),
+];
+
+/// A record of which every operation has something to act on, and somebody's API token.
 struct Fixture {
+    token: String,
     patient: String,
     observation: String,
     therapy: String,
@@ -75,6 +115,7 @@ async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
     let therapy = json!({ "kind": "statin", "started_on": "2026-01-01" });
     let biopsy = json!({ "performed_on": "2020-01-01", "diagnosis": "IgA nephropathy" });
     Fixture {
+        token: Uuid::nil().to_string(),
         observation: id(&observations["items"][0]),
         therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
@@ -106,6 +147,9 @@ fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request
         "logout" => empty("POST", "/api/v1/auth/logout".into()),
         "get_me" => empty("GET", "/api/v1/me".into()),
         "get_openapi" => empty("GET", "/api/v1/openapi.json".into()),
+        "list_tokens" => empty("GET", "/api/v1/tokens".into()),
+        "create_token" => post("/api/v1/tokens".into(), new_token(&[Scope::SummariesRead])),
+        "revoke_token" => empty("DELETE", format!("/api/v1/tokens/{}", on.token)),
         "list_patients" => empty("GET", "/api/v1/patients".into()),
         "create_patient" => post(
             "/api/v1/patients".into(),
@@ -187,7 +231,11 @@ async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
     let clinician = app.sign_in(Role::Clinician).await;
     for (kind, status) in CALLERS.into_iter().zip(expected) {
         let mrn = format!("{operation}-{kind}");
-        let on = fixture(&clinician, &mrn, true).await;
+        let mut on = fixture(&clinician, &mrn, true).await;
+        if operation == "revoke_token" {
+            let made = clinician.post("/api/v1/tokens", new_token(&[Scope::PatientsRead])).await;
+            on.token = made.created()["token"]["id"].as_str().unwrap().to_owned();
+        }
         // For `stranger` the account is linked to another record, which allows it.
         let linked = match kind {
             "stranger" => fixture(&clinician, &format!("{mrn}-linked"), true).await.patient,
@@ -232,6 +280,40 @@ async fn every_operation_answers_every_caller_as_the_table_says() {
 }
 
 #[tokio::test]
+async fn a_token_opens_what_its_scope_names_and_nothing_else() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let closed = fixture(&clinician, "closed", true).await;
+    for scope in Scope::ALL {
+        let token = clinician.token(&[scope]).await;
+        // What asks nobody who they are is open to everybody.
+        let asking = ACCESS.iter().filter(|(_, expected)| expected[0] == 401);
+        for (operation, expected) in asking {
+            let mrn = format!("{operation}-{}", scope.name());
+            let (status, allowed) = if TOKEN_SCOPES.contains(&(operation, scope)) {
+                let on = opened(&clinician, operation, &mrn).await;
+                (token.send(request(operation, &token, &on, &mrn)).await.status, expected[2])
+            } else {
+                (token.send(request(operation, &token, &closed, &mrn)).await.status, 403)
+            };
+            // Without its cookie a session cannot be refreshed, whoever asks.
+            let allowed = if *operation == "refresh_session" { 401 } else { allowed };
+            assert_eq!(status.as_u16(), allowed, "{operation} with {}", scope.name());
+        }
+    }
+}
+
+/// A record for an operation that the scope opens.
+async fn opened(clinician: &Client, operation: &str, mrn: &str) -> Fixture {
+    let on = fixture(clinician, mrn, true).await;
+    if matches!(operation, "stream_prediction" | "create_prediction") {
+        let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
+        clinician.post(&cancel, json!({})).await.ok();
+    }
+    on
+}
+
+#[tokio::test]
 async fn a_patient_whose_clinic_does_not_allow_it_reads_nothing() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
@@ -240,7 +322,7 @@ async fn a_patient_whose_clinic_does_not_allow_it_reads_nothing() {
     let patient = app.sign_in(Role::Patient).await;
     let path = format!("/api/v1/patients/{}", own.patient);
     let refused = patient.get(&path).await.expect(404);
-    let unknown = patient.get(&format!("/api/v1/patients/{}", uuid::Uuid::nil())).await.expect(404);
+    let unknown = patient.get(&format!("/api/v1/patients/{}", Uuid::nil())).await.expect(404);
     assert_eq!(refused["detail"], unknown["detail"], "an outsider learns nothing");
 
     clinician.patch(&path, 1, json!({ "own_access": true })).await.ok();

@@ -21,4 +21,5 @@ mod patients;
 mod predictions;
 mod seed;
 mod therapies;
+mod tokens;
 mod worker;

@@ -23,12 +23,12 @@ use backend::{
     router::router,
     state::{AppState, Settings},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
 use model::predictor::Predictor;
 use serde_json::{Value, json};
 use shared::{
-    access::Role,
+    access::{Role, Scope},
     id::{PatientId, UserId},
     user::User,
 };
@@ -159,6 +159,13 @@ impl Client {
         request
     }
 
+    /// A client with a new API token of this client's account.
+    pub async fn token(&self, scopes: &[Scope]) -> Self {
+        let made = self.post("/api/v1/tokens", new_token(scopes)).await.created();
+        let secret = made["secret"].as_str().unwrap().to_owned();
+        Self { router: self.router.clone(), token: Some(secret), cookie: None }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
     }
@@ -192,6 +199,12 @@ impl Client {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Answer { status: parts.status, headers: parts.headers, body }
     }
+}
+
+/// What makes an API token that is good for 30 days.
+pub fn new_token(scopes: &[Scope]) -> Value {
+    let expires_at = start() + TimeDelta::days(30);
+    json!({ "name": "the laboratory's system", "scopes": scopes, "expires_at": expires_at })
 }
 
 /// A request with a JSON body.

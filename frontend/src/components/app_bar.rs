@@ -67,6 +67,9 @@ fn AccountMenu(user: User) -> impl IntoView {
                 <span>{user.email.clone()}</span>
                 <span class="badge badge-quiet">{user.role.label()}</span>
             </p>
+            {user.role.allows(Permission::UseTokens).then(|| view! {
+                <A href="/tokens" attr:class="btn btn-wide">"API tokens"</A>
+            })}
             <button
                 type="button"
                 class="btn btn-wide"

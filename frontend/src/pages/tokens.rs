@@ -1,0 +1,169 @@
+//! API tokens: for programs that speak for the person signed in.
+
+use leptos::{prelude::*, task::spawn_local};
+use shared::{
+    access::Permission,
+    page::Page,
+    token::{CreatedToken, Token},
+};
+
+use crate::{
+    api,
+    app::set_title,
+    components::{
+        async_view::AsyncView,
+        problem_note::ProblemNote,
+        token_dialogs::{NewTokenDialog, RevokeDialog, SecretDialog},
+    },
+    format, session,
+};
+
+/// The dialog that is open.
+#[derive(Clone)]
+enum Open {
+    New,
+    Secret(CreatedToken),
+    Revoke(Token),
+}
+
+/// The list of tokens, and ways to make and revoke them.
+#[component]
+pub fn TokensPage() -> impl IntoView {
+    set_title("API tokens");
+    let everybody = RwSignal::new(false);
+    let tokens = LocalResource::new(move || {
+        let everybody = everybody.get();
+        async move { api::tokens::list(everybody, "").await.map(|page| (everybody, page)) }
+    });
+    let open = RwSignal::new(None::<Open>);
+    let close = Callback::new(move |()| open.set(None));
+    let done = Callback::new(move |()| {
+        open.set(None);
+        tokens.refetch();
+    });
+    let made = Callback::new(move |made: CreatedToken| {
+        open.set(Some(Open::Secret(made)));
+        tokens.refetch();
+    });
+    view! {
+        <div class="page page-narrow">
+            <div class="page-head">
+                <h1>"API tokens"</h1>
+                <button type="button" class="btn btn-primary" on:click=move |_| open.set(Some(Open::New))>
+                    "New token"
+                </button>
+            </div>
+            <p>
+                "A token lets a program, such as a laboratory’s system, use the "
+                <a href="/api/docs/" rel="external">"API"</a>
+                " in your name: it does what its scopes say, never more than your role, and ends on its day."
+            </p>
+            <section class="card" aria-label="Tokens">
+                {move || session::allows(Permission::OverseeTokens).then(|| view! {
+                    <label class="check">
+                        <input
+                            type="checkbox"
+                            prop:checked=move || everybody.get()
+                            on:change:target=move |event| everybody.set(event.target().checked())
+                        />
+                        "Everybody’s tokens"
+                    </label>
+                })}
+                <AsyncView
+                    resource=tokens
+                    render=move |(everybody, page)| view! { <List everybody page open /> }
+                />
+            </section>
+            {move || open.get().map(|asked| match asked {
+                Open::New => view! { <NewTokenDialog close made /> }.into_any(),
+                Open::Secret(made) => view! { <SecretDialog made close /> }.into_any(),
+                Open::Revoke(token) => view! { <RevokeDialog token close done /> }.into_any(),
+            })}
+        </div>
+    }
+}
+
+/// The first page and those loaded after it.
+#[component]
+fn List(everybody: bool, page: Page<Token>, open: RwSignal<Option<Open>>) -> impl IntoView {
+    if page.items.is_empty() {
+        return view! { <p class="muted">"No token yet."</p> }.into_any();
+    }
+    let items = RwSignal::new(page.items);
+    let cursor = RwSignal::new(page.next_cursor);
+    let problem = RwSignal::new(None);
+    let more = Callback::new(move |()| {
+        let Some(from) = cursor.get_untracked() else { return };
+        problem.set(None);
+        spawn_local(async move {
+            // The list may be another one by the time of the answer: then these signals are gone.
+            match api::tokens::list(everybody, &from).await {
+                Ok(page) => {
+                    let _ = items.try_update(|items| items.extend(page.items));
+                    let _ = cursor.try_set(page.next_cursor);
+                }
+                Err(failed) => {
+                    let _ = problem.try_set(Some(failed));
+                }
+            }
+        });
+    });
+    view! {
+        <ul class="records">
+            <For each=move || items.get() key=|token| token.id let:token>
+                <Line token everybody open />
+            </For>
+        </ul>
+        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
+        {move || cursor.with(Option::is_some).then(|| view! {
+            <button type="button" class="btn" on:click=move |_| more.run(())>"Load more"</button>
+        })}
+    }
+    .into_any()
+}
+
+#[component]
+fn Line(token: Token, everybody: bool, open: RwSignal<Option<Open>>) -> impl IntoView {
+    let ended = token.expires_at <= format::now();
+    let usable = token.revoked_at.is_none() && !ended;
+    let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
+    let life = match token.revoked_at {
+        Some(moment) => format!("Revoked {}", format::date_of(moment)),
+        None if ended => format!("Ended {}", format::date_of(token.expires_at)),
+        None => format!("Ends {}", format::date_of(token.expires_at)),
+    };
+    let used = token.last_used_on.map_or_else(
+        || "never used".to_owned(),
+        |day| {
+            let from = token.last_used_address.as_deref().unwrap_or("an unknown address");
+            format!("last used {} from {from}", format::date(day))
+        },
+    );
+    let owner = everybody.then(|| {
+        format!("{}, {}", token.owner.display_name, token.owner.role.label().to_lowercase())
+    });
+    let label = format!("Revoke {}", token.name);
+    let name = token.name.clone();
+    view! {
+        <li class="record" class:gone=!usable>
+            <div>
+                <p><strong>{name}</strong></p>
+                {owner.map(|owner| view! { <p class="fine">{owner}</p> })}
+                <p class="fine"><code>{scopes}</code></p>
+                <p class="fine">{format!("{life}, {used}")}</p>
+            </div>
+            {usable.then(|| view! {
+                <div class="record-actions">
+                    <button
+                        type="button"
+                        class="btn btn-small"
+                        aria-label=label
+                        on:click=move |_| open.set(Some(Open::Revoke(token.clone())))
+                    >
+                        "Revoke"
+                    </button>
+                </div>
+            })}
+        </li>
+    }
+}
