@@ -59,7 +59,8 @@ pub struct ServeConfig {
     /// Address to listen on; NGINX stands before it.
     #[arg(long, env = "NEPHROCAST_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
-    /// File with the 256-bit key that signs access tokens, as 64 hexadecimal digits.
+    /// File with the 256-bit key that signs access tokens, as 64 hexadecimal digits. Keys on
+    /// further lines sign no more, but the tokens that they signed still count.
     #[arg(long, env = "NEPHROCAST_SECRET_KEY_FILE")]
     pub secret_key_file: PathBuf,
     /// Minutes without use after which a session ends.
@@ -89,12 +90,12 @@ impl ServeConfig {
         Ok(())
     }
 
-    /// Reads the signing key.
+    /// Reads the signing keys.
     pub fn keys(&self) -> anyhow::Result<Keys> {
         let text = std::fs::read_to_string(&self.secret_key_file).with_context(|| {
             format!("the signing key {} cannot be read", self.secret_key_file.display())
         })?;
-        Keys::from_hex(text.trim())
+        Keys::from_hex(&text)
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Claims {
 /// Why a token is no good; told apart in tests, never to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
-    /// Not a token that this key signed.
+    /// Not a token that one of these keys signed.
     #[error("forged or damaged")]
     Forged,
     /// Its time is over.
@@ -45,26 +45,50 @@ pub enum TokenProblem {
     TooEarly,
 }
 
-/// The key that signs and checks access tokens.
+/// The keys of access tokens: the first signs, all of them check, so that a key can be replaced
+/// while tokens of the one before are still in use.
 pub struct Keys {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// Never empty.
+    keys: Vec<Key>,
     validation: Validation,
 }
 
-impl Keys {
+/// One key with the algorithm that it is for: HS256, and no other.
+struct Key {
+    /// Tells in a token's header which key signed it.
+    id: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Key {
     /// The key from 64 hexadecimal digits.
-    pub fn from_hex(text: &str) -> anyhow::Result<Self> {
+    fn from_hex(text: &str) -> anyhow::Result<Self> {
         let secret: Option<Vec<u8>> = (0..text.len())
             .step_by(2)
             .map(|at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
             .collect();
         let secret = secret.unwrap_or_default();
-        ensure!(secret.len() == 32, "the signing key must be 64 hexadecimal digits");
+        ensure!(secret.len() == 32, "a signing key must be 64 hexadecimal digits");
         ensure!(
             secret.iter().any(|byte| *byte != secret[0]),
-            "the signing key must be random: openssl rand -hex 32"
+            "a signing key must be random: openssl rand -hex 32"
         );
+        let digest = Sha256::new().chain_update("nephrocast key id").chain_update(&secret);
+        Ok(Self {
+            id: BASE64_URL_SAFE_NO_PAD.encode(&digest.finalize()[..9]),
+            encoding: EncodingKey::from_secret(&secret),
+            decoding: DecodingKey::from_secret(&secret),
+        })
+    }
+}
+
+impl Keys {
+    /// The keys from lines of 64 hexadecimal digits each: first the one that signs.
+    pub fn from_hex(text: &str) -> anyhow::Result<Self> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let keys = lines.map(Key::from_hex).collect::<anyhow::Result<Vec<_>>>()?;
+        ensure!(!keys.is_empty(), "a signing key is needed: openssl rand -hex 32");
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -72,11 +96,7 @@ impl Keys {
         // The library would ask the machine's clock; `verify` asks ours.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Ok(Self {
-            encoding: EncodingKey::from_secret(&secret),
-            decoding: DecodingKey::from_secret(&secret),
-            validation,
-        })
+        Ok(Self { keys, validation })
     }
 
     /// An access token for a session.
@@ -91,12 +111,17 @@ impl Keys {
             nbf: now.timestamp(),
             exp: (now + ACCESS_LIFETIME).timestamp(),
         };
-        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
+        let key = &self.keys[0];
+        let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
+        Ok(jsonwebtoken::encode(&header, &claims, &key.encoding)?)
     }
 
-    /// What a token says, if this key signed it and its time is now.
+    /// What a token says, if one of these keys signed it and its time is now.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenProblem> {
-        let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenProblem::Forged)?;
+        let key = self.keys.iter().find(|key| Some(&key.id) == header.kid.as_ref());
+        let key = key.ok_or(TokenProblem::Forged)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation)
             .map_err(|_| TokenProblem::Forged)?;
         let claims = decoded.claims;
         if claims.exp <= now.timestamp() - LEEWAY_SECONDS {
@@ -176,10 +201,40 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_replaced_while_tokens_of_the_one_before_are_in_use() {
+        let before = Keys::from_hex(OTHER).unwrap();
+        let old = token(&before);
+        let both = Keys::from_hex(&format!("{KEY}\n{OTHER}\n")).unwrap();
+        assert!(both.verify(&old, at(0)).is_ok(), "the old one still counts");
+        let new = token(&both);
+        let after = Keys::from_hex(KEY).unwrap();
+        assert!(after.verify(&new, at(0)).is_ok(), "the first key signs");
+        assert_eq!(after.verify(&old, at(0)).unwrap_err(), TokenProblem::Forged);
+    }
+
+    #[test]
+    fn a_token_without_its_keys_id_is_refused() {
+        let keys = Keys::from_hex(KEY).unwrap();
+        let claims = token(&keys).split('.').nth(1).unwrap().to_owned();
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let signed = |kid: Option<&str>| {
+            let header =
+                Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
+            jsonwebtoken::encode(&header, &claims, &keys.keys[0].encoding).unwrap()
+        };
+        assert!(keys.verify(&signed(Some(&keys.keys[0].id)), at(0)).is_ok());
+        for kid in [None, Some(""), Some("../secret-key")] {
+            assert_eq!(keys.verify(&signed(kid), at(0)).unwrap_err(), TokenProblem::Forged);
+        }
+    }
+
+    #[test]
     fn a_weak_key_is_refused() {
         assert!(Keys::from_hex("").is_err());
         assert!(Keys::from_hex("abc").is_err());
         assert!(Keys::from_hex(&"0".repeat(64)).is_err());
         assert!(Keys::from_hex(&"zz".repeat(32)).is_err());
+        assert!(Keys::from_hex(&format!("{KEY}\n{}", "0".repeat(64))).is_err());
     }
 }
