@@ -24,6 +24,7 @@ use crate::{
     db,
     db::audit::Actor,
     error::{Error, Result},
+    limits,
     state::AppState,
     telemetry,
 };
@@ -193,11 +194,17 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or(Error::NotSignedIn)?;
     let address = address(&parts.headers);
-    if shown.starts_with(api_token::PREFIX) {
-        by_token(shown, address, state).await
+    let caller = if shown.starts_with(api_token::PREFIX) {
+        by_token(shown, address, state).await?
     } else {
-        by_session(shown, address, state).await
-    }
+        by_session(shown, address, state).await?
+    };
+    let standing = match caller.shown {
+        Shown::Session(_) => state.limits.account(caller.user_id, state.clock.now()),
+        Shown::Token { id, .. } => state.limits.token(id, state.clock.now()),
+    };
+    limits::note(&parts.extensions, standing)?;
+    Ok(caller)
 }
 
 async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> Result<Caller> {

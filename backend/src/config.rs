@@ -7,7 +7,7 @@ use clap::Args;
 use shared::prediction::KfreRegion;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::auth::token::Keys;
+use crate::{auth::token::Keys, limits::Rates};
 
 /// The database, needed by every subcommand that touches data.
 #[derive(Args, Clone, Debug)]
@@ -71,6 +71,9 @@ pub struct ServeConfig {
     #[arg(long, env = "NEPHROCAST_SESSION_HOURS", default_value_t = 12,
         value_parser = clap::value_parser!(u32).range(1..=168))]
     pub session_hours: u32,
+    /// How often callers may ask.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
     /// Which baseline KFRE uses: `north_america`, `other` or `united_kingdom`.
     #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
     pub kfre_region: KfreRegion,
@@ -96,6 +99,37 @@ impl ServeConfig {
             format!("the signing key {} cannot be read", self.secret_key_file.display())
         })?;
         Keys::from_hex(&text)
+    }
+}
+
+/// How often callers may ask, per minute and per process.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LimitsConfig {
+    /// Sign-ins that fail, of one account from one address; ten times as many from one address in
+    /// all. [default: 5]
+    #[arg(long, env = "NEPHROCAST_SIGN_IN_LIMIT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sign_in_limit: Option<u32>,
+    /// Requests of one account. [default: 600; in demo mode 60000]
+    #[arg(long, env = "NEPHROCAST_ACCOUNT_LIMIT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub account_limit: Option<u32>,
+    /// Requests with one API token. [default: 600; in demo mode 60000]
+    #[arg(long, env = "NEPHROCAST_TOKEN_LIMIT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub token_limit: Option<u32>,
+    /// Requests from one address, whoever sends them. [default: 6000; in demo mode 600000]
+    #[arg(long, env = "NEPHROCAST_ADDRESS_LIMIT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub address_limit: Option<u32>,
+}
+
+impl LimitsConfig {
+    /// What was set, and the defaults for the rest.
+    pub fn rates(self, demo: bool) -> Rates {
+        let usual = if demo { Rates::DEMO } else { Rates::default() };
+        Rates {
+            sign_in: self.sign_in_limit.unwrap_or(usual.sign_in),
+            account: self.account_limit.unwrap_or(usual.account),
+            token: self.token_limit.unwrap_or(usual.token),
+            address: self.address_limit.unwrap_or(usual.address),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod telemetry;
 pub mod auth;
 pub mod extract;
 pub mod input;
+pub mod limits;
 pub mod page;
 
 pub mod db;

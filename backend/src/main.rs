@@ -8,6 +8,7 @@ use backend::{
     clock::Clock,
     config::{DatabaseConfig, ModelConfig, SeedConfig, ServeConfig, WorkerConfig},
     jobs::{self, events::PredictionEvents, predict::Engine, worker},
+    limits::Limits,
     openapi,
     router::router,
     seed,
@@ -151,6 +152,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         hasher: Hasher::new()?,
         predictor,
         events,
+        limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
         settings: Arc::new(settings),
     })
 }

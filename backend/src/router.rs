@@ -23,7 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     error::Error,
-    openapi,
+    limits, openapi,
     routes::{
         biopsies, observations, outcomes, patients, predictions, service, session, therapies,
         tokens,
@@ -76,6 +76,7 @@ pub fn router(state: AppState) -> Router {
         .merge(docs())
         .fallback(|| async { Error::NotFound("address") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        .layer(middleware::from_fn_with_state(state.clone(), limits::guard))
         .route("/healthz", get(service::get_health))
         .route("/readyz", get(service::get_readiness));
     let layers = ServiceBuilder::new()

@@ -11,6 +11,7 @@ use crate::{
     auth::{password::Hasher, token::Keys},
     clock::Clock,
     jobs::events::PredictionEvents,
+    limits::Limits,
 };
 
 /// The state of the API server: handles that are cheap to clone, and settings.
@@ -28,6 +29,8 @@ pub struct AppState {
     pub predictor: Arc<Predictor>,
     /// News of predictions whose status changed.
     pub events: PredictionEvents,
+    /// How often callers may ask.
+    pub limits: Arc<Limits>,
     /// Settings.
     pub settings: Arc<Settings>,
 }

@@ -219,8 +219,7 @@ mod tests {
         let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap();
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
         let signed = |kid: Option<&str>| {
-            let header =
-                Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
+            let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
             jsonwebtoken::encode(&header, &claims, &keys.keys[0].encoding).unwrap()
         };
         assert!(keys.verify(&signed(Some(&keys.keys[0].id)), at(0)).is_ok());

@@ -88,11 +88,7 @@ pub async fn mark_used(
 }
 
 /// Adds a token.
-pub async fn insert(
-    db: &mut PgConnection,
-    token: &Token,
-    hash: &[u8],
-) -> sqlx::Result<()> {
+pub async fn insert(db: &mut PgConnection, token: &Token, hash: &[u8]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into api_tokens (id, user_id, name, hash, scopes, created_at, expires_at)
         values ($1, $2, $3, $4, $5, $6, $7)",
@@ -149,11 +145,7 @@ impl From<Row> for Token {
             id: row.id,
             name: row.name,
             scopes: row.scopes,
-            owner: TokenOwner {
-                id: row.owner_id,
-                display_name: row.display_name,
-                role: row.role,
-            },
+            owner: TokenOwner { id: row.owner_id, display_name: row.display_name, role: row.role },
             created_at: row.created_at,
             expires_at: row.expires_at,
             last_used_on: row.last_used_on,

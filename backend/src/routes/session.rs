@@ -2,11 +2,12 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{Extensions, HeaderMap, StatusCode},
     response::IntoResponse,
 };
 use axum_extra::extract::cookie::CookieJar;
 use chrono::TimeDelta;
+use serde_json::json;
 use shared::{
     id::{SessionId, UserId},
     session::{Credentials, SignedIn},
@@ -27,6 +28,7 @@ use crate::{
     },
     error::{Error, Result},
     extract::Json,
+    limits::{self, Attempt},
     openapi::Problems,
     state::AppState,
     telemetry,
@@ -42,11 +44,13 @@ const GRACE: TimeDelta = TimeDelta::seconds(10);
     responses((status = 200, description = "Signed in", body = SignedIn), Problems))]
 pub async fn login(
     State(state): State<AppState>,
+    extensions: Extensions,
     headers: HeaderMap,
     jar: CookieJar,
     Json(credentials): Json<Credentials>,
 ) -> Result<(CookieJar, Json<SignedIn>)> {
     check_origin(&headers)?;
+    let attempt = attempt(&state, &extensions, &headers, &credentials).await?;
     let account = db::users::find_for_sign_in(&state.db, credentials.email.trim()).await?;
     let (user_id, hash) = account.unzip();
     let matches = state.hasher.verify(credentials.password, hash).await?;
@@ -64,6 +68,7 @@ pub async fn login(
         tx.commit().await?;
         return Err(Error::WrongCredentials);
     };
+    attempt.succeeded();
     let session = SessionId(state.clock.new_id());
     let expires_at = now + state.settings.session_limit;
     db::sessions::insert(&mut tx, session, user_id, now, expires_at).await?;
@@ -74,6 +79,27 @@ pub async fn login(
     db::audit::record(&mut tx, &actor, event, now).await?;
     tx.commit().await?;
     Ok((jar.add(cookie(&token)), Json(signed_in)))
+}
+
+/// Takes a place for an attempt to sign in; the one that is one too many is refused and audited
+/// before any password is looked at.
+async fn attempt<'a>(
+    state: &'a AppState,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    credentials: &Credentials,
+) -> Result<Attempt<'a>> {
+    let (now, address) = (state.clock.now(), auth::address(headers));
+    let attempt = state.limits.sign_in(&credentials.email, address.as_deref(), now);
+    if let Err(error) = limits::note(extensions, attempt.standing()) {
+        let actor = Actor { address, request_id: telemetry::request_id(), ..Actor::default() };
+        let event = Event::new("session.sign_in").outcome(Outcome::Refused);
+        let event = event.details(json!({ "reason": "too many failures" }));
+        let mut connection = state.db.acquire().await?;
+        db::audit::record(&mut connection, &actor, event, now).await?;
+        return Err(error);
+    }
+    Ok(attempt)
 }
 
 /// Get a fresh access token for the refresh cookie.

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod limits;
 mod openapi;
 mod session;
 mod tidy;

@@ -20,6 +20,7 @@ use backend::{
     clock::Clock,
     db, jobs,
     jobs::events::PredictionEvents,
+    limits::{Limits, Rates},
     router::router,
     state::{AppState, Settings},
 };
@@ -62,6 +63,12 @@ pub struct TestApp {
 impl TestApp {
     /// A fresh application: migrated, one account per role, no patient.
     pub async fn new() -> Self {
+        // Tests about other things meet no limit.
+        Self::limited(Rates { sign_in: 100_000, ..Rates::DEMO }).await
+    }
+
+    /// A fresh application whose callers may not ask more often than this.
+    pub async fn limited(rates: Rates) -> Self {
         let database = Database::create().await;
         let options = database.options.clone().application_name("nephrocast-test");
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
@@ -75,6 +82,7 @@ impl TestApp {
             hasher: Hasher::new().unwrap(),
             predictor: Arc::new(Predictor::load(artifacts.as_ref()).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
+            limits: Arc::new(Limits::new(rates)),
             settings: Arc::new(Settings::default()),
         };
         let database_url = database.url.clone();
@@ -141,7 +149,7 @@ pub fn email(role: Role) -> String {
 /// Somebody who speaks HTTP to the application.
 #[derive(Clone)]
 pub struct Client {
-    router: Router,
+    pub router: Router,
     pub token: Option<String>,
     pub cookie: Option<String>,
 }

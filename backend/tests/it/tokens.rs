@@ -131,7 +131,9 @@ async fn every_fault_of_a_token_is_named() {
     pointers.sort_unstable();
     assert_eq!(pointers, ["/expires_at", "/name", "/scopes/1"]);
     assert!(ask("a", &["summaries:read"], 0).await.faults().contains_key("/expires_at"));
-    assert!(ask("a", &["summaries:read", "summaries:read"], 1).await.faults().contains_key("/scopes/1"));
+    assert!(
+        ask("a", &["summaries:read", "summaries:read"], 1).await.faults().contains_key("/scopes/1")
+    );
     assert!(ask("a", &[], 1).await.faults().contains_key("/scopes"));
     assert!(ask("a", &["users:write"], 1).await.faults().contains_key("/scopes/0"));
     ask("a", &["summaries:read"], 365).await.created();
