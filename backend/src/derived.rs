@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use shared::{
-    clinical::{Plausibility, age_on, egfr::ckd_epi_2021_creatinine, plausibility},
+    clinical::{
+        Plausibility, age_on, egfr::ckd_epi_2021_creatinine, plausibility, quantity::CreatinineMgDl,
+    },
     id::{ObservationId, UserId},
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     patient::{Patient, Sex},
@@ -13,7 +15,7 @@ use sqlx::PgConnection;
 
 use crate::{clock::Clock, db};
 
-/// The eGFR (mL/min/1.73 m²) that a creatinine gives by CKD-EPI 2021 (Inker et al., N Engl J Med
+/// The eGFR that a creatinine gives by CKD-EPI 2021 (Inker et al., N Engl J Med
 /// 2021;385:1737); `None` for another quantity, and before the patient's 18th birthday.
 pub fn egfr(
     from: &Observation,
@@ -21,11 +23,9 @@ pub fn egfr(
     sex: Sex,
     id: ObservationId,
 ) -> Option<Observation> {
-    if from.code != ObservationCode::Creatinine {
-        return None;
-    }
+    let creatinine: CreatinineMgDl = from.quantity()?;
     let age = age_on(birth_date, from.effective_at.date_naive())?;
-    let value = ckd_epi_2021_creatinine(from.value, age, sex)?;
+    let value = ckd_epi_2021_creatinine(creatinine, age, sex)?.get();
     let unit = ObservationCode::Egfr.canonical_unit().to_owned();
     Some(Observation {
         id,

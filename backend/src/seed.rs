@@ -12,7 +12,7 @@ use serde_json::json;
 use shared::{
     access::Role,
     biopsy::Biopsy,
-    clinical::{self, Plausibility, egfr::ckd_epi_2021_creatinine},
+    clinical::{self, Plausibility, egfr::ckd_epi_2021_creatinine, quantity::CreatinineMgDl},
     id::{BiopsyId, ObservationId, PatientId, PredictionId, TherapyId, UserId},
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     patient::Patient,
@@ -229,9 +229,10 @@ impl Record<'_> {
         let latest = self.simulated.observations.iter().rev().find(|seen| is_egfr(seen.code));
         let egfr = latest.and_then(|seen| {
             let mg_dl = clinical::to_canonical(seen.code, seen.value, seen.unit).ok()?;
-            ckd_epi_2021_creatinine(mg_dl, self.simulated.age_years, self.simulated.sex)
+            let creatinine = CreatinineMgDl::new(mg_dl)?;
+            ckd_epi_2021_creatinine(creatinine, self.simulated.age_years, self.simulated.sex)
         });
-        egfr.is_some_and(|egfr| (28.0..38.0).contains(&egfr))
+        egfr.is_some_and(|egfr| (28.0..38.0).contains(&egfr.get()))
     }
 
     async fn add(&self, tx: &mut PgConnection, own_access: bool) -> anyhow::Result<PatientId> {

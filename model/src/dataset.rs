@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
-    clinical::{self, Plausibility, egfr::ckd_epi_2021_creatinine},
+    clinical::{self, Plausibility, egfr::ckd_epi_2021_creatinine, quantity::CreatinineMgDl},
     observation::{ObservationCode, ObservationMethod},
     patient::{RenalDisease, Sex},
     prediction::{BiopsyInput, InputValue, KfreRegion, PredictionInputs},
@@ -436,8 +436,8 @@ fn read_past(
             if !(0.0..=1200.0).contains(&months) {
                 return Err(line.fault("months_before", "must be from 0 to 1200"));
             }
-            let code = ObservationCode::parse(line.needed("code")?)
-                .ok_or_else(|| line.fault("code", "is not a code that is known here"))?;
+            let code = ObservationCode::parse_or_reason(line.needed("code")?)
+                .map_err(|reason| line.fault("code", reason))?;
             let number = line.needed_number("value")?;
             let value = value(&line, "value", code, (number, line.needed("unit")?), months)?;
             Ok((line.needed("id")?.to_owned(), value))
@@ -459,13 +459,14 @@ fn read_past(
 /// as the record does.
 fn complete(inputs: &mut PredictionInputs) {
     let mut computed = Vec::new();
-    for value in inputs.values.iter().filter(|value| value.code == ObservationCode::Creatinine) {
+    for value in &inputs.values {
+        let Some(creatinine) = value.quantity::<CreatinineMgDl>() else { continue };
         let years_ago = (inputs.as_of - value.effective_at.date_naive()).num_days() as f64 / 365.25;
         let age = (f64::from(inputs.age_years) - years_ago).max(0.0) as u32;
-        if let Some(egfr) = ckd_epi_2021_creatinine(value.value, age, inputs.sex) {
+        if let Some(egfr) = ckd_epi_2021_creatinine(creatinine, age, inputs.sex) {
             computed.push(InputValue {
                 code: ObservationCode::Egfr,
-                value: egfr,
+                value: egfr.get(),
                 unit: ObservationCode::Egfr.canonical_unit().to_owned(),
                 method: ObservationMethod::CkdEpi2021Creatinine,
                 ..value.clone()

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use shared::{
-    clinical::albuminuria::acr_from_pcr,
+    clinical::{albuminuria::acr_from_pcr, quantity::PcrMgG},
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
     prediction::PredictionInputs,
@@ -160,8 +160,9 @@ impl Patient {
             if is_pcr {
                 let diabetes = inputs.diabetes.unwrap_or(false);
                 let hypertension = inputs.hypertension.unwrap_or(false);
-                let acr = acr_from_pcr(value.value, inputs.sex, diabetes, hypertension);
-                visit.values[index].get_or_insert_with(|| standardise(index, acr));
+                let Some(pcr) = value.quantity::<PcrMgG>() else { continue };
+                let acr = acr_from_pcr(pcr, inputs.sex, diabetes, hypertension);
+                visit.values[index].get_or_insert_with(|| standardise(index, acr.get()));
             } else {
                 visit.values[index] = Some(standardise(index, value.value));
             }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{
@@ -253,7 +253,7 @@ fn predict(
         let forecasts = predictor.predict(&inputs)?;
         ensure!(forecasts.len() == chunk.len(), "the network answered for some patients only");
         for (record, forecast) in chunk.iter().zip(forecasts) {
-            writer.write_record(risk_row(record, &forecast.risk))?;
+            writer.write_record(risk_row(record, &forecast.risk)?)?;
             bar.inc(1);
         }
     }
@@ -262,10 +262,11 @@ fn predict(
     Ok(if all_went { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn risk_row(record: &Record, risk: &[shared::prediction::YearRisk]) -> Vec<String> {
+fn risk_row(record: &Record, risk: &[shared::prediction::YearRisk]) -> anyhow::Result<Vec<String>> {
     let four = kfre4(&record.inputs);
     let eight = kfre_for(&record.inputs).ok().filter(|kfre| kfre.variables == 8);
-    let assessment = assess(&record.inputs, risk);
+    let assessment = assess(&record.inputs, risk)
+        .map_err(|reasons| anyhow!("patient {} is out of scope: {reasons:?}", record.id))?;
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     let mut row = vec![record.id.clone()];
     for kfre in [four, eight] {
@@ -283,5 +284,5 @@ fn risk_row(record: &Record, risk: &[shared::prediction::YearRisk]) -> Vec<Strin
     let warnings: Vec<String> =
         assessment.warnings.into_iter().map(|warning| warning.code).collect();
     row.push(warnings.join(" "));
-    row
+    Ok(row)
 }

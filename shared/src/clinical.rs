@@ -1,7 +1,8 @@
 //! The clinical engine: units (UCUM), codes (LOINC), plausible ranges and published equations.
 //!
-//! Pure functions over canonical units; the same code answers in the browser and on the server.
+//! Pure functions over quantities with their unit in the type; the same code answers in the browser and on the server.
 
+pub mod aki;
 pub mod albuminuria;
 pub mod assessment;
 pub mod course;
@@ -9,6 +10,7 @@ pub mod egfr;
 pub mod igan;
 pub mod kdigo;
 pub mod kfre;
+pub mod quantity;
 pub mod units;
 
 pub use units::{Plausibility, UnitProblem, from_canonical, plausibility, to_canonical};

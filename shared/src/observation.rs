@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ObservationId, PatientId, UserId};
+use crate::{
+    clinical::quantity::Quantity,
+    id::{ObservationId, PatientId, UserId},
+};
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,7 +86,8 @@ pub struct NewObservation {
     /// What was measured: one of the codes of [`ObservationCode`], or its LOINC code.
     #[cfg_attr(feature = "server", schema(min_length = 1, max_length = 32))]
     pub code: String,
-    /// The value, in `unit`.
+    /// The value, in `unit`: a number. For a result below the laboratory's detection limit ("<5")
+    /// send the limit and say so in `note`: 0 is refused, as the equations take its logarithm.
     pub value: f64,
     /// The value's UCUM unit; every unit that laboratories use for the quantity is accepted.
     #[cfg_attr(feature = "server", schema(min_length = 1, max_length = 32))]
@@ -144,6 +148,14 @@ pub struct Observation {
     pub recorded_by: UserId,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+}
+
+impl Observation {
+    /// The value with its unit in its type; `None` for another code, and for a number that the
+    /// quantity cannot have.
+    pub fn quantity<Q: Quantity>(&self) -> Option<Q> {
+        (self.code == Q::CODE).then(|| Q::of(self.value))?
+    }
 }
 
 /// The right value in place of a wrong one.

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clinical::quantity::Quantity,
     id::{PatientId, PredictionId, UserId},
     observation::{ObservationCode, ObservationMethod},
     outcome::OutcomeKind,
@@ -134,6 +135,14 @@ pub struct InputValue {
     pub effective_at: DateTime<Utc>,
     /// How the value came to be.
     pub method: ObservationMethod,
+}
+
+impl InputValue {
+    /// The value with its unit in its type; `None` for another code, and for a number that the
+    /// quantity cannot have.
+    pub fn quantity<Q: Quantity>(&self) -> Option<Q> {
+        (self.code == Q::CODE).then(|| Q::of(self.value))?
+    }
 }
 
 /// What a prediction uses of a biopsy.

@@ -3,7 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
-    clinical::kdigo::kdigo,
+    clinical::{
+        kdigo::{a_category, kdigo},
+        quantity::{AcrMgG, Egfr},
+    },
     id::PatientId,
     observation::ObservationCode,
     patient::{LatestRisk, LatestValue, Patient, PatientListItem, RenalDisease, Sex},
@@ -263,7 +266,10 @@ impl From<Listed> for PatientListItem {
         Self {
             egfr: latest(ObservationCode::Egfr, row.latest_egfr, row.latest_egfr_at),
             uacr: latest(ObservationCode::Uacr, row.latest_uacr, row.latest_uacr_at),
-            kdigo: row.latest_egfr.map(|egfr| kdigo(egfr, row.latest_uacr)),
+            kdigo: row
+                .latest_egfr
+                .and_then(Egfr::new)
+                .map(|egfr| kdigo(egfr, row.latest_uacr.and_then(AcrMgG::new).map(a_category))),
             risk: row.risk(),
             id: row.id,
             mrn: row.mrn,

@@ -1,10 +1,11 @@
 //! From frozen inputs to whole answers: the published equations and the network, side by side.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use model::predictor::{Forecast, Predictor};
 use shared::{
     clinical::assessment::assess,
     prediction::{PredictionInputs, PredictionResult},
+    problem::FieldProblem,
 };
 
 /// The answers to inputs that are in scope, in the same order. It computes for a while: call it
@@ -19,7 +20,7 @@ pub fn answers(
 }
 
 fn answer(inputs: &PredictionInputs, forecast: Forecast) -> anyhow::Result<PredictionResult> {
-    let assessment = assess(inputs, &forecast.risk);
+    let assessment = assess(inputs, &forecast.risk).map_err(out_of_scope)?;
     let mut contributions = forecast.contributions;
     contributions.sort_by(|a, b| b.effect.abs().total_cmp(&a.effect.abs()));
     let result = PredictionResult {
@@ -36,6 +37,11 @@ fn answer(inputs: &PredictionInputs, forecast: Forecast) -> anyhow::Result<Predi
     };
     check(&result)?;
     Ok(result)
+}
+
+fn out_of_scope(reasons: Vec<FieldProblem>) -> anyhow::Error {
+    let reasons: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
+    anyhow!("the inputs are out of scope: {}", reasons.join("; "))
 }
 
 /// Refuses what is no probability, before it can be stored as an answer.

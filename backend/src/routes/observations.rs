@@ -95,12 +95,8 @@ fn filter(query: &ObservationQuery) -> Result<Filter> {
 }
 
 fn parsed(pointer: impl Into<String>, code: &str, faults: &mut Faults) -> Option<ObservationCode> {
-    let parsed = ObservationCode::parse(code);
-    if parsed.is_none() {
-        let known = ObservationCode::ALL.map(ObservationCode::as_str).join(", ");
-        faults.add(pointer, format!("is not a code that is known here: {known}, or a LOINC code"));
-    }
-    parsed
+    let fault = |reason| faults.add(pointer, reason);
+    ObservationCode::parse_or_reason(code).map_err(fault).ok()
 }
 
 /// Record values: all of them, or none.

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 use serde::Serialize;
 use shared::{
+    clinical::kdigo::g_category,
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     prediction::GCategory,
 };
@@ -109,9 +110,13 @@ fn row(value: &Observation) -> Vec<String> {
     vec![
         format::date_of(value.effective_at),
         format::measured(value.value),
-        shared::clinical::kdigo::g_category(value.value).label().to_owned(),
+        category(value).to_owned(),
         method_label(value.method).to_owned(),
     ]
+}
+
+fn category(value: &Observation) -> &'static str {
+    value.quantity().map_or("", |egfr| g_category(egfr).label())
 }
 
 fn data_of(values: &[Observation], summary: String) -> Data {
@@ -152,7 +157,7 @@ fn bands(top: f64) -> Vec<Band> {
 }
 
 fn point(value: &Observation) -> Point {
-    let category = shared::clinical::kdigo::g_category(value.value).label();
+    let category = category(value);
     Point {
         at: millis(value.effective_at),
         value: value.value,

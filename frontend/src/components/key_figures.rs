@@ -25,9 +25,8 @@ pub fn KeyFigures() -> impl IntoView {
                 }
                 let egfr = record.latest(ObservationCode::Egfr);
                 let uacr = record.latest(ObservationCode::Uacr);
-                let both = egfr.as_ref().map(|egfr| {
-                    kdigo(egfr.value, uacr.as_ref().map(|uacr| uacr.value))
-                });
+                let a = uacr.as_ref().and_then(Observation::quantity).map(a_category);
+                let both = egfr.as_ref().and_then(Observation::quantity).map(|egfr| kdigo(egfr, a));
                 view! {
                     <Egfr value=egfr />
                     <Uacr value=uacr />
@@ -66,7 +65,7 @@ fn Egfr(value: Option<Observation>) -> impl IntoView {
             {match value {
                 None => view! { <Nothing text="not known" advice="Record a creatinine." /> }.into_any(),
                 Some(value) => {
-                    let category = g_category(value.value).label();
+                    let category = value.quantity().map_or("", |egfr| g_category(egfr).label());
                     let source = method_label(value.method);
                     view! { <Value value decimals=0 category source /> }.into_any()
                 }
@@ -85,7 +84,7 @@ fn Uacr(value: Option<Observation>) -> impl IntoView {
                 }
                 .into_any(),
                 Some(value) => {
-                    let category = a_category(value.value).label();
+                    let category = value.quantity().map_or("", |acr| a_category(acr).label());
                     view! { <Value value decimals=0 category source="" /> }.into_any()
                 }
             }}

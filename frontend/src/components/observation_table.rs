@@ -148,11 +148,8 @@ fn Day(
 
 /// The KDIGO category of a value that has one.
 fn category(value: &Observation) -> Option<&'static str> {
-    match value.code {
-        ObservationCode::Egfr => Some(g_category(value.value).label()),
-        ObservationCode::Uacr => Some(a_category(value.value).label()),
-        _ => None,
-    }
+    let g = value.quantity().map(|egfr| g_category(egfr).label());
+    g.or_else(|| value.quantity().map(|acr| a_category(acr).label()))
 }
 
 #[component]

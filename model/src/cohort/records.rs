@@ -2,7 +2,10 @@
 
 use rand::{Rng, rngs::StdRng};
 use shared::{
-    clinical::egfr::creatinine_for_egfr,
+    clinical::{
+        egfr::creatinine_for_egfr,
+        quantity::{CreatinineMgDl, Egfr},
+    },
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
     therapy::TherapyKind,
@@ -78,7 +81,9 @@ fn visit(
         out.push(SimulatedObservation { months_before, code, value, unit });
     };
     let measured = (egfr * (0.07 * normal(rng)).exp()).clamp(3.0, 140.0);
-    let creatinine = creatinine_for_egfr(measured, age, sex(latent)).unwrap_or(1.0);
+    let creatinine = Egfr::new(measured)
+        .and_then(|egfr| creatinine_for_egfr(egfr, age, sex(latent)))
+        .map_or(1.0, CreatinineMgDl::get);
     let creatinine = creatinine.clamp(0.3, 20.0);
     if laboratory.molar {
         add(ObservationCode::Creatinine, (creatinine * 88.4).round(), "umol/L");

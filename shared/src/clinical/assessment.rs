@@ -3,18 +3,22 @@
 use chrono::TimeDelta;
 
 use super::{
+    aki,
     albuminuria::acr_from_pcr,
     course::{self, Point},
+    egfr::YOUNGEST,
     igan,
-    kdigo::{cell, kdigo},
-    kfre::{self, Chemistry, FourVariables},
+    kdigo::{Action, a_category, a_category_of_pcr, cell, kdigo},
+    kfre::{self, Chemistry, EGFR_LIMIT, FourVariables, Refusal},
+    quantity::{AcrMgG, CreatinineMgDl, Egfr, PcrMgG, ProteinuriaGDay, Quantity},
 };
 use crate::{
     observation::{ObservationCode, ObservationMethod},
     outcome::OutcomeKind,
+    patient::RenalDisease,
     prediction::{
-        Advice, Igan, InputValue, Kdigo, Kfre, PredictionInputs, RiskCategory, RiskSource, Warning,
-        YearRisk,
+        ACategory, Advice, BiopsyInput, Igan, InputValue, Kdigo, Kfre, KfreRegion,
+        PredictionInputs, RiskCategory, RiskSource, Warning, YearRisk,
     },
     problem::FieldProblem,
     therapy::TherapyKind,
@@ -22,6 +26,15 @@ use crate::{
 
 /// A value older than this is used with a warning.
 const STALE: TimeDelta = TimeDelta::days(365);
+
+/// 5-year risk at which a referral is considered (KDIGO 2024, practice point 2.2.1: 3 to 5 %).
+const CONSIDER_REFERRAL: f64 = 0.03;
+/// 5-year risk at which the patient is referred (the same; NICE NG203).
+const REFER: f64 = 0.05;
+/// 2-year risk over which care is multidisciplinary (KDIGO 2024, practice point 2.2.2).
+const MULTIDISCIPLINARY: f64 = 0.10;
+/// 2-year risk over which replacement therapy is prepared (KDIGO 2024, practice point 2.2.3).
+const PREPARE: f64 = 0.40;
 
 /// Everything of a result that the network does not say.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +66,16 @@ pub fn latest(inputs: &PredictionInputs, code: ObservationCode) -> Option<&Input
         .max_by_key(|value| (value.effective_at, computed(value)))
 }
 
+/// The latest value of a quantity, with its unit in its type; `None` also for a number that the
+/// quantity cannot have, such as 0.
+pub fn latest_quantity<Q: Quantity>(inputs: &PredictionInputs) -> Option<Q> {
+    latest(inputs, Q::CODE)?.quantity()
+}
+
 /// Why no prediction can be made at all: empty when one can.
 pub fn missing_or_out_of_scope(inputs: &PredictionInputs) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
-    if inputs.age_years < super::egfr::YOUNGEST {
+    if inputs.age_years < YOUNGEST {
         let message = "the equations and the network speak for adults only (18 years and over)";
         problems.push(FieldProblem::new("/inputs/age", message));
     }
@@ -68,7 +87,7 @@ pub fn missing_or_out_of_scope(inputs: &PredictionInputs) -> Vec<FieldProblem> {
         };
         problems.push(FieldProblem::new("/inputs/outcomes", message));
     }
-    if latest(inputs, ObservationCode::Egfr).is_none() {
+    if latest_quantity::<Egfr>(inputs).is_none() {
         let message = "an eGFR, or a creatinine, of the last five years is needed";
         problems.push(FieldProblem::new("/inputs/egfr", message));
     }
@@ -82,117 +101,151 @@ pub fn egfr_course(inputs: &PredictionInputs) -> Vec<Point> {
     let reported = |value: &InputValue| value.method == ObservationMethod::Reported;
     values.sort_by_key(|value| (value.effective_at, reported(value)));
     values.dedup_by_key(|value| value.effective_at);
-    values.iter().map(|value| Point { at: value.effective_at, egfr: value.value }).collect()
+    let point =
+        |value: &InputValue| Some(Point { at: value.effective_at, egfr: value.quantity()? });
+    values.into_iter().filter_map(point).collect()
 }
 
-/// A urine ACR, mg/g, and whether it was estimated from a PCR.
-struct Albuminuria<'a> {
-    mg_g: f64,
-    estimated: bool,
-    from: &'a InputValue,
+/// What is known of albuminuria.
+#[derive(Clone, Copy)]
+enum Albuminuria<'a> {
+    Measured { acr: AcrMgG, from: &'a InputValue },
+    Estimated { acr: AcrMgG, pcr: PcrMgG, from: &'a InputValue },
 }
 
-/// The latest measured ACR; without one, estimated from the latest PCR. Facts of diabetes and
-/// hypertension that are unknown count as absent in that estimate, which changes it by 8 % and
-/// 13 % at most.
-fn albuminuria(inputs: &PredictionInputs) -> Option<Albuminuria<'_>> {
-    if let Some(from) = latest(inputs, ObservationCode::Uacr) {
-        return Some(Albuminuria { mg_g: from.value, estimated: false, from });
+impl<'a> Albuminuria<'a> {
+    /// The latest measured ACR; without one, estimated from the latest PCR. Facts of diabetes and
+    /// hypertension that are unknown count as absent in that estimate, which changes it by 8 %
+    /// and 13 % at most, and is said.
+    fn of(inputs: &'a PredictionInputs) -> Result<Self, Refusal> {
+        if let Some(from) = latest(inputs, ObservationCode::Uacr) {
+            let acr = from.quantity().ok_or(Refusal::AlbuminuriaNotPositive)?;
+            return Ok(Self::Measured { acr, from });
+        }
+        let from = latest(inputs, ObservationCode::Upcr).ok_or(Refusal::NoAlbuminuria)?;
+        let pcr = from.quantity().ok_or(Refusal::AlbuminuriaNotPositive)?;
+        let diabetes = inputs.diabetes.unwrap_or(false);
+        let hypertension = inputs.hypertension.unwrap_or(false);
+        let acr = acr_from_pcr(pcr, inputs.sex, diabetes, hypertension);
+        Ok(Self::Estimated { acr, pcr, from })
     }
-    let from = latest(inputs, ObservationCode::Upcr)?;
-    let diabetes = inputs.diabetes.unwrap_or(false);
-    let hypertension = inputs.hypertension.unwrap_or(false);
-    let mg_g = acr_from_pcr(from.value, inputs.sex, diabetes, hypertension);
-    Some(Albuminuria { mg_g, estimated: true, from })
+
+    const fn acr(self) -> AcrMgG {
+        match self {
+            Self::Measured { acr, .. } | Self::Estimated { acr, .. } => acr,
+        }
+    }
+
+    const fn from(self) -> &'a InputValue {
+        match self {
+            Self::Measured { from, .. } | Self::Estimated { from, .. } => from,
+        }
+    }
+
+    /// KDIGO's category: of what was measured, so from a PCR by the guideline's equivalents.
+    const fn category(self) -> ACategory {
+        match self {
+            Self::Measured { acr, .. } => a_category(acr),
+            Self::Estimated { pcr, .. } => a_category_of_pcr(pcr),
+        }
+    }
 }
 
 fn warning(code: &str, text: impl Into<String>) -> Warning {
     Warning { code: code.to_owned(), text: text.into() }
 }
 
-/// KFRE for these inputs, or why it does not speak. Eight variables when all four of its
-/// chemistry values are known and fresh and the region has that form, otherwise four: the
+/// KFRE for these inputs, or every reason why it does not speak. Eight variables when all four of
+/// its chemistry values are known and fresh and the region has that form, otherwise four: the
 /// 6-variable form adds little to four and is kept for comparison.
-pub fn kfre_for(inputs: &PredictionInputs) -> Result<Kfre, Vec<Warning>> {
-    let mut reasons = Vec::new();
-    if inputs.age_years < super::egfr::YOUNGEST {
-        reasons.push(warning("age_under_18", "KFRE speaks for adults only."));
-    }
-    if !inputs.outcomes.is_empty() {
-        reasons.push(warning("kidney_failure_reached", "KFRE does not speak after an end point."));
-    }
-    let egfr = latest(inputs, ObservationCode::Egfr);
-    match egfr {
-        None => reasons.push(warning("no_egfr", "KFRE needs an eGFR.")),
-        // On the unrounded value, which is what the equation is given.
-        Some(egfr) if 60.0 <= egfr.value => reasons.push(warning(
-            "egfr_60_or_more",
-            "KFRE is not valid at an eGFR of 60 or more (KDIGO 2024, practice point 2.2.4).",
-        )),
-        Some(_) => {}
-    }
-    if acute(inputs) {
-        reasons.push(warning(
-            "aki_suspected",
-            "The latest eGFR fell steeply: acute kidney injury is suspected and the value is not \
-             steady state. KFRE gives no number until it is.",
-        ));
-    }
-    let albuminuria = albuminuria(inputs);
-    match &albuminuria {
-        None => reasons.push(warning(
-            "no_albuminuria",
-            "KFRE needs a urine ACR (or a PCR to estimate it from).",
-        )),
-        Some(albuminuria) if albuminuria.mg_g <= 0.0 => reasons.push(warning(
-            "albuminuria_not_positive",
-            "KFRE needs a urine ACR above 0; record the detection limit for a value below it.",
-        )),
-        Some(_) => {}
-    }
-    let (Some(egfr), Some(albuminuria), true) = (egfr, albuminuria, reasons.is_empty()) else {
-        return Err(reasons);
-    };
-    let four = FourVariables {
-        age_years: f64::from(inputs.age_years),
-        sex: inputs.sex,
-        egfr: egfr.value,
-        acr_mg_g: albuminuria.mg_g,
-    };
+pub fn kfre_for(inputs: &PredictionInputs) -> Result<Kfre, Vec<Refusal>> {
+    let four = four_variables(inputs)?;
     let region = inputs.region;
-    let eight = chemistry(inputs).and_then(|chemistry| kfre::eight(&four, &chemistry, region));
+    let eight = fresh_chemistry(inputs).and_then(|known| kfre::eight(&four, &known, region));
     let (variables, risks) = eight.map_or((4, kfre::four(&four, region)), |risks| (8, risks));
     Ok(Kfre { variables, region, risk_2y: risks.risk_2y, risk_5y: risks.risk_5y })
 }
 
+fn four_variables(inputs: &PredictionInputs) -> Result<FourVariables, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    if inputs.age_years < YOUNGEST {
+        refusals.push(Refusal::Under18);
+    }
+    if !inputs.outcomes.is_empty() {
+        refusals.push(Refusal::EndPointReached);
+    }
+    let egfr = latest_quantity::<Egfr>(inputs);
+    match egfr {
+        None => refusals.push(Refusal::NoEgfr),
+        Some(egfr) if EGFR_LIMIT <= egfr.get() => refusals.push(Refusal::Egfr60OrMore),
+        Some(_) => {}
+    }
+    if acute(inputs) {
+        refusals.push(Refusal::AkiSuspected);
+    }
+    let albuminuria = Albuminuria::of(inputs);
+    refusals.extend(albuminuria.err());
+    match (egfr, albuminuria) {
+        (Some(egfr), Ok(albuminuria)) if refusals.is_empty() => {
+            FourVariables::new(inputs.age_years, inputs.sex, egfr, albuminuria.acr())
+                .map_err(|refusal| vec![refusal])
+        }
+        _ => Err(refusals),
+    }
+}
+
+const CHEMISTRY: [ObservationCode; 4] = [
+    ObservationCode::Albumin,
+    ObservationCode::Phosphate,
+    ObservationCode::Bicarbonate,
+    ObservationCode::Calcium,
+];
+
 /// The 8-variable form's chemistry, if every value is known and not stale.
-fn chemistry(inputs: &PredictionInputs) -> Option<Chemistry> {
-    let fresh =
-        |code| latest(inputs, code).filter(|value| age_days(inputs, value) <= STALE.num_days());
+fn fresh_chemistry(inputs: &PredictionInputs) -> Option<Chemistry> {
     Some(Chemistry {
-        albumin_g_dl: fresh(ObservationCode::Albumin)?.value,
-        phosphate_mg_dl: fresh(ObservationCode::Phosphate)?.value,
-        bicarbonate_meq_l: fresh(ObservationCode::Bicarbonate)?.value,
-        calcium_mg_dl: fresh(ObservationCode::Calcium)?.value,
+        albumin: fresh(inputs)?,
+        phosphate: fresh(inputs)?,
+        bicarbonate: fresh(inputs)?,
+        calcium: fresh(inputs)?,
     })
+}
+
+/// The latest value of a quantity, if it is not stale.
+fn fresh<Q: Quantity>(inputs: &PredictionInputs) -> Option<Q> {
+    latest(inputs, Q::CODE).filter(|value| !is_stale(inputs, value))?.quantity()
+}
+
+fn is_stale(inputs: &PredictionInputs, value: &InputValue) -> bool {
+    STALE.num_days() < age_days(inputs, value)
 }
 
 fn age_days(inputs: &PredictionInputs, value: &InputValue) -> i64 {
     (inputs.as_of - value.effective_at.date_naive()).num_days()
 }
 
-/// Whether the latest eGFR is suspected of acute kidney injury.
+/// Whether acute kidney injury is suspected now: by the course of eGFR (Yeh 2019), or by a rise of
+/// creatinine within days (KDIGO 2012).
 fn acute(inputs: &PredictionInputs) -> bool {
-    course::suspected_acute(&egfr_course(inputs)).last().copied().unwrap_or(false)
+    let fell = course::suspected_acute(&egfr_course(inputs)).last().copied().unwrap_or(false);
+    fell || aki::stage(&creatinines(inputs)).is_some()
+}
+
+fn creatinines(inputs: &PredictionInputs) -> Vec<aki::Sample> {
+    let sample = |value: &InputValue| {
+        let creatinine = value.quantity::<CreatinineMgDl>()?;
+        Some(aki::Sample { at: value.effective_at, creatinine })
+    };
+    inputs.values.iter().filter_map(sample).collect()
 }
 
 /// The category of risks within 2 and 5 years (KDIGO 2024 practice points 2.2.1 to 2.2.3).
 pub fn category(risk_2y: f64, risk_5y: f64) -> RiskCategory {
-    if 0.40 < risk_2y {
+    if PREPARE < risk_2y {
         RiskCategory::VeryHigh
-    } else if 0.10 < risk_2y {
+    } else if MULTIDISCIPLINARY < risk_2y {
         RiskCategory::High
-    } else if 0.03 <= risk_5y {
+    } else if CONSIDER_REFERRAL <= risk_5y {
         RiskCategory::Moderate
     } else {
         RiskCategory::Low
@@ -200,8 +253,14 @@ pub fn category(risk_2y: f64, risk_5y: f64) -> RiskCategory {
 }
 
 /// Everything that the equations and guidelines say, beside the network's risk of years 1 to 5.
-/// The inputs must be in scope (see [`missing_or_out_of_scope`]).
-pub fn assess(inputs: &PredictionInputs, network: &[YearRisk]) -> Assessment {
+/// What is out of scope is answered with its reasons (see [`missing_or_out_of_scope`]), never with
+/// a number.
+pub fn assess(
+    inputs: &PredictionInputs,
+    network: &[YearRisk],
+) -> Result<Assessment, Vec<FieldProblem>> {
+    let problems = missing_or_out_of_scope(inputs);
+    let egfr = latest_quantity::<Egfr>(inputs).filter(|_| problems.is_empty()).ok_or(problems)?;
     let mut warnings = vec![warning(
         "network_simulated",
         "The network was trained on simulated patients. It is for research until it has been \
@@ -209,8 +268,9 @@ pub fn assess(inputs: &PredictionInputs, network: &[YearRisk]) -> Assessment {
     )];
     let kfre = match kfre_for(inputs) {
         Ok(kfre) => Some(kfre),
-        Err(reasons) => {
-            warnings.extend(reasons);
+        Err(refusals) => {
+            let say = |refusal: Refusal| warning(refusal.code(), refusal.to_string());
+            warnings.extend(refusals.into_iter().map(say));
             None
         }
     };
@@ -220,11 +280,10 @@ pub fn assess(inputs: &PredictionInputs, network: &[YearRisk]) -> Assessment {
         Some(kfre) => (kfre.risk_2y, kfre.risk_5y, RiskSource::Kfre),
         None => (of_year(2), of_year(5), RiskSource::Network),
     };
-    let egfr = latest(inputs, ObservationCode::Egfr).map_or(f64::NAN, |value| value.value);
-    let acr = albuminuria(inputs).map(|albuminuria| albuminuria.mg_g);
-    let kdigo = kdigo(egfr, acr);
-    warnings.extend(warnings_of(inputs, egfr));
-    Assessment {
+    let albuminuria = Albuminuria::of(inputs).ok();
+    let kdigo = kdigo(egfr, albuminuria.map(Albuminuria::category));
+    warnings.extend(warnings_of(inputs, egfr, kfre.as_ref()));
+    Ok(Assessment {
         category: category(risk_2y, risk_5y),
         category_source,
         igan: igan_for(inputs),
@@ -232,25 +291,27 @@ pub fn assess(inputs: &PredictionInputs, network: &[YearRisk]) -> Assessment {
         kfre,
         kdigo,
         warnings,
-    }
+    })
 }
 
-fn warnings_of(inputs: &PredictionInputs, egfr: f64) -> Vec<Warning> {
+fn warnings_of(inputs: &PredictionInputs, egfr: Egfr, kfre: Option<&Kfre>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if 80 <= inputs.age_years {
         let text = "From 80 years on, death before kidney failure is likely; KFRE does not count \
                     it and overestimates (Ramspek 2021).";
         warnings.push(warning("age_80_or_more", text));
     }
-    if egfr < 10.0 {
+    if egfr.get() < 10.0 {
         let text = "Under an eGFR of 10 KFRE leaves the range it was developed in.";
         warnings.push(warning("egfr_under_10", text));
     }
-    if let Some(albuminuria) = albuminuria(inputs) {
-        if albuminuria.estimated {
+    if let Ok(albuminuria) = Albuminuria::of(inputs) {
+        if let Albuminuria::Estimated { acr, pcr, .. } = albuminuria {
             let text = format!(
-                "Urine ACR {:.0} mg/g was estimated from PCR {:.0} mg/g (Sumida 2020); measure it.",
-                albuminuria.mg_g, albuminuria.from.value
+                "Urine ACR {:.0} mg/g was estimated from PCR {:.0} mg/g (Sumida 2020); measure it. \
+                 The KDIGO category is the PCR's own.",
+                acr.get(),
+                pcr.get()
             );
             warnings.push(warning("uacr_estimated_from_upcr", text));
             if inputs.diabetes.is_none() || inputs.hypertension.is_none() {
@@ -258,100 +319,221 @@ fn warnings_of(inputs: &PredictionInputs, egfr: f64) -> Vec<Warning> {
                 warnings.push(warning("comorbidity_unknown", text));
             }
         }
-        warnings.extend(stale(inputs, albuminuria.from));
+        warnings.extend(stale(inputs, albuminuria.from(), "a newer value may change the risk"));
     }
-    warnings.extend(latest(inputs, ObservationCode::Egfr).and_then(|egfr| stale(inputs, egfr)));
+    let egfr = latest(inputs, ObservationCode::Egfr);
+    warnings.extend(egfr.and_then(|egfr| stale(inputs, egfr, "a newer value may change the risk")));
+    if kfre.is_some_and(|kfre| kfre.variables == 4) {
+        warnings.extend(stale_chemistry(inputs));
+    }
     warnings
 }
 
-fn stale(inputs: &PredictionInputs, value: &InputValue) -> Option<Warning> {
-    let days = age_days(inputs, value);
-    (STALE.num_days() < days).then(|| {
-        let months = (days as f64 / 30.4375).round();
-        let name = value.code.label();
-        let text = format!("{name} is {months} months old; a newer value may change the risk.");
+/// Why the 8-variable form was not used although all of its chemistry is known: what of it is old.
+fn stale_chemistry(inputs: &PredictionInputs) -> Vec<Warning> {
+    let known: Vec<_> = CHEMISTRY.into_iter().filter_map(|code| latest(inputs, code)).collect();
+    if known.len() < CHEMISTRY.len() || inputs.region == KfreRegion::UnitedKingdom {
+        return Vec::new();
+    }
+    let so = "KFRE speaks with 4 variables instead of 8";
+    known.into_iter().filter_map(|value| stale(inputs, value, so)).collect()
+}
+
+fn stale(inputs: &PredictionInputs, value: &InputValue, so: &str) -> Option<Warning> {
+    is_stale(inputs, value).then(|| {
+        let months = (age_days(inputs, value) as f64 / 30.4375).round();
+        let text = format!("{} is {months} months old; {so}.", value.code.label());
         warning(&format!("stale_{}", value.code.as_str()), text)
     })
 }
 
-fn advice(inputs: &PredictionInputs, kfre: Option<&Kfre>, kdigo: Kdigo) -> Vec<Advice> {
-    let mut advice = Vec::new();
-    let mut say = |code: &str, text: String, source: &str| {
-        advice.push(Advice { code: code.to_owned(), text, source: source.to_owned() });
-    };
-    if let Some(kfre) = kfre {
-        if 0.40 < kfre.risk_2y {
-            let text = "2-year risk over 40 %: educate about modalities, plan access, assess for \
-                        transplantation.";
-            say("prepare_replacement", text.to_owned(), "KDIGO 2024, practice point 2.2.3");
-        }
-        if 0.10 < kfre.risk_2y {
-            let text = "2-year risk over 10 %: multidisciplinary kidney care.";
-            say("multidisciplinary_care", text.to_owned(), "KDIGO 2024, practice point 2.2.2");
-        }
-        if 0.05 <= kfre.risk_5y {
-            let text = "5-year risk of 5 % or more: refer to nephrology.";
-            say("refer", text.to_owned(), "KDIGO 2024, practice point 2.2.1");
-        } else if 0.03 <= kfre.risk_5y {
-            let text = "5-year risk of 3 to 5 %: consider referral to nephrology.";
-            say("consider_referral", text.to_owned(), "KDIGO 2024, practice point 2.2.1");
-        }
-    }
-    if let Some(a) = kdigo.a {
-        let cell = cell(kdigo.g, a);
-        let times = match cell.monitor_per_year {
-            1 => "once a year".to_owned(),
-            4 => "4 times a year or more".to_owned(),
-            times => format!("{times} times a year"),
-        };
-        let text = format!("{}{}: check eGFR and albuminuria {times}.", kdigo.g.label(), a.label());
-        say("monitor", text, "KDIGO 2024 heat map, ADA 2024 adaptation");
-        if cell.refer && kfre.is_none_or(|kfre| kfre.risk_5y < 0.03) {
-            let text = format!("{}{}: treat and refer.", kdigo.g.label(), a.label());
-            say("refer_by_category", text, "KDIGO 2024 heat map, ADA 2024 adaptation");
-        }
-    } else {
-        let text = "Measure urine ACR: at least once a year in chronic kidney disease.";
-        say("measure_albuminuria", text.to_owned(), "KDIGO 2024, practice point 2.1.1");
-    }
-    for (code, text, source) in course_advice(inputs) {
-        say(code, text, source);
-    }
-    advice
-}
-
 type Sentence = (&'static str, String, &'static str);
 
-fn course_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
+const HEAT_MAP: &str = "KDIGO 2024 heat map, ADA 2024 adaptation";
+const NICE: &str = "NICE guideline NG203 (2021), criteria for referral";
+
+fn advice(inputs: &PredictionInputs, kfre: Option<&Kfre>, kdigo: Kdigo) -> Vec<Advice> {
+    let sentences = kfre
+        .map_or_else(Vec::new, risk_advice)
+        .into_iter()
+        .chain(cell_advice(kdigo, kfre))
+        .chain(albuminuria_advice(inputs))
+        .chain(course_advice(inputs))
+        .chain(disease_advice(inputs));
+    sentences
+        .map(|(code, text, source)| Advice {
+            code: code.to_owned(),
+            text,
+            source: source.to_owned(),
+        })
+        .collect()
+}
+
+fn risk_advice(kfre: &Kfre) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
-    let points = egfr_course(inputs);
-    if course::rapid_progression(&points) {
-        let text = course::slope(&points).map_or_else(
-            || "Rapid progression: a confirmed fall of category by 25 % or more.".to_owned(),
-            |slope| format!("Rapid progression: eGFR changes by {:.1} a year.", slope.per_year),
-        );
-        sentences.push(("rapid_progression", text, "KDIGO 2012 definition, kept in 2024"));
+    if PREPARE < kfre.risk_2y {
+        let text = "2-year risk over 40 %: educate about modalities, plan access, assess for \
+                    transplantation.";
+        sentences.push((
+            "prepare_replacement",
+            text.to_owned(),
+            "KDIGO 2024, practice point 2.2.3",
+        ));
     }
-    if let [.., before, last] = points.as_slice() {
-        let change = last.egfr / before.egfr - 1.0;
-        if 0.20 < change.abs() {
-            let text = format!(
-                "eGFR changed by {:.0} % since the test before: look for the cause.",
-                change * 100.0
-            );
-            sentences.push(("egfr_change", text, "KDIGO 2024, practice point 2.1.3"));
-        }
+    if MULTIDISCIPLINARY < kfre.risk_2y {
+        let text = "2-year risk over 10 %: multidisciplinary kidney care.".to_owned();
+        sentences.push(("multidisciplinary_care", text, "KDIGO 2024, practice point 2.2.2"));
+    }
+    if REFER <= kfre.risk_5y {
+        let text = "5-year risk of 5 % or more: refer to nephrology.".to_owned();
+        sentences.push(("refer", text, "KDIGO 2024, practice point 2.2.1; NICE NG203 (2021)"));
+    } else if CONSIDER_REFERRAL <= kfre.risk_5y {
+        let text = "5-year risk of 3 to 5 %: consider referral to nephrology.".to_owned();
+        sentences.push(("consider_referral", text, "KDIGO 2024, practice point 2.2.1"));
+    }
+    sentences
+}
+
+fn cell_advice(kdigo: Kdigo, kfre: Option<&Kfre>) -> Vec<Sentence> {
+    let Some(a) = kdigo.a else {
+        let text = "Measure urine ACR: at least once a year in chronic kidney disease.";
+        let source = "KDIGO 2024, practice point 2.1.1";
+        return vec![("measure_albuminuria", text.to_owned(), source)];
+    };
+    let cell = cell(kdigo.g, a);
+    let name = format!("{}{}", kdigo.g.label(), a.label());
+    let times = match cell.monitor_per_year {
+        1 => "once a year".to_owned(),
+        4 => "4 times a year or more".to_owned(),
+        times => format!("{times} times a year"),
+    };
+    let mut sentences: Vec<Sentence> =
+        vec![("monitor", format!("{name}: check eGFR and albuminuria {times}."), HEAT_MAP)];
+    if cell.action == Action::Screen {
+        let text = format!(
+            "{name} is chronic kidney disease only if another marker of kidney damage is present."
+        );
+        sentences.push(("marker_of_damage", text, "KDIGO 2024, definition of CKD"));
+    }
+    // The risk says it already, with a number.
+    let is_said = kfre.is_some_and(|kfre| CONSIDER_REFERRAL <= kfre.risk_5y);
+    if cell.action == Action::TreatAndRefer && !is_said {
+        let text = format!("{name}: refer to nephrology.");
+        sentences.push(("refer_by_category", text, HEAT_MAP));
+    }
+    sentences
+}
+
+/// What a measured ACR calls for by itself. Haematuria is not recorded, so the person is asked.
+fn albuminuria_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
+    let mut sentences: Vec<Sentence> = Vec::new();
+    let acr = latest_quantity::<AcrMgG>(inputs);
+    if AcrMgG::from_mg_mmol(70.0) <= acr {
+        let text = "Urine ACR of 70 mg/mmol (619 mg/g) or more: refer to nephrology, unless \
+                    diabetes is known to cause it and it is appropriately treated.";
+        sentences.push(("refer_albuminuria", text.to_owned(), NICE));
+    } else if AcrMgG::from_mg_mmol(30.0) < acr {
+        let text = "Urine ACR over 30 mg/mmol (265 mg/g): refer to nephrology if there is \
+                    haematuria too, which is not recorded here.";
+        sentences.push(("refer_with_haematuria", text.to_owned(), NICE));
     }
     if doubled(inputs) {
         let text = "Urine ACR has doubled since the test before: look for the cause.".to_owned();
         sentences.push(("uacr_doubled", text, "KDIGO 2024, practice point 2.1.5"));
     }
+    sentences
+}
+
+fn course_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
+    let mut sentences: Vec<Sentence> = Vec::new();
+    let points = egfr_course(inputs);
+    if acute(inputs) {
+        // A course is not read while its end is not steady state.
+        let text = "Acute kidney injury is suspected: look for its cause and repeat creatinine.";
+        sentences.push(("evaluate_aki", text.to_owned(), "KDIGO 2012, acute kidney injury"));
+    } else {
+        sentences.extend(progression(&points));
+    }
+    sentences.extend(change_since_the_test_before(inputs, &points));
     if chronicity_unproven(&points) {
         let text =
             "Chronic kidney disease needs 3 months: repeat the test to confirm it.".to_owned();
         sentences.push(("confirm_chronicity", text, "KDIGO 2024, practice point 1.1.3.2"));
     }
     sentences
+}
+
+fn progression(points: &[Point]) -> Vec<Sentence> {
+    let mut sentences: Vec<Sentence> = Vec::new();
+    if course::rapid_progression(points) {
+        let text = course::slope(points).map_or_else(
+            || "Rapid progression: a confirmed fall of category by 25 % or more.".to_owned(),
+            |slope| {
+                format!(
+                    "Rapid progression: eGFR changes by {:.1} a year (95 % confidence interval \
+                     {:.1} to {:.1}, {} values).",
+                    slope.per_year, slope.lower, slope.upper, slope.values
+                )
+            },
+        );
+        sentences.push(("rapid_progression", text, "KDIGO 2012, definition of rapid progression"));
+    }
+    if course::certain_drop(points) {
+        let text = "eGFR fell by 25 % or more and by a category within a year, and stays there: \
+                    refer to nephrology.";
+        sentences.push(("refer_fall_25_percent", text.to_owned(), NICE));
+    }
+    if course::falls_15_a_year(points) {
+        let text = "eGFR fell by 15 or more within a year, and stays there: refer to nephrology.";
+        sentences.push(("refer_fall_15", text.to_owned(), NICE));
+    }
+    sentences
+}
+
+/// Drug classes that lower the pressure in the glomerulus, and so eGFR when they are begun.
+const HAEMODYNAMIC: [TherapyKind; 3] =
+    [TherapyKind::RasInhibitor, TherapyKind::Sglt2Inhibitor, TherapyKind::Mra];
+
+fn change_since_the_test_before(inputs: &PredictionInputs, points: &[Point]) -> Vec<Sentence> {
+    let mut sentences: Vec<Sentence> = Vec::new();
+    let [.., before, last] = points else { return sentences };
+    let (before, now) = (before.egfr.get(), last.egfr.get());
+    if now < 0.80 * before || 1.20 * before < now {
+        let way = if now < before { "fell" } else { "rose" };
+        let text = format!(
+            "eGFR {way} by {:.0} % since the test before: look for the cause.",
+            (now / before - 1.0).abs() * 100.0
+        );
+        sentences.push(("egfr_change", text, "KDIGO 2024, practice point 2.1.3"));
+    }
+    let drug = inputs.therapies.iter().find(|kind| HAEMODYNAMIC.contains(kind));
+    if let Some(drug) = drug.filter(|_| now < 0.70 * before) {
+        let text = format!(
+            "eGFR fell by more than 30 %: if {} was begun since the test before, that is more \
+             than it explains; look for the cause.",
+            drug.label()
+        );
+        sentences.push(("egfr_fall_on_drug", text, "KDIGO 2024, practice point 2.1.4"));
+    }
+    sentences
+}
+
+/// Diseases with a prognosis of their own.
+fn disease_advice(inputs: &PredictionInputs) -> Option<Sentence> {
+    let disease = if inputs.renal_disease == RenalDisease::Polycystic {
+        "polycystic kidney disease"
+    } else if inputs.biopsy.as_ref().is_some_and(has_mest_scores) {
+        "IgA nephropathy"
+    } else {
+        return None;
+    };
+    let text = format!("In {disease} use a prediction tool made for it as well.");
+    Some(("disease_specific_tool", text, "KDIGO 2024, practice point 2.2.5"))
+}
+
+/// Only IgA nephropathy is scored by the Oxford classification.
+fn has_mest_scores(biopsy: &BiopsyInput) -> bool {
+    [biopsy.m, biopsy.e, biopsy.s, biopsy.t].iter().any(Option::is_some)
 }
 
 fn doubled(inputs: &PredictionInputs) -> bool {
@@ -368,21 +550,21 @@ fn chronicity_unproven(points: &[Point]) -> bool {
     last.at - first.at < TimeDelta::days(90)
 }
 
-/// The IgAN tool, when the latest biopsy has its scores and every other input is known. It speaks
-/// from one to two years after the biopsy; proteinuria in g/day is taken from PCR in g/g.
+/// The IgAN tool, when the latest biopsy has its scores and every other input is known and not
+/// stale. It speaks from one to two years after the biopsy; proteinuria in g/day is taken from PCR
+/// in g/g.
 fn igan_for(inputs: &PredictionInputs) -> Option<Igan> {
     let biopsy = inputs.biopsy.as_ref()?;
     let since = (inputs.as_of - biopsy.performed_on).num_days();
     if !(365..=730).contains(&since) {
         return None;
     }
-    let value = |code| latest(inputs, code).map(|value| value.value);
     let risk_5y = igan::risk_5y(&igan::Inputs {
-        egfr: value(ObservationCode::Egfr)?,
-        systolic_mmhg: value(ObservationCode::SystolicBp)?,
-        diastolic_mmhg: value(ObservationCode::DiastolicBp)?,
-        proteinuria_g_day: value(ObservationCode::Upcr)? / 1000.0,
-        age_years: f64::from(inputs.age_years),
+        egfr: fresh(inputs)?,
+        systolic: fresh(inputs)?,
+        diastolic: fresh(inputs)?,
+        proteinuria: ProteinuriaGDay::from_pcr(fresh(inputs)?)?,
+        age_years: inputs.age_years,
         m: biopsy.m?,
         e: biopsy.e?,
         s: biopsy.s?,
@@ -390,6 +572,6 @@ fn igan_for(inputs: &PredictionInputs) -> Option<Igan> {
         ras_inhibitor: inputs.therapies.contains(&TherapyKind::RasInhibitor),
         immunosuppression: inputs.therapies.contains(&TherapyKind::Immunosuppression)
             || inputs.therapies.contains(&TherapyKind::Corticosteroid),
-    });
+    })?;
     (0.0..=1.0).contains(&risk_5y).then_some(Igan { risk_5y, experimental: true })
 }

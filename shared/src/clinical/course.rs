@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::kdigo::g_category;
+use super::{kdigo::g_category, quantity::Egfr};
 
-/// One value of eGFR, mL/min/1.73 m².
+/// One value of eGFR.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// When the sample was taken.
     pub at: DateTime<Utc>,
     /// The value.
-    pub egfr: f64,
+    pub egfr: Egfr,
 }
 
 /// A straight line through the steady values.
@@ -32,6 +32,7 @@ const SHORTEST: TimeDelta = TimeDelta::days(90);
 /// A fall of eGFR by this share within [`ACUTE_WINDOW`] suggests acute injury (Yeh et al. 2019).
 const ACUTE_FALL: f64 = 0.35;
 const ACUTE_WINDOW: TimeDelta = TimeDelta::days(180);
+const YEAR: TimeDelta = TimeDelta::days(366);
 /// A rise of creatinine to 1.5 times within 7 days (KDIGO 2012) is a fall of eGFR to
 /// 1.5^−1.2 = 0.615 of what it was (CKD-EPI 2021 above κ).
 const SEVEN_DAY_FALL: f64 = 0.385;
@@ -42,37 +43,59 @@ fn years(span: TimeDelta) -> f64 {
 
 /// Which values are suspected of acute kidney injury: a fall from the highest value of the 180
 /// days before by 35 % or more (within 7 days: 38.5 %), unless the new level has lasted since, for
-/// 90 days or more. Points must be in order of time.
+/// 90 days or more; or a value from which eGFR recovers by as much within a year, which also finds
+/// a dip that nothing was measured before. Points must be in order of time.
 pub fn suspected_acute(points: &[Point]) -> Vec<bool> {
     points
         .iter()
         .enumerate()
         .map(|(index, point)| {
-            let before = &points[..index];
+            let (before, after) = (&points[..index], &points[index + 1..]);
             let fall_since = |window: TimeDelta| {
                 let recent = before.iter().filter(|earlier| point.at - earlier.at <= window);
-                let highest = recent.map(|earlier| earlier.egfr).fold(f64::NAN, f64::max);
-                1.0 - point.egfr / highest
+                let highest = recent.map(|earlier| earlier.egfr.get()).fold(f64::NAN, f64::max);
+                1.0 - point.egfr.get() / highest
             };
-            let acute = ACUTE_FALL <= fall_since(ACUTE_WINDOW)
+            let fell = ACUTE_FALL <= fall_since(ACUTE_WINDOW)
                 || SEVEN_DAY_FALL <= fall_since(TimeDelta::days(7));
-            acute && !lasts(point, &points[index + 1..])
+            fell && !lasts(point, after) || recovers(point, after)
         })
         .collect()
+}
+
+/// Whether a value of the year after shows that this one was a dip.
+fn recovers(point: &Point, after: &[Point]) -> bool {
+    after.iter().any(|later| later.at - point.at <= YEAR && is_dip(point.egfr, later.egfr))
+}
+
+fn is_dip(value: Egfr, level: Egfr) -> bool {
+    value.get() <= (1.0 - ACUTE_FALL) * level.get()
 }
 
 /// Whether the level of a value is confirmed 90 days or more later, with no recovery meanwhile.
 fn lasts(point: &Point, after: &[Point]) -> bool {
     let confirmed = after.iter().any(|later| SHORTEST <= later.at - point.at);
-    confirmed && after.iter().all(|later| later.egfr < point.egfr * 1.25)
+    confirmed && after.iter().all(|later| later.egfr.get() < point.egfr.get() * 1.25)
 }
 
-/// The least-squares slope of the values that are not suspected of acute kidney injury: three or
-/// more over 90 days or more, otherwise `None`.
-pub fn slope(points: &[Point]) -> Option<Slope> {
+/// The values that a course may be read from: none suspected of acute kidney injury, and at the
+/// end none that fell as steeply, over whatever time, and is not confirmed yet.
+fn steady(points: &[Point]) -> Vec<Point> {
     let acute = suspected_acute(points);
-    let steady: Vec<Point> =
+    let mut steady: Vec<Point> =
         points.iter().zip(acute).filter(|(_, acute)| !acute).map(|(point, _)| *point).collect();
+    if let [.., before, last] = steady.as_slice()
+        && is_dip(last.egfr, before.egfr)
+    {
+        steady.pop();
+    }
+    steady
+}
+
+/// The least-squares slope of the steady values, so that one acute dip does not bend it: three or
+/// more over 90 days or more (NICE NG203), otherwise `None`.
+pub fn slope(points: &[Point]) -> Option<Slope> {
+    let steady = steady(points);
     let (first, last) = (steady.first()?, steady.last()?);
     if steady.len() < 3 || last.at - first.at < SHORTEST {
         return None;
@@ -80,11 +103,11 @@ pub fn slope(points: &[Point]) -> Option<Slope> {
     let n = steady.len() as f64;
     let x: Vec<f64> = steady.iter().map(|point| years(point.at - first.at)).collect();
     let mean_x = x.iter().sum::<f64>() / n;
-    let mean_y = steady.iter().map(|point| point.egfr).sum::<f64>() / n;
+    let mean_y = steady.iter().map(|point| point.egfr.get()).sum::<f64>() / n;
     let sxx: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
-    let sxy: f64 = x.iter().zip(&steady).map(|(x, p)| (x - mean_x) * (p.egfr - mean_y)).sum();
+    let sxy: f64 = x.iter().zip(&steady).map(|(x, p)| (x - mean_x) * (p.egfr.get() - mean_y)).sum();
     let per_year = sxy / sxx;
-    let residual = |(x, p): (&f64, &Point)| p.egfr - mean_y - per_year * (x - mean_x);
+    let residual = |(x, p): (&f64, &Point)| p.egfr.get() - mean_y - per_year * (x - mean_x);
     let squares: f64 = x.iter().zip(&steady).map(residual).map(|r| r.powi(2)).sum();
     let error = (squares / (n - 2.0) / sxx).sqrt();
     let half = student_t_975(steady.len() - 2) * error;
@@ -106,24 +129,35 @@ fn student_t_975(degrees: usize) -> f64 {
         + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * d * d)
 }
 
-/// Rapid progression (KDIGO): a slope under −5 a year whose interval excludes 0, or a fall of a
-/// category or more by 25 % or more that a second value confirms after 90 days or more.
+/// Rapid progression (KDIGO 2012): a slope under −5 a year whose interval excludes 0, or a
+/// [`certain_drop`].
 pub fn rapid_progression(points: &[Point]) -> bool {
     let steep = slope(points).is_some_and(|slope| slope.per_year < -5.0 && slope.upper < 0.0);
     steep || certain_drop(points)
 }
 
-/// A confirmed drop of category with a fall of 25 % or more within the last year.
+/// A sustained drop of category with a fall of 25 % or more within a year (KDIGO 2012, NICE NG203).
 pub fn certain_drop(points: &[Point]) -> bool {
-    let Some(last) = points.last() else { return false };
-    let dropped = |from: &Point, to: &Point| {
-        g_category(from.egfr) < g_category(to.egfr) && to.egfr <= 0.75 * from.egfr
-    };
-    let confirming = points.iter().filter(|point| SHORTEST <= last.at - point.at);
-    confirming.clone().any(|earlier| {
-        let bases = points
-            .iter()
-            .filter(|base| base.at < earlier.at && earlier.at - base.at <= TimeDelta::days(366));
-        bases.into_iter().any(|base| dropped(base, earlier) && dropped(base, last))
+    sustained_fall(points, |from, to| {
+        g_category(from) < g_category(to) && to.get() <= 0.75 * from.get()
+    })
+}
+
+/// A sustained fall by 15 or more within a year (NICE NG203).
+pub fn falls_15_a_year(points: &[Point]) -> bool {
+    sustained_fall(points, |from, to| to.get() <= from.get() - 15.0)
+}
+
+/// A fall within a year that still stands: the latest steady value confirms it 90 days or more
+/// later, and so does every one between. It ended in the year before that latest value: an old
+/// fall that has been stable since is none.
+fn sustained_fall(points: &[Point], fell: impl Fn(Egfr, Egfr) -> bool) -> bool {
+    let steady = steady(points);
+    let Some(last) = steady.last() else { return false };
+    steady.iter().enumerate().any(|(index, to)| {
+        let is_confirmed = (SHORTEST..=YEAR).contains(&(last.at - to.at));
+        let within_a_year = steady[..index].iter().filter(|from| to.at - from.at <= YEAR);
+        let stands = |from: &Point| steady[index..].iter().all(|later| fell(from.egfr, later.egfr));
+        is_confirmed && within_a_year.into_iter().any(stands)
     })
 }

@@ -1,11 +1,12 @@
 //! KDIGO 2024 classification of chronic kidney disease and its heat map.
 
+use super::quantity::{AcrMgG, Egfr, PcrMgG};
 use crate::prediction::{ACategory, GCategory, Kdigo, KdigoRisk};
 
-/// The category of an eGFR in mL/min/1.73 m². It is classified as the whole number that is shown,
-/// so that screen and category never disagree.
-pub fn g_category(egfr: f64) -> GCategory {
-    match egfr.round() {
+/// The category of an eGFR. It is classified as the whole number that is shown, so that screen
+/// and category never disagree: 59.5 is shown as 60 and is G2.
+pub fn g_category(egfr: Egfr) -> GCategory {
+    match egfr.get().round() {
         90.0.. => GCategory::G1,
         60.0.. => GCategory::G2,
         45.0.. => GCategory::G3a,
@@ -15,15 +16,33 @@ pub fn g_category(egfr: f64) -> GCategory {
     }
 }
 
-/// The category of a urine ACR in mg/g; exactly 30 and exactly 300 are A2.
-pub fn a_category(acr_mg_g: f64) -> ACategory {
-    if acr_mg_g < 30.0 {
-        ACategory::A1
-    } else if acr_mg_g <= 300.0 {
-        ACategory::A2
-    } else {
-        ACategory::A3
+/// The category of a urine ACR, unrounded; exactly 30 and exactly 300 mg/g are A2.
+pub const fn a_category(acr: AcrMgG) -> ACategory {
+    match acr.get() {
+        ..30.0 => ACategory::A1,
+        30.0..=300.0 => ACategory::A2,
+        _ => ACategory::A3,
     }
+}
+
+/// The category where only a urine PCR is known, by KDIGO's equivalents: A2 from 150 to 500 mg/g.
+pub const fn a_category_of_pcr(pcr: PcrMgG) -> ACategory {
+    match pcr.get() {
+        ..150.0 => ACategory::A1,
+        150.0..=500.0 => ACategory::A2,
+        _ => ACategory::A3,
+    }
+}
+
+/// What the heat map says to do in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Look again next year.
+    Screen,
+    /// Care by the doctor who has the patient.
+    Treat,
+    /// The same, and nephrology.
+    TreatAndRefer,
 }
 
 /// One cell of the heat map.
@@ -33,23 +52,32 @@ pub struct Cell {
     pub risk: KdigoRisk,
     /// How often to monitor, times a year (4 is "4 or more").
     pub monitor_per_year: u8,
-    /// Whether the figure says to refer.
-    pub refer: bool,
+    /// What it says to do.
+    pub action: Action,
 }
 
 /// The heat map (KDIGO 2024, in the ADA 2024 adaptation), rows G1 to G5, columns A1 to A3.
 const HEAT_MAP: [[Cell; 3]; 6] = {
+    use Action::{Screen, Treat, TreatAndRefer};
     use KdigoRisk::{High, Low, Moderate, VeryHigh};
-    const fn cell(risk: KdigoRisk, monitor_per_year: u8, refer: bool) -> Cell {
-        Cell { risk, monitor_per_year, refer }
+    const fn cell(risk: KdigoRisk, monitor_per_year: u8, action: Action) -> Cell {
+        Cell { risk, monitor_per_year, action }
     }
     [
-        [cell(Low, 1, false), cell(Moderate, 1, false), cell(High, 3, true)],
-        [cell(Low, 1, false), cell(Moderate, 1, false), cell(High, 3, true)],
-        [cell(Moderate, 1, false), cell(High, 2, false), cell(VeryHigh, 3, true)],
-        [cell(High, 2, false), cell(VeryHigh, 3, true), cell(VeryHigh, 3, true)],
-        [cell(VeryHigh, 3, true), cell(VeryHigh, 3, true), cell(VeryHigh, 4, true)],
-        [cell(VeryHigh, 4, true), cell(VeryHigh, 4, true), cell(VeryHigh, 4, true)],
+        [cell(Low, 1, Screen), cell(Moderate, 1, Treat), cell(High, 3, TreatAndRefer)],
+        [cell(Low, 1, Screen), cell(Moderate, 1, Treat), cell(High, 3, TreatAndRefer)],
+        [cell(Moderate, 1, Treat), cell(High, 2, Treat), cell(VeryHigh, 3, TreatAndRefer)],
+        [cell(High, 2, Treat), cell(VeryHigh, 3, TreatAndRefer), cell(VeryHigh, 3, TreatAndRefer)],
+        [
+            cell(VeryHigh, 3, TreatAndRefer),
+            cell(VeryHigh, 3, TreatAndRefer),
+            cell(VeryHigh, 4, TreatAndRefer),
+        ],
+        [
+            cell(VeryHigh, 4, TreatAndRefer),
+            cell(VeryHigh, 4, TreatAndRefer),
+            cell(VeryHigh, 4, TreatAndRefer),
+        ],
     ]
 };
 
@@ -58,9 +86,8 @@ pub const fn cell(g: GCategory, a: ACategory) -> Cell {
     HEAT_MAP[g as usize][a as usize]
 }
 
-/// The categories of an eGFR and, where it is known, a urine ACR in mg/g.
-pub fn kdigo(egfr: f64, acr_mg_g: Option<f64>) -> Kdigo {
+/// The category of an eGFR beside that of albuminuria, where it is known.
+pub fn kdigo(egfr: Egfr, a: Option<ACategory>) -> Kdigo {
     let g = g_category(egfr);
-    let a = acr_mg_g.map(a_category);
     Kdigo { g, a, risk: a.map(|a| cell(g, a).risk) }
 }

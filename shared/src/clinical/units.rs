@@ -14,11 +14,15 @@ pub const PHOSPHATE_MG_DL_PER_MMOL_L: f64 = 3.097;
 pub const CALCIUM_MG_DL_PER_MMOL_L: f64 = 4.008;
 /// g/dL of haemoglobin in one mmol/L (monomer).
 const HAEMOGLOBIN_G_DL_PER_MMOL_L: f64 = 1.6114;
-/// mg/dL of potassium in one mmol/L: mass units are not reported, kept out on purpose.
+/// kg in one avoirdupois pound, by definition.
 const KG_PER_POUND: f64 = 0.45359237;
+/// cm in one inch, by definition.
 const CM_PER_INCH: f64 = 2.54;
 /// mmHg in one kPa.
 const MMHG_PER_KPA: f64 = 7.500_615_8;
+
+/// g/dL of albumin in one µmol/L (66.5 kDa).
+const ALBUMIN_G_DL_PER_UMOL_L: f64 = 6.65e-3;
 
 /// How a unit turns into the canonical one: `canonical = value × factor + offset`.
 struct Unit {
@@ -49,7 +53,8 @@ const RATIO: [Unit; 5] = [
     unit("g/g{creat}", 1000.0),
     unit("ug/mg{creat}", 1.0),
 ];
-const ALBUMIN: [Unit; 3] = [unit("g/dL", 1.0), unit("g/L", 0.1), unit("umol/L", 6.65e-3)];
+const ALBUMIN: [Unit; 3] =
+    [unit("g/dL", 1.0), unit("g/L", 0.1), unit("umol/L", ALBUMIN_G_DL_PER_UMOL_L)];
 const PHOSPHATE: [Unit; 2] = [unit("mg/dL", 1.0), unit("mmol/L", PHOSPHATE_MG_DL_PER_MMOL_L)];
 const CALCIUM: [Unit; 3] = [
     unit("mg/dL", 1.0),
@@ -64,7 +69,7 @@ const WEIGHT: [Unit; 3] = [unit("kg", 1.0), unit("g", 0.001), unit("[lb_av]", KG
 const HEIGHT: [Unit; 3] = [unit("cm", 1.0), unit("m", 100.0), unit("[in_i]", CM_PER_INCH)];
 
 /// What people and laboratories write instead of UCUM, folded (lower case, no spaces, no braces).
-const SPELLINGS: [(&str, &str); 28] = [
+const SPELLINGS: [(&str, &str); 41] = [
     ("µmol/l", "umol/L"),
     ("μmol/l", "umol/L"),
     ("mcmol/l", "umol/L"),
@@ -77,9 +82,20 @@ const SPELLINGS: [(&str, &str); 28] = [
     ("ml/min/1.73_m2", "mL/min/{1.73_m2}"),
     ("ml/min/1,73m2", "mL/min/{1.73_m2}"),
     ("ml/min/1.73m^2", "mL/min/{1.73_m2}"),
+    ("ml/min/1.73m*2", "mL/min/{1.73_m2}"),
+    ("ml/min/1.73.m2", "mL/min/{1.73_m2}"),
+    ("ml/min/1.73sqm", "mL/min/{1.73_m2}"),
+    ("ml/min/1,73m²", "mL/min/{1.73_m2}"),
     ("mg/g", "mg/g{creat}"),
+    ("mg/gcrea", "mg/g{creat}"),
+    ("mg/gcreatinine", "mg/g{creat}"),
+    ("mg/gkreatinin", "mg/g{creat}"),
     ("mg/gcr", "mg/g{creat}"),
     ("mg/mmol", "mg/mmol{creat}"),
+    ("mg/mmolcr", "mg/mmol{creat}"),
+    ("mg/mmolcrea", "mg/mmol{creat}"),
+    ("mg/mmolcreatinine", "mg/mmol{creat}"),
+    ("mg/mmolkreatinin", "mg/mmol{creat}"),
     ("g/mol", "g/mol{creat}"),
     ("g/g", "g/g{creat}"),
     ("mg/mg", "g/g{creat}"),
@@ -91,6 +107,8 @@ const SPELLINGS: [(&str, &str); 28] = [
     ("lbs", "[lb_av]"),
     ("in", "[in_i]"),
     ("percent", "%"),
+    ("%hb", "%"),
+    ("mmol/molhb", "mmol/mol"),
     ("g%", "g/dL"),
     ("g/100ml", "g/dL"),
 ];
@@ -224,6 +242,20 @@ impl ObservationCode {
         })
     }
 
+    /// Like [`Self::parse`], with the reason when the text is no code: for a LOINC code that is
+    /// near one and must not be mistaken for it, what to send instead.
+    pub fn parse_or_reason(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| {
+            near_code(text.trim()).map_or_else(
+                || {
+                    let known = Self::ALL.map(Self::as_str).join(", ");
+                    format!("is not a code that is known here: {known}, or a LOINC code")
+                },
+                str::to_owned,
+            )
+        })
+    }
+
     const fn conversions(self) -> &'static [Unit] {
         match self {
             Self::Creatinine => &CREATININE,
@@ -251,6 +283,27 @@ impl ObservationCode {
     }
 }
 
+/// What to send instead of a LOINC code that is near a known one.
+fn near_code(loinc: &str) -> Option<&'static str> {
+    Some(match loinc {
+        "1755-8" | "2889-4" => {
+            "is an amount in 24-hour urine, which is not converted; send the ratio to creatinine \
+             (uacr or upcr)"
+        }
+        "14957-5" | "2888-6" => {
+            "is a concentration in urine, which varies with its dilution; send the ratio to \
+             creatinine (uacr or upcr)"
+        }
+        "2161-8" => "is creatinine in urine; send the ratio (uacr or upcr)",
+        "85354-9" => "is a panel; send systolic_bp and diastolic_bp",
+        "39156-5" => "is computed from weight and height; send these",
+        "8867-4" | "2731-8" | "14866-8" | "3094-0" | "22664-7" => {
+            "is not kept: no equation here uses it"
+        }
+        _ => return None,
+    })
+}
+
 /// A unit that the quantity is not reported in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitProblem {
@@ -262,12 +315,29 @@ pub struct UnitProblem {
 
 impl fmt::Display for UnitProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_ratio = matches!(self.code, ObservationCode::Uacr | ObservationCode::Upcr);
+        if is_ratio && is_daily(&self.unit) {
+            f.write_str("is an amount per day, which is not converted to a ratio; ")?;
+        } else if is_ratio && is_concentration(&self.unit) {
+            f.write_str("is a concentration, which needs the urine's creatinine; ")?;
+        }
         let known = self.code.units().join(", ");
         write!(f, "is not a unit of {}; use one of: {known}", self.code.label())
     }
 }
 
 impl std::error::Error for UnitProblem {}
+
+/// Whether a unit is of what 24-hour urine holds.
+fn is_daily(unit: &str) -> bool {
+    let unit = unit.to_lowercase().replace(' ', "");
+    unit.contains("24") || ["/d", "/day", "/die", "/tag"].iter().any(|day| unit.ends_with(day))
+}
+
+fn is_concentration(unit: &str) -> bool {
+    let unit = unit.to_lowercase().replace(' ', "");
+    ["/l", "/dl", "/ml"].iter().any(|volume| unit.ends_with(volume))
+}
 
 /// A value in the code's canonical unit.
 pub fn to_canonical(code: ObservationCode, value: f64, unit: &str) -> Result<f64, UnitProblem> {
@@ -348,25 +418,25 @@ const fn ranges(code: ObservationCode) -> ((f64, f64), (f64, f64)) {
 pub fn plausibility(code: ObservationCode, value: f64) -> Plausibility {
     let ((low, high), (usual_low, usual_high)) = ranges(code);
     let unit = code.canonical_unit();
+    let hint = other_unit(code, value);
     if !(low..=high).contains(&value) {
-        return Plausibility::Implausible { low, high, unit, hint: other_unit(code, value) };
+        return Plausibility::Implausible { low, high, unit, hint };
     }
-    if code == ObservationCode::Phosphate && value < usual_low {
-        return Plausibility::Unusual("is unusually low; a value in mmol/L looks like this".into());
+    if (usual_low..=usual_high).contains(&value) {
+        return Plausibility::Plausible;
     }
-    if !(usual_low..=usual_high).contains(&value) {
-        let usual = format!("is unusual: {usual_low} to {usual_high} {unit} is usual");
-        return Plausibility::Unusual(usual);
-    }
-    Plausibility::Plausible
+    let other = hint.map_or(String::new(), |hint| format!("; a value in {hint} looks like this"));
+    let why = format!("is unusual: {usual_low} to {usual_high} {unit} is usual{other}");
+    Plausibility::Unusual(why)
 }
 
-/// The unit that an implausible value would be plausible in.
+/// The unit that an odd value would be plausible in.
 fn other_unit(code: ObservationCode, value: f64) -> Option<&'static str> {
     match code {
-        ObservationCode::Creatinine if (30.0..=2_500.0).contains(&value) => Some("umol/L"),
+        ObservationCode::Creatinine if (20.0..=2_500.0).contains(&value) => Some("umol/L"),
         ObservationCode::Albumin if (10.0..=60.0).contains(&value) => Some("g/L"),
-        ObservationCode::Calcium if (1.0..3.0).contains(&value) => Some("mmol/L"),
+        ObservationCode::Phosphate if (0.3..1.5).contains(&value) => Some("mmol/L"),
+        ObservationCode::Calcium if (1.0..=3.5).contains(&value) => Some("mmol/L"),
         ObservationCode::Haemoglobin if (40.0..=250.0).contains(&value) => Some("g/L"),
         ObservationCode::HbA1c if (20.0..=150.0).contains(&value) => Some("mmol/mol"),
         ObservationCode::Height if (0.8..=2.5).contains(&value) => Some("m"),

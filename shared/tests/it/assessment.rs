@@ -6,7 +6,11 @@ use shared::{
     observation::{ObservationCode, ObservationMethod},
     outcome::OutcomeKind,
     patient::{RenalDisease, Sex},
-    prediction::{InputValue, KfreRegion, PredictionInputs, RiskCategory, RiskSource, YearRisk},
+    prediction::{
+        ACategory, BiopsyInput, InputValue, KfreRegion, PredictionInputs, RiskCategory, RiskSource,
+        YearRisk,
+    },
+    therapy::TherapyKind,
 };
 
 fn today() -> NaiveDate {
@@ -67,8 +71,11 @@ fn advised(assessment: &Assessment, code: &str) -> bool {
 #[track_caller]
 fn refused(inputs: &PredictionInputs, code: &str) {
     let reasons = kfre_for(inputs).unwrap_err();
-    assert!(reasons.iter().any(|reason| reason.code == code), "{reasons:?}");
-    let assessment = assess(inputs, &network(0.01, 0.02));
+    assert!(reasons.iter().any(|reason| reason.code() == code), "{reasons:?}");
+    let Ok(assessment) = assess(inputs, &network(0.01, 0.02)) else {
+        assert!(!missing_or_out_of_scope(inputs).is_empty());
+        return;
+    };
     assert_eq!(assessment.kfre, None);
     assert_eq!(assessment.category_source, RiskSource::Network);
     assert!(warned(&assessment, code));
@@ -89,7 +96,7 @@ fn the_persona_has_its_published_risk() {
 
 #[test]
 fn the_persona_is_referred_to_multidisciplinary_care() {
-    let assessment = assess(&persona(), &network(0.5, 0.9));
+    let assessment = assess(&persona(), &network(0.5, 0.9)).unwrap();
     assert_eq!(assessment.category, RiskCategory::High, "from KFRE, not from the network");
     assert_eq!(assessment.category_source, RiskSource::Kfre);
     for code in ["multidisciplinary_care", "refer", "monitor", "confirm_chronicity"] {
@@ -116,6 +123,9 @@ fn eight_variables_speak_when_all_are_known_and_fresh() {
     inputs.region = KfreRegion::NorthAmerica;
     inputs.values.last_mut().unwrap().effective_at = days_ago(400);
     assert_eq!(kfre_for(&inputs).unwrap().variables, 4, "a stale calcium counts as unknown");
+    let assessment = assess(&inputs, &network(0.1, 0.2)).unwrap();
+    let stale = assessment.warnings.iter().find(|warning| warning.code == "stale_calcium");
+    assert!(stale.is_some_and(|warning| warning.text.contains("13 months")), "{stale:?}");
 }
 
 #[test]
@@ -147,6 +157,7 @@ fn every_reason_against_a_prediction_is_named_at_once() {
     let problems = missing_or_out_of_scope(&inputs);
     let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/inputs/age", "/inputs/outcomes", "/inputs/egfr"]);
+    assert_eq!(assess(&inputs, &network(0.1, 0.2)).unwrap_err(), problems);
 }
 
 #[test]
@@ -156,7 +167,7 @@ fn a_value_that_is_estimated_old_or_at_the_edge_is_said() {
     inputs.values[0] = value(ObservationCode::Egfr, 9.0, 500);
     inputs.age_years = 80;
     inputs.diabetes = None;
-    let assessment = assess(&inputs, &network(0.1, 0.2));
+    let assessment = assess(&inputs, &network(0.1, 0.2)).unwrap();
     assert!(assessment.kfre.is_some());
     for code in [
         "uacr_estimated_from_upcr",
@@ -190,7 +201,7 @@ fn a_steep_steady_course_is_rapid_progression_and_one_dip_is_not() {
         inputs
             .values
             .extend(values.iter().map(|(egfr, days)| value(ObservationCode::Egfr, *egfr, *days)));
-        assess(&inputs, &network(0.1, 0.2))
+        assess(&inputs, &network(0.1, 0.2)).unwrap()
     };
     let steep = course(&[(58.0, 1095), (52.0, 730), (44.0, 365), (37.0, 5)]);
     assert!(advised(&steep, "rapid_progression"));
@@ -198,4 +209,134 @@ fn a_steep_steady_course_is_rapid_progression_and_one_dip_is_not() {
     assert!(!advised(&dip, "rapid_progression"));
     assert!(advised(&course(&[(50.0, 300), (38.0, 5)]), "egfr_change"));
     assert!(!advised(&course(&[(50.0, 300), (48.0, 5)]), "confirm_chronicity"));
+}
+
+#[test]
+fn each_threshold_of_the_risk_leads_to_its_advice() {
+    let codes = ["prepare_replacement", "multidisciplinary_care", "refer", "consider_referral"];
+    let said = |egfr: f64, acr: f64| {
+        let mut inputs = persona();
+        inputs.values[0].value = egfr;
+        inputs.values[1].value = acr;
+        let assessment = assess(&inputs, &network(0.1, 0.2)).unwrap();
+        let kfre = assessment.kfre.clone().unwrap();
+        (codes.map(|code| advised(&assessment, code)), kfre.risk_2y, kfre.risk_5y)
+    };
+    let mut seen = [false; 4];
+    for step in 0..200 {
+        let egfr = 59.0 - 0.25 * f64::from(step);
+        let (advised, risk_2y, risk_5y) = said(egfr, 500.0);
+        let expected =
+            [0.40 < risk_2y, 0.10 < risk_2y, 0.05 <= risk_5y, (0.03..0.05).contains(&risk_5y)];
+        assert_eq!(advised, expected, "eGFR {egfr}: {risk_2y}, {risk_5y}");
+        for (seen, advised) in seen.iter_mut().zip(advised) {
+            *seen |= advised;
+        }
+    }
+    assert_eq!(seen, [true; 4], "every threshold was crossed");
+}
+
+#[test]
+fn albuminuria_alone_leads_to_referral() {
+    let with = |acr: f64| {
+        let mut inputs = persona();
+        inputs.values[1].value = acr;
+        assess(&inputs, &network(0.1, 0.2)).unwrap()
+    };
+    assert!(advised(&with(618.8), "refer_albuminuria"), "70 mg/mmol");
+    assert!(!advised(&with(618.7), "refer_albuminuria"));
+    assert!(advised(&with(618.7), "refer_with_haematuria"));
+    assert!(advised(&with(265.3), "refer_with_haematuria"));
+    assert!(!advised(&with(265.2), "refer_with_haematuria"), "30 mg/mmol");
+}
+
+#[test]
+fn a_doubled_acr_is_said() {
+    let with = |before: f64| {
+        let mut inputs = persona();
+        inputs.values.push(value(ObservationCode::Uacr, before, 200));
+        assess(&inputs, &network(0.1, 0.2)).unwrap()
+    };
+    assert!(advised(&with(371.0), "uacr_doubled"));
+    assert!(!advised(&with(371.1), "uacr_doubled"));
+}
+
+#[test]
+fn a_change_since_the_test_before_is_said() {
+    let with = |before: f64, therapies: &[TherapyKind]| {
+        let mut inputs = persona();
+        inputs.values.push(value(ObservationCode::Egfr, before, 300));
+        inputs.therapies = therapies.to_vec();
+        assess(&inputs, &network(0.1, 0.2)).unwrap()
+    };
+    assert!(!advised(&with(35.0, &[]), "egfr_change"), "a fall by 20 %");
+    assert!(advised(&with(35.1, &[]), "egfr_change"));
+    assert!(advised(&with(23.3, &[]), "egfr_change"), "a rise by more than 20 %");
+    let drug = [TherapyKind::RasInhibitor];
+    assert!(!advised(&with(40.0, &drug), "egfr_fall_on_drug"), "a fall by 30 %");
+    assert!(advised(&with(40.1, &drug), "egfr_fall_on_drug"));
+    assert!(!advised(&with(40.1, &[TherapyKind::Statin]), "egfr_fall_on_drug"));
+}
+
+#[test]
+fn a_rise_of_creatinine_within_two_days_silences_kfre_and_the_course() {
+    let mut inputs = persona();
+    inputs.values.extend([
+        value(ObservationCode::Creatinine, 2.0, 12),
+        value(ObservationCode::Creatinine, 2.3, 10),
+    ]);
+    refused(&inputs, "aki_suspected");
+    let assessment = assess(&inputs, &network(0.1, 0.2)).unwrap();
+    assert!(advised(&assessment, "evaluate_aki"));
+    inputs.values.pop();
+    assert!(kfre_for(&inputs).is_ok());
+}
+
+#[test]
+fn a_pcr_alone_has_the_guidelines_category_and_an_estimated_risk() {
+    let mut inputs = persona();
+    inputs.values[1] = value(ObservationCode::Upcr, 501.0, 10);
+    let assessment = assess(&inputs, &network(0.1, 0.2)).unwrap();
+    // Sumida's estimate, 221 mg/g, would be A2.
+    assert_eq!(assessment.kdigo.a, Some(ACategory::A3));
+    assert!(assessment.kfre.is_some());
+    assert!(warned(&assessment, "uacr_estimated_from_upcr"));
+}
+
+#[test]
+fn the_igan_tool_speaks_from_fresh_values_a_year_after_the_biopsy() {
+    let with = |days: i64, stale_days: i64| {
+        let mut inputs = persona();
+        inputs.values.extend([
+            value(ObservationCode::Upcr, 1200.0, stale_days),
+            value(ObservationCode::SystolicBp, 150.0, 10),
+            value(ObservationCode::DiastolicBp, 90.0, 10),
+        ]);
+        let performed_on = today() - TimeDelta::days(days);
+        inputs.biopsy = Some(BiopsyInput {
+            performed_on,
+            m: Some(1),
+            e: Some(1),
+            s: Some(1),
+            t: Some(1),
+            c: None,
+        });
+        assess(&inputs, &network(0.1, 0.2)).unwrap()
+    };
+    let spoken = with(365, 10);
+    assert!(spoken.igan.as_ref().is_some_and(|igan| igan.experimental), "{:?}", spoken.igan);
+    assert!(advised(&spoken, "disease_specific_tool"));
+    assert_eq!(with(364, 10).igan, None, "too early");
+    assert_eq!(with(731, 10).igan, None, "too late");
+    assert_eq!(with(365, 400).igan, None, "a stale proteinuria");
+}
+
+#[test]
+fn green_is_disease_only_with_another_marker() {
+    let mut inputs = persona();
+    inputs.values[0].value = 95.0;
+    inputs.values[1].value = 10.0;
+    let assessment = assess(&inputs, &network(0.01, 0.02)).unwrap();
+    assert!(advised(&assessment, "marker_of_damage"));
+    assert!(!advised(&assess(&persona(), &network(0.1, 0.2)).unwrap(), "marker_of_damage"));
 }

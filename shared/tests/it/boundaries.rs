@@ -1,8 +1,17 @@
 //! Every category from both sides, every unit, every code.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::{
     clinical::{
-        Plausibility, assessment::category, egfr, from_canonical, kdigo, plausibility, to_canonical,
+        Plausibility,
+        aki::{self, Sample, Stage},
+        assessment::category,
+        egfr, from_canonical,
+        kdigo::{self, Action},
+        kfre::{FourVariables, Refusal},
+        plausibility,
+        quantity::{AcrMgG, CreatinineMgDl, CystatinCMgL, Egfr, PcrMgG},
+        to_canonical,
     },
     observation::ObservationCode,
     patient::Sex,
@@ -25,20 +34,35 @@ fn g_categories_change_where_the_shown_number_does() {
         (14.49, GCategory::G5),
     ];
     for (egfr, expected) in cases {
-        assert_eq!(kdigo::g_category(egfr), expected, "{egfr}");
+        assert_eq!(kdigo::g_category(Egfr::new(egfr).unwrap()), expected, "{egfr}");
     }
 }
 
 #[test]
 fn a_categories_hold_30_and_300() {
     let cases = [
+        (0.1, ACategory::A1),
         (29.99, ACategory::A1),
         (30.0, ACategory::A2),
         (300.0, ACategory::A2),
         (300.01, ACategory::A3),
     ];
     for (acr, expected) in cases {
-        assert_eq!(kdigo::a_category(acr), expected, "{acr}");
+        assert_eq!(kdigo::a_category(AcrMgG::new(acr).unwrap()), expected, "{acr}");
+    }
+}
+
+#[test]
+fn a_categories_of_a_pcr_are_the_guidelines_equivalents() {
+    let cases = [
+        (149.99, ACategory::A1),
+        (150.0, ACategory::A2),
+        (500.0, ACategory::A2),
+        (500.01, ACategory::A3),
+    ];
+    for (pcr, expected) in cases {
+        let pcr = PcrMgG::new(pcr).unwrap();
+        assert_eq!(kdigo::a_category_of_pcr(pcr), expected, "{pcr:?}");
     }
 }
 
@@ -55,16 +79,22 @@ fn the_heat_map_has_its_18_cells() {
         [VeryHigh, VeryHigh, VeryHigh],
         [VeryHigh, VeryHigh, VeryHigh],
     ];
+    let actions = {
+        use Action::{Screen as S, Treat as T, TreatAndRefer as R};
+        [[S, T, R], [S, T, R], [T, T, R], [T, R, R], [R, R, R], [R, R, R]]
+    };
     let times = [[1, 1, 3], [1, 1, 3], [1, 2, 3], [2, 3, 3], [3, 3, 4], [4, 4, 4]];
     for (row, egfr) in egfr.into_iter().enumerate() {
         for (column, acr) in acr.into_iter().enumerate() {
-            let kdigo = kdigo::kdigo(egfr, Some(acr));
+            let a = kdigo::a_category(AcrMgG::new(acr).unwrap());
+            let kdigo = kdigo::kdigo(Egfr::new(egfr).unwrap(), Some(a));
             assert_eq!(kdigo.risk, Some(colours[row][column]), "{egfr} {acr}");
             let cell = kdigo::cell(kdigo.g, kdigo.a.unwrap());
             assert_eq!(cell.monitor_per_year, times[row][column], "{egfr} {acr}");
+            assert_eq!(cell.action, actions[row][column], "{egfr} {acr}");
         }
     }
-    let unknown = kdigo::kdigo(40.0, None);
+    let unknown = kdigo::kdigo(Egfr::new(40.0).unwrap(), None);
     assert_eq!((unknown.a, unknown.risk), (None, None));
 }
 
@@ -85,10 +115,68 @@ fn risk_categories_change_at_their_thresholds() {
 
 #[test]
 fn minors_are_never_extrapolated() {
-    assert_eq!(egfr::ckd_epi_2021_creatinine(1.0, 17, Sex::Male), None);
-    assert!(egfr::ckd_epi_2021_creatinine(1.0, 18, Sex::Male).is_some());
-    assert_eq!(egfr::ckd_epi_2012_cystatin_c(1.0, 17, Sex::Male), None);
-    assert_eq!(egfr::creatinine_for_egfr(50.0, 17, Sex::Male), None);
+    let creatinine = CreatinineMgDl::new(1.0).unwrap();
+    let cystatin = CystatinCMgL::new(1.0).unwrap();
+    let equations = |age| {
+        [
+            egfr::ckd_epi_2021_creatinine(creatinine, age, Sex::Male),
+            egfr::ckd_epi_2021_creatinine_cystatin_c(creatinine, cystatin, age, Sex::Male),
+            egfr::ckd_epi_2012_cystatin_c(cystatin, age, Sex::Male),
+            egfr::ckd_epi_2012_creatinine_cystatin_c(creatinine, cystatin, age, Sex::Male),
+            egfr::ckd_epi_2009_creatinine(creatinine, age, Sex::Male),
+            egfr::ekfc_2021(creatinine, age, Sex::Male),
+        ]
+    };
+    assert!(equations(17).iter().all(Option::is_none));
+    assert!(equations(18).iter().all(Option::is_some));
+    let egfr = Egfr::new(50.0).unwrap();
+    assert_eq!(egfr::creatinine_for_egfr(egfr, 17, Sex::Male), None);
+}
+
+#[test]
+fn kfre_is_refused_outside_its_range() {
+    let acr = AcrMgG::new(30.0).unwrap();
+    let with = |age, egfr| FourVariables::new(age, Sex::Male, Egfr::new(egfr).unwrap(), acr);
+    assert_eq!(with(17, 30.0), Err(Refusal::Under18));
+    assert_eq!(with(50, 60.0), Err(Refusal::Egfr60OrMore));
+    assert!(with(18, 59.99).is_ok());
+}
+
+#[test]
+fn a_quantity_is_a_number_above_0() {
+    for value in [0.0, -0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(AcrMgG::new(value), None, "{value}");
+        assert_eq!(CreatinineMgDl::from_umol_l(value), None, "{value}");
+    }
+    assert_eq!(AcrMgG::new(0.1).map(AcrMgG::get), Some(0.1));
+    assert_eq!(size_of::<AcrMgG>(), size_of::<f64>());
+}
+
+#[test]
+fn acute_kidney_injury_has_its_stages() {
+    let start: DateTime<Utc> = "2026-06-01T08:00:00Z".parse().unwrap();
+    let stage = |values: &[(f64, i64)]| {
+        let samples: Vec<Sample> = values
+            .iter()
+            .map(|(value, hours)| Sample {
+                at: start + TimeDelta::hours(*hours),
+                creatinine: CreatinineMgDl::new(*value).unwrap(),
+            })
+            .collect();
+        aki::stage(&samples)
+    };
+    assert_eq!(stage(&[]), None);
+    assert_eq!(stage(&[(5.0, 0)]), None, "one value says nothing");
+    assert_eq!(stage(&[(2.0, 0), (2.29, 48)]), None);
+    assert_eq!(stage(&[(2.0, 0), (2.3, 48)]), Some(Stage::One));
+    assert_eq!(stage(&[(2.0, 0), (2.3, 49)]), None, "48 hours");
+    assert_eq!(stage(&[(1.0, 0), (1.49, 160)]), None);
+    assert_eq!(stage(&[(1.0, 0), (1.5, 168)]), Some(Stage::One));
+    assert_eq!(stage(&[(1.0, 0), (1.5, 169)]), None, "7 days");
+    assert_eq!(stage(&[(1.0, 0), (2.0, 100)]), Some(Stage::Two));
+    assert_eq!(stage(&[(1.0, 0), (3.0, 100)]), Some(Stage::Three));
+    assert_eq!(stage(&[(3.7, 0), (4.0, 24)]), Some(Stage::Three), "4.0 mg/dL");
+    assert_eq!(stage(&[(1.0, 0), (2.0, 24), (1.0, 48)]), None, "over by now");
 }
 
 #[test]
@@ -99,6 +187,24 @@ fn laboratories_units_are_understood() {
         (ObservationCode::Creatinine, 1.0, "MG/DL", 1.0),
         (ObservationCode::Egfr, 28.0, "mL/min/1.73m2", 28.0),
         (ObservationCode::Egfr, 28.0, "mL/min/1.73 m²", 28.0),
+        (ObservationCode::Creatinine, 0.0884, "mmol/L", 1.0),
+        (ObservationCode::Creatinine, 10.0, "mg/L", 1.0),
+        (ObservationCode::CystatinC, 0.13, "mg/dL", 1.3),
+        (ObservationCode::Egfr, 28.0, "ml/min/1,73m²", 28.0),
+        (ObservationCode::Egfr, 28.0, "ml/min/1.73.m2", 28.0),
+        (ObservationCode::Uacr, 742.0, "mg/g creatinine", 742.0),
+        (ObservationCode::Uacr, 742.0, "mg/g{creat}", 742.0),
+        (ObservationCode::Uacr, 742.0, "µg/mg", 742.0),
+        (ObservationCode::Uacr, 3.0, "mg/mmol Kreatinin", 26.52),
+        (ObservationCode::Upcr, 1.5, "g/g", 1500.0),
+        (ObservationCode::Calcium, 5.0, "meq/L", 10.02),
+        (ObservationCode::Albumin, 600.0, "umol/L", 3.99),
+        (ObservationCode::Potassium, 4.5, "meq/L", 4.5),
+        (ObservationCode::Haemoglobin, 7.0, "mmol/L", 11.2798),
+        (ObservationCode::HbA1c, 7.0, "%", 7.0),
+        (ObservationCode::DiastolicBp, 10.0, "kPa", 75.006158),
+        (ObservationCode::Weight, 70_000.0, "g", 70.0),
+        (ObservationCode::Height, 70.0, "in", 177.8),
         (ObservationCode::Uacr, 30.0, "mg/mmol", 265.2),
         (ObservationCode::Uacr, 0.3, "mg/mg", 300.0),
         (ObservationCode::Uacr, 742.0, "mg/g", 742.0),
@@ -120,6 +226,76 @@ fn laboratories_units_are_understood() {
     assert!((hba1c - 7.0).abs() < 0.01, "{hba1c}");
     let refused = to_canonical(ObservationCode::Creatinine, 1.0, "kg").unwrap_err().to_string();
     assert!(refused.contains("umol/L"), "{refused}");
+}
+
+#[test]
+fn what_is_no_ratio_is_not_misread_as_one() {
+    let refused = |unit| to_canonical(ObservationCode::Uacr, 300.0, unit).unwrap_err().to_string();
+    for unit in ["mg/(24.h)", "mg/24h", "mg/24 h", "g/d", "mg/day"] {
+        assert!(refused(unit).contains("an amount per day"), "{unit}: {}", refused(unit));
+    }
+    for unit in ["mg/L", "mg/dl"] {
+        assert!(refused(unit).contains("a concentration"), "{unit}: {}", refused(unit));
+    }
+    assert!(refused("mg/L").contains("mg/mmol{creat}"), "{}", refused("mg/L"));
+    let near = [
+        ("1755-8", "24-hour"),
+        ("2889-4", "24-hour"),
+        ("14957-5", "concentration"),
+        ("2161-8", "in urine"),
+        ("85354-9", "systolic_bp"),
+        ("2731-8", "no equation"),
+        ("nonsense", "creatinine, egfr"),
+    ];
+    for (code, reason) in near {
+        let told = ObservationCode::parse_or_reason(code).unwrap_err();
+        assert!(told.contains(reason), "{code}: {told}");
+    }
+    assert_eq!(ObservationCode::parse_or_reason("2160-0"), Ok(ObservationCode::Creatinine));
+}
+
+/// Every code of a laboratory that the design lists, beside the quantity it is.
+#[test]
+fn every_loinc_code_of_the_list_leads_to_its_quantity() {
+    use ObservationCode::{
+        Albumin, Bicarbonate, Calcium, Creatinine, CystatinC, DiastolicBp, Egfr, Haemoglobin,
+        HbA1c, Height, Phosphate, Potassium, SystolicBp, Uacr, Upcr, Weight,
+    };
+    let codes: [(ObservationCode, &[&str]); 16] = [
+        (Creatinine, &["2160-0", "14682-9"]),
+        (
+            Egfr,
+            &[
+                "98979-8", "98980-6", "62238-1", "88293-6", "94677-2", "50210-4", "33914-3",
+                "48642-3", "48643-1", "69405-9", "77147-7", "50044-7", "70969-1",
+            ],
+        ),
+        (CystatinC, &["33863-2"]),
+        (
+            Uacr,
+            &[
+                "9318-7", "14959-1", "32294-1", "14585-4", "13705-9", "14958-3", "44292-1",
+                "30000-4", "30001-2", "59159-4", "76401-9", "77253-3", "77254-1", "89998-9",
+            ],
+        ),
+        (Upcr, &["2890-2", "34366-5", "13801-6"]),
+        (Albumin, &["1751-7"]),
+        (Phosphate, &["2777-1", "14879-1"]),
+        (Calcium, &["17861-6", "2000-8"]),
+        (Bicarbonate, &["1963-8", "2028-9"]),
+        (Potassium, &["2823-3", "6298-4"]),
+        (Haemoglobin, &["718-7"]),
+        (HbA1c, &["4548-4", "59261-8"]),
+        (SystolicBp, &["8480-6"]),
+        (DiastolicBp, &["8462-4"]),
+        (Weight, &["29463-7"]),
+        (Height, &["8302-2"]),
+    ];
+    for (quantity, loinc) in codes {
+        for code in loinc {
+            assert_eq!(ObservationCode::parse(code), Some(quantity), "{code}");
+        }
+    }
 }
 
 #[test]
@@ -145,6 +321,14 @@ fn a_value_in_the_wrong_unit_is_recognised() {
     assert!(matches!(creatinine, Plausibility::Implausible { hint: Some("umol/L"), .. }));
     assert!(creatinine.to_string().contains("0.1 to 30 mg/dL"));
     assert_eq!(plausibility(ObservationCode::Creatinine, 1.5), Plausibility::Plausible);
+    for (code, value, unit) in [
+        (ObservationCode::Creatinine, 25.0, "umol/L"),
+        (ObservationCode::Calcium, 3.2, "mmol/L"),
+        (ObservationCode::Phosphate, 1.2, "mmol/L"),
+    ] {
+        let odd = plausibility(code, value);
+        assert!(matches!(&odd, Plausibility::Unusual(why) if why.contains(unit)), "{odd}");
+    }
     let unusual = plausibility(ObservationCode::Potassium, 7.0);
     assert!(matches!(unusual, Plausibility::Unusual(_)));
     for code in ObservationCode::ALL {

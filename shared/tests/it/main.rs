@@ -4,5 +4,6 @@
 
 mod assessment;
 mod boundaries;
+mod course;
 mod properties;
 mod vectors;
