@@ -11,9 +11,8 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use chrono::{DateTime, Utc};
 use shared::{
-    access::{Permission, Reach, Role, Scope},
+    access::{Permission, Reach, Role, Scope, SitePolicy},
     id::{PatientId, SessionId, TokenId, UserId},
     patient::Patient,
 };
@@ -55,6 +54,8 @@ pub struct Caller {
     pub shown: Shown,
     /// For a patient's account: the record it is linked to.
     pub patient_id: Option<PatientId>,
+    /// What the site's settings leave of the policy.
+    pub site: SitePolicy,
     /// Where the request came from.
     pub address: Option<String>,
 }
@@ -63,7 +64,7 @@ impl Caller {
     /// Whether the caller may do this at all: by role and, with an API token, by its scopes.
     pub fn allows(&self, permission: Permission) -> bool {
         match &self.shown {
-            Shown::Session(_) => self.role.allows(permission),
+            Shown::Session(_) => self.role.allows_at(permission, self.site),
             Shown::Token { scopes, .. } => self.role.allows_token(scopes, permission),
         }
     }
@@ -76,18 +77,21 @@ impl Caller {
         }
     }
 
-    /// Whether the session or token still lives and the role is what it was, for answers that go
-    /// on for long.
+    /// Whether the session or token still lives, and the role and the site's policy are what they
+    /// were, for answers that go on for long.
     pub async fn still_lives(&self, state: &AppState) -> bool {
         let now = state.clock.now();
-        let role = match self.shown {
+        let standing = match self.shown {
             Shown::Session(id) => {
-                let live = db::sessions::find_live(&state.db, id, idle_since(state, now), now);
-                live.await.map(|live| live.map(|live| live.role))
+                let live = db::sessions::find_live(&state.db, id, now).await;
+                live.map(|live| live.map(|live| (live.role, live.site())))
             }
-            Shown::Token { id, .. } => db::tokens::role_of_live(&state.db, id, now).await,
+            Shown::Token { id, .. } => {
+                let role = db::tokens::role_of_live(&state.db, id, now).await;
+                role.map(|role| role.map(|role| (role, self.site)))
+            }
         };
-        role.is_ok_and(|role| role == Some(self.role))
+        standing.is_ok_and(|standing| standing == Some((self.role, self.site)))
     }
 
     /// The caller as the audit log names them.
@@ -164,6 +168,7 @@ needs!(
     RequestPredictions,
     PreviewPredictions,
     UseTokens,
+    ManageSettings,
 );
 
 /// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.
@@ -210,7 +215,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
 async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> Result<Caller> {
     let now = state.clock.now();
     let claims = state.keys.verify(shown, now).map_err(|_| Error::NotSignedIn)?;
-    let found = db::sessions::find_live(&state.db, claims.sid, idle_since(state, now), now)
+    let found = db::sessions::find_live(&state.db, claims.sid, now)
         .await?
         .filter(|session| session.user_id == claims.sub)
         .ok_or(Error::NotSignedIn)?;
@@ -219,6 +224,7 @@ async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> R
         role: found.role,
         shown: Shown::Session(claims.sid),
         patient_id: found.patient_id,
+        site: found.site(),
         address,
     })
 }
@@ -237,13 +243,10 @@ async fn by_token(shown: &str, address: Option<String>, state: &AppState) -> Res
         role: found.role,
         shown: Shown::Token { id: found.id, scopes: found.scopes },
         patient_id: found.patient_id,
+        // It speaks of patients' accounts, which have no tokens.
+        site: SitePolicy { patients_see_risk: false },
         address,
     })
-}
-
-/// A session that was last used before this moment has ended.
-pub fn idle_since(state: &AppState, now: DateTime<Utc>) -> DateTime<Utc> {
-    now - state.settings.session_idle
 }
 
 /// The caller's address, as NGINX (which overwrites the header) saw it.

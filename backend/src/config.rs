@@ -7,7 +7,7 @@ use clap::Args;
 use shared::prediction::KfreRegion;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{auth::token::Keys, limits::Rates};
+use crate::{auth::token::Keys, db::settings::Defaults, limits::Rates};
 
 /// The database, needed by every subcommand that touches data.
 #[derive(Args, Clone, Debug)]
@@ -47,6 +47,31 @@ pub struct ModelConfig {
     pub model_dir: PathBuf,
 }
 
+/// The site's settings until an administrator changes them.
+#[derive(Args, Clone, Debug)]
+pub struct SiteConfig {
+    /// Minutes without use after which a session ends, until an administrator changes it.
+    #[arg(long, env = "NEPHROCAST_SESSION_IDLE_MINUTES", default_value_t = 30,
+        value_parser = clap::value_parser!(i32).range(16..=1440))]
+    pub session_idle_minutes: i32,
+    /// Hours after which a session ends whatever happens, until an administrator changes it.
+    #[arg(long, env = "NEPHROCAST_SESSION_HOURS", default_value_t = 12,
+        value_parser = clap::value_parser!(i32).range(1..=168))]
+    pub session_hours: i32,
+    /// Which baseline KFRE uses, until an administrator changes it: `north_america`, `other` or
+    /// `united_kingdom`.
+    #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
+    pub kfre_region: KfreRegion,
+}
+
+impl SiteConfig {
+    /// The same for the database.
+    pub const fn defaults(&self) -> Defaults {
+        let Self { session_idle_minutes, session_hours, kfre_region } = *self;
+        Defaults { session_idle_minutes, session_hours, kfre_region }
+    }
+}
+
 /// The API server.
 #[derive(Args, Clone, Debug)]
 pub struct ServeConfig {
@@ -63,20 +88,12 @@ pub struct ServeConfig {
     /// further lines sign no more, but the tokens that they signed still count.
     #[arg(long, env = "NEPHROCAST_SECRET_KEY_FILE")]
     pub secret_key_file: PathBuf,
-    /// Minutes without use after which a session ends.
-    #[arg(long, env = "NEPHROCAST_SESSION_IDLE_MINUTES", default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(16..=1440))]
-    pub session_idle_minutes: u32,
-    /// Hours after which a session ends whatever happens.
-    #[arg(long, env = "NEPHROCAST_SESSION_HOURS", default_value_t = 12,
-        value_parser = clap::value_parser!(u32).range(1..=168))]
-    pub session_hours: u32,
     /// How often callers may ask.
     #[command(flatten)]
     pub limits: LimitsConfig,
-    /// Which baseline KFRE uses: `north_america`, `other` or `united_kingdom`.
-    #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
-    pub kfre_region: KfreRegion,
+    /// The site's settings at first.
+    #[command(flatten)]
+    pub site: SiteConfig,
     /// Demo mode: well-known accounts; refuses any address but loopback.
     #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
     pub demo: bool,
@@ -165,9 +182,9 @@ pub struct SeedConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
-    /// Which baseline KFRE uses: `north_america`, `other` or `united_kingdom`.
-    #[arg(long, env = "NEPHROCAST_KFRE_REGION", default_value = "north_america", value_parser = region)]
-    pub kfre_region: KfreRegion,
+    /// The site's settings at first.
+    #[command(flatten)]
+    pub site: SiteConfig,
     /// Demo mode; without it no account with a well-known password is made.
     #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
     pub demo: bool,

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod idempotency;
 pub mod sessions;
+pub mod settings;
 pub mod tokens;
 pub mod users;
 

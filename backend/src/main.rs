@@ -7,12 +7,13 @@ use backend::{
     auth::password::Hasher,
     clock::Clock,
     config::{DatabaseConfig, ModelConfig, SeedConfig, ServeConfig, WorkerConfig},
+    db,
     jobs::{self, events::PredictionEvents, predict::Engine, worker},
     limits::Limits,
     openapi,
     router::router,
     seed,
-    state::{AppState, Settings},
+    state::AppState,
     telemetry,
 };
 use chrono::TimeDelta;
@@ -98,7 +99,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             jobs::check_schema(&db).await?;
             let predictor = load(&config.model)?;
             anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
-            seed::run(&db, &Clock::machine(), predictor, config.kfre_region).await
+            db::settings::set_defaults(&db, config.site.defaults()).await?;
+            seed::run(&db, &Clock::machine(), predictor).await
         }
     }
 }
@@ -139,12 +141,8 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let predictor = load(&config.model)?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
+    db::settings::set_defaults(&db, config.site.defaults()).await?;
     let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
-    let settings = Settings {
-        session_idle: TimeDelta::minutes(config.session_idle_minutes.into()),
-        session_limit: TimeDelta::hours(config.session_hours.into()),
-        kfre_region: config.kfre_region,
-    };
     Ok(AppState {
         db,
         clock: Clock::machine(),
@@ -153,7 +151,6 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         predictor,
         events,
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
-        settings: Arc::new(settings),
     })
 }
 

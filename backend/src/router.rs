@@ -25,8 +25,8 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        biopsies, observations, outcomes, patients, predictions, service, session, therapies,
-        tokens,
+        biopsies, observations, outcomes, patients, predictions, service, session, settings,
+        therapies, tokens,
     },
     state::AppState,
     telemetry,
@@ -48,6 +48,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(session::get_me))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(patients::list_patients, patients::create_patient))
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))
         .routes(routes!(patients::restore_patient))

@@ -2,6 +2,7 @@
 
 pub mod service;
 pub mod session;
+pub mod settings;
 pub mod tokens;
 
 pub mod biopsies;

@@ -122,12 +122,7 @@ const FAMILY: [&str; 20] = [
 ];
 
 /// Fills an empty database; one that holds accounts already is left as it is.
-pub async fn run(
-    db: &PgPool,
-    clock: &Clock,
-    predictor: Arc<Predictor>,
-    region: KfreRegion,
-) -> anyhow::Result<()> {
+pub async fn run(db: &PgPool, clock: &Clock, predictor: Arc<Predictor>) -> anyhow::Result<()> {
     let mut tx = db.begin().await?;
     if db::users::any(&mut *tx).await? {
         tracing::info!("the database holds accounts already; nothing is added");
@@ -136,6 +131,7 @@ pub async fn run(
     let now = clock.now();
     let clinician = UserId(clock.new_id());
     let hash = password::hash(PASSWORD.as_bytes())?;
+    let region = show_risk(&mut tx, now).await?;
     let mut linked = None;
     for (number, simulated) in storied().take(PATIENTS).enumerate() {
         let record = Record { number, simulated, clinician, now, clock };
@@ -167,6 +163,19 @@ fn storied() -> impl Iterator<Item = SimulatedPatient> {
     cohort::simulate(&spec).filter(|patient| {
         patient.observations.first().is_some_and(|first| SHORTEST <= first.months_before)
     })
+}
+
+/// The demo's patient sees their risk, so that there is something to see; the site's region.
+async fn show_risk(tx: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<KfreRegion> {
+    let mut settings = db::settings::read_for_update(tx).await?;
+    settings.version += 1;
+    settings.patients_see_risk = true;
+    db::settings::update(tx, &settings).await?;
+    let changed = json!({ "patients_see_risk": { "from": false, "to": true } });
+    let details = json!({ "demo": true, "changed": changed });
+    let event = Event::new("settings.update").details(details);
+    db::audit::record(tx, &Actor::default(), event, now).await?;
+    Ok(settings.kfre_region)
 }
 
 async fn add_account(

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use model::predictor::Predictor;
-use shared::prediction::KfreRegion;
 use sqlx::PgPool;
 
 use crate::{
@@ -14,7 +12,7 @@ use crate::{
     limits::Limits,
 };
 
-/// The state of the API server: handles that are cheap to clone, and settings.
+/// The state of the API server: handles that are cheap to clone. Settings are in the database.
 #[derive(Clone)]
 pub struct AppState {
     /// The database.
@@ -31,27 +29,4 @@ pub struct AppState {
     pub events: PredictionEvents,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
-    /// Settings.
-    pub settings: Arc<Settings>,
-}
-
-/// Settings that handlers read.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Time without use after which a session ends.
-    pub session_idle: TimeDelta,
-    /// Time after which a session ends whatever happens.
-    pub session_limit: TimeDelta,
-    /// Which baseline KFRE uses.
-    pub kfre_region: KfreRegion,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            session_idle: TimeDelta::minutes(30),
-            session_limit: TimeDelta::hours(12),
-            kfre_region: KfreRegion::NorthAmerica,
-        }
-    }
 }

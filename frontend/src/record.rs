@@ -49,7 +49,7 @@ impl Record {
             therapies: LocalResource::new(move || api::therapies::list(id)),
             biopsies: LocalResource::new(move || api::biopsies::list(id)),
             outcomes: LocalResource::new(move || api::outcomes::list(id)),
-            predictions: LocalResource::new(move || api::predictions::list(id, "")),
+            predictions: LocalResource::new(move || predictions(id, Self::shows_risk())),
             chosen: RwSignal::new(None),
             changed: RwSignal::new(false),
         };
@@ -72,6 +72,11 @@ impl Record {
     pub fn predictable(self) -> bool {
         session::allows(Permission::RequestPredictions)
             && self.patient.with(|patient| patient.archived_at.is_none())
+    }
+
+    /// Whether the person may see predictions (reactive).
+    pub fn shows_risk() -> bool {
+        session::allows(Permission::ReadPredictions)
     }
 
     /// The latest value of a code that counts; at one moment, the computed one (reactive).
@@ -103,6 +108,13 @@ impl Record {
             || self.patient.with(|patient| asked < patient.updated_at)
             || later(self.observations.get())
     }
+}
+
+async fn predictions(id: PatientId, shown: bool) -> api::Result<Page<Prediction>> {
+    if shown {
+        return api::predictions::list(id, "").await;
+    }
+    Ok(Page { items: Vec::new(), next_cursor: None })
 }
 
 async fn all_observations(id: PatientId) -> api::Result<Vec<Observation>> {

@@ -10,9 +10,9 @@ use futures::{
 };
 use leptos::prelude::*;
 use shared::{
-    access::Permission,
+    access::{Permission, SitePolicy},
     problem::{Problem, ProblemKind},
-    session::{Credentials, SignedIn},
+    session::{Credentials, SessionTerms, SignedIn},
     user::User,
 };
 
@@ -48,6 +48,8 @@ type Renewal = Shared<LocalBoxFuture<'static, Result<()>>>;
 /// The one session of the page.
 struct Session {
     standing: ArcRwSignal<Standing>,
+    /// What holds for the session of whoever is signed in.
+    terms: ArcRwSignal<Option<SessionTerms>>,
     /// The session ended on the server while the page was in use: a dialog asks to sign in again.
     expired: ArcRwSignal<bool>,
     token: RefCell<Option<Token>>,
@@ -60,6 +62,7 @@ struct Session {
 thread_local! {
     static SESSION: Rc<Session> = Rc::new(Session {
         standing: ArcRwSignal::new(Standing::Starting),
+        terms: ArcRwSignal::new(None),
         expired: ArcRwSignal::new(false),
         token: RefCell::new(None),
         renewal: RefCell::new(None),
@@ -86,7 +89,13 @@ pub fn user() -> Option<User> {
 
 /// Whether whoever is signed in may do this (reactive). The server decides; this only hides.
 pub fn allows(permission: Permission) -> bool {
-    user().is_some_and(|user| user.role.allows(permission))
+    user().is_some_and(|user| user.role.allows_at(permission, site()))
+}
+
+/// What the site's settings leave of the policy (reactive).
+fn site() -> SitePolicy {
+    let nothing = SitePolicy { patients_see_risk: false };
+    session().terms.with(|terms| terms.as_ref().map_or(nothing, |terms| terms.site))
 }
 
 /// Whether the session ended while the page was in use (reactive).
@@ -180,7 +189,11 @@ impl Session {
             text: signed_in.access_token,
             ends_at_ms: js_sys::Date::now() + f64::from(signed_in.expires_in) * 1000.0,
         }));
-        // Equal users change nothing on the page: what is typed there stays.
+        // Equal terms and users change nothing on the page: what is typed there stays.
+        let terms = Some(signed_in.session);
+        if self.terms.with_untracked(|now| *now != terms) {
+            self.terms.set(terms);
+        }
         let standing = Standing::SignedIn(signed_in.user);
         if self.standing.with_untracked(|now| *now != standing) {
             self.standing.set(standing);

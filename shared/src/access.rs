@@ -44,6 +44,16 @@ pub enum Permission {
     UseTokens,
     /// See and revoke everybody's API tokens.
     OverseeTokens,
+    /// Read and change the site's settings.
+    ManageSettings,
+}
+
+/// What the site's settings say about who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct SitePolicy {
+    /// Whether patients see predictions of their own record.
+    pub patients_see_risk: bool,
 }
 
 /// What an API token was made for. What no scope lists, no token can do: tokens, accounts and
@@ -141,8 +151,9 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            EditPatients, ListPatients, OverseeTokens, PreviewPredictions, ReadPatients,
-            ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
+            EditPatients, ListPatients, ManageSettings, OverseeTokens, PreviewPredictions,
+            ReadPatients, ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount,
+            UseTokens,
         };
         match self {
             Self::Administrator => matches!(
@@ -155,6 +166,7 @@ impl Role {
                     | ReadSummaries
                     | UseTokens
                     | OverseeTokens
+                    | ManageSettings
             ),
             Self::Clinician => matches!(
                 permission,
@@ -186,6 +198,14 @@ impl Role {
         Scope::ALL.into_iter().filter(move |scope| {
             scope.permissions().iter().any(|permission| self.allows_token(&[*scope], *permission))
         })
+    }
+
+    /// Whether the site's settings leave the role this permission.
+    pub const fn allows_at(self, permission: Permission, site: SitePolicy) -> bool {
+        let is_withheld =
+            matches!((self, permission), (Self::Patient, Permission::ReadPredictions))
+                && !site.patients_see_risk;
+        self.allows(permission) && !is_withheld
     }
 
     /// Whose records the role's permissions reach.

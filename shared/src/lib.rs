@@ -10,6 +10,7 @@ pub mod problem;
 
 pub mod access;
 pub mod session;
+pub mod settings;
 pub mod token;
 pub mod user;
 

@@ -1,8 +1,9 @@
 //! Signing in and staying signed in.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::user::User;
+use crate::{access::SitePolicy, id::SessionId, user::User};
 
 /// What a person types to sign in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,4 +36,20 @@ pub struct SignedIn {
     pub expires_in: u32,
     /// Who signed in.
     pub user: User,
+    /// What holds for the session.
+    pub session: SessionTerms,
+}
+
+/// What holds for a session as the site's settings are now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct SessionTerms {
+    /// The session.
+    pub id: SessionId,
+    /// When it ends whatever happens.
+    pub expires_at: DateTime<Utc>,
+    /// Minutes without a fresh access token after which it ends.
+    pub idle_minutes: i32,
+    /// What the site lets the account's role do.
+    pub site: SitePolicy,
 }

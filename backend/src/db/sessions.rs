@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use shared::{
-    access::Role,
+    access::{Role, SitePolicy},
     id::{PatientId, SessionId, UserId},
+    session::SessionTerms,
 };
 use sqlx::{PgConnection, PgExecutor};
 
@@ -16,49 +17,77 @@ pub struct LiveSession {
     pub role: Role,
     /// The record it is linked to.
     pub patient_id: Option<PatientId>,
+    patients_see_risk: bool,
 }
 
-/// The session, if neither it nor its account has ended.
+impl LiveSession {
+    /// What the site's settings leave of the policy.
+    pub const fn site(&self) -> SitePolicy {
+        SitePolicy { patients_see_risk: self.patients_see_risk }
+    }
+}
+
+/// The session, if neither it nor its account has ended by the site's settings as they are now.
 pub async fn find_live(
     db: impl PgExecutor<'_>,
     id: SessionId,
-    idle_since: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<LiveSession>> {
     sqlx::query_as!(
         LiveSession,
         r#"select users.id as "user_id: UserId", role as "role: Role",
-            patient_id as "patient_id: PatientId"
+            patient_id as "patient_id: PatientId", patients_see_risk
         from sessions
         join users on users.id = sessions.user_id
+        cross join settings
         where sessions.id = $1
             and ended_at is null
-            and $2 < last_used_at
-            and $3 < expires_at
+            and $2 < last_used_at + make_interval(mins => session_idle_minutes)
+            and $2 < expires_at
+            and $2 < sessions.created_at + make_interval(hours => session_hours)
             and users.active"#,
         id as SessionId,
-        idle_since,
         now,
     )
     .fetch_optional(db)
     .await
 }
 
-/// Opens a session.
+/// What holds for a session as the site's settings are now.
+pub async fn terms(db: impl PgExecutor<'_>, id: SessionId) -> sqlx::Result<SessionTerms> {
+    let found = sqlx::query!(
+        r#"select least(expires_at, created_at + make_interval(hours => session_hours))
+                as "expires_at!",
+            session_idle_minutes, patients_see_risk
+        from sessions
+        cross join settings
+        where id = $1"#,
+        id as SessionId,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(SessionTerms {
+        id,
+        expires_at: found.expires_at,
+        idle_minutes: found.session_idle_minutes,
+        site: SitePolicy { patients_see_risk: found.patients_see_risk },
+    })
+}
+
+/// Opens a session; its absolute limit is the site's.
 pub async fn insert(
     db: &mut PgConnection,
     id: SessionId,
     user: UserId,
     now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into sessions (id, user_id, created_at, last_used_at, expires_at)
-        values ($1, $2, $3, $3, $4)",
+        select $1, $2, $3, $3, $3::timestamptz + make_interval(hours => session_hours)
+        from settings",
         id as SessionId,
         user as UserId,
         now,
-        expires_at,
     )
     .execute(db)
     .await?;

@@ -100,7 +100,7 @@ async fn request(
     patient: &Patient,
 ) -> Result<Prediction> {
     let now = state.clock.now();
-    let region = state.settings.kfre_region;
+    let region = db::settings::read(&mut *tx).await?.kfre_region;
     let inputs = db::predictions::freeze(tx, patient, region, now).await?;
     let reasons = missing_or_out_of_scope(&inputs);
     if !reasons.is_empty() {

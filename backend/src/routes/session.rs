@@ -70,8 +70,7 @@ pub async fn login(
     };
     attempt.succeeded();
     let session = SessionId(state.clock.new_id());
-    let expires_at = now + state.settings.session_limit;
-    db::sessions::insert(&mut tx, session, user_id, now, expires_at).await?;
+    db::sessions::insert(&mut tx, session, user_id, now).await?;
     let (token, signed_in) = continue_session(&mut tx, &state, session, user_id).await?;
     actor.session_id = Some(session);
     actor.role = Some(signed_in.user.role);
@@ -132,8 +131,7 @@ pub async fn refresh_session(
         tx.commit().await?;
         return Err(Error::NotSignedIn);
     }
-    let idle_since = auth::idle_since(&state, now);
-    let live = db::sessions::find_live(&mut *tx, found.session_id, idle_since, now).await?;
+    let live = db::sessions::find_live(&mut *tx, found.session_id, now).await?;
     let live = live.ok_or(Error::NotSignedIn)?;
     if found.used_at.is_none() {
         db::sessions::use_refresh_token(&mut tx, &hash, now).await?;
@@ -190,6 +188,7 @@ async fn continue_session(
         token_type: "Bearer".to_owned(),
         expires_in: ACCESS_LIFETIME.num_seconds() as u32,
         user,
+        session: db::sessions::terms(&mut *tx, session).await?,
     };
     Ok((token, signed_in))
 }

@@ -21,6 +21,7 @@ mod outcomes;
 mod patients;
 mod predictions;
 mod seed;
+mod settings;
 mod therapies;
 mod tokens;
 mod worker;

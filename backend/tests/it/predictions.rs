@@ -472,6 +472,7 @@ async fn a_list_goes_from_the_newest_to_the_oldest_in_pages() {
 #[tokio::test]
 async fn patients_see_their_own_predictions_only() {
     let app = TestApp::new().await;
+    app.let_patients_see_risk().await;
     let clinician = app.sign_in(Role::Clinician).await;
     let own = persona(&app, "P-1").await;
     let other = persona(&app, "P-2").await;

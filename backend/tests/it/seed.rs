@@ -6,7 +6,7 @@ use backend::{clock::Clock, seed};
 use chrono::Utc;
 use model::predictor::Predictor;
 use serde_json::{Value, json};
-use shared::{access::Role, prediction::KfreRegion};
+use shared::access::Role;
 
 use crate::support::{Client, TestApp, start};
 
@@ -29,7 +29,7 @@ async fn seeded() -> TestApp {
 
 async fn seed_once(app: &TestApp, clock: &Clock) {
     let predictor: Arc<Predictor> = Arc::clone(&app.state.predictor);
-    seed::run(&app.db, clock, predictor, KfreRegion::NorthAmerica).await.unwrap();
+    seed::run(&app.db, clock, predictor).await.unwrap();
 }
 
 async fn count(app: &TestApp, query: &'static str) -> i64 {
@@ -83,6 +83,8 @@ async fn each_account_has_its_role_and_the_patient_reads_their_own_record() {
             let id = me["patient_id"].as_str().unwrap();
             let own = demo(&app, &email).await.get(&format!("/api/v1/patients/{id}")).await.ok();
             assert_eq!(own["own_access"], true);
+            let risk = format!("/api/v1/patients/{id}/predictions");
+            demo(&app, &email).await.get(&risk).await.ok();
         }
     }
     assert_eq!(count(&app, "select count(*) from patients where own_access").await, 1);

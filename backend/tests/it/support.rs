@@ -22,7 +22,7 @@ use backend::{
     jobs::events::PredictionEvents,
     limits::{Limits, Rates},
     router::router,
-    state::{AppState, Settings},
+    state::AppState,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
@@ -83,7 +83,6 @@ impl TestApp {
             predictor: Arc::new(Predictor::load(artifacts.as_ref()).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
             limits: Arc::new(Limits::new(rates)),
-            settings: Arc::new(Settings::default()),
         };
         let database_url = database.url.clone();
         Self { router: router(state.clone()), state, db, clock, database_url, _database: database }
@@ -108,6 +107,14 @@ impl TestApp {
     pub async fn link_patient(&self, id: PatientId) {
         sqlx::query("update users set patient_id = $1 where role = 'patient'")
             .bind(id)
+            .execute(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// A site whose patients see predictions of their own record.
+    pub async fn let_patients_see_risk(&self) {
+        sqlx::query("update settings set patients_see_risk = true")
             .execute(&self.db)
             .await
             .unwrap();

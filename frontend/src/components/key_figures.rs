@@ -17,6 +17,7 @@ use crate::{charts::egfr::method_label, format, record::Record};
 #[component]
 pub fn KeyFigures() -> impl IntoView {
     let record = Record::here();
+    let shows_risk = Memo::new(|_| Record::shows_risk());
     view! {
         <section class="figures" aria-label="Key figures">
             {move || {
@@ -34,7 +35,7 @@ pub fn KeyFigures() -> impl IntoView {
                 }
                 .into_any()
             }}
-            <RiskFigure />
+            {move || shows_risk.get().then(|| view! { <RiskFigure /> })}
         </section>
     }
 }

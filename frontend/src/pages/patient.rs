@@ -46,6 +46,7 @@ pub fn PatientPage() -> impl IntoView {
 #[component]
 fn Parts(patient: Patient) -> impl IntoView {
     let record = Record::provide(patient);
+    let shows_risk = Memo::new(|_| Record::shows_risk());
     // A record without values begins with recording some.
     let entering = RwSignal::new(false);
     Effect::new(move |_| {
@@ -56,7 +57,7 @@ fn Parts(patient: Patient) -> impl IntoView {
     view! {
         <PatientHeader />
         <KeyFigures />
-        <PredictionPanel />
+        {move || shows_risk.get().then(|| view! { <PredictionPanel /> })}
         <div class="course">
             <section class="card" aria-labelledby="course">
                 <div class="card-head"><h2 id="course">"Course of eGFR"</h2></div>

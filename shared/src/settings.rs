@@ -1,0 +1,72 @@
+//! What an administrator decides for the whole site.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{access::Role, patient::given, prediction::KfreRegion};
+
+/// Whose records a clinician sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Visibility {
+    /// Everybody's.
+    #[default]
+    Organisation,
+    /// Those of the patients whose care team they belong to.
+    CareTeam,
+}
+
+/// The site's settings; a change counts from the next request on, in every process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Settings {
+    /// Raised by each change; send it as `If-Match` with the next one.
+    pub version: i32,
+    /// Whose records a clinician sees.
+    pub visibility: Visibility,
+    /// Roles that must use a second factor.
+    pub second_factor_required: Vec<Role>,
+    /// Minutes without use after which a session ends.
+    pub session_idle_minutes: i32,
+    /// Hours after which a session ends whatever happens.
+    pub session_hours: i32,
+    /// Which baseline KFRE uses for new predictions.
+    pub kfre_region: KfreRegion,
+    /// Whether patients see predictions of their own record.
+    pub patients_see_risk: bool,
+    /// When they were last changed; `null` while they are those that the program started with.
+    pub changed_at: Option<DateTime<Utc>>,
+}
+
+/// A change of the settings; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct SettingsPatch {
+    /// Whose records a clinician sees.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Visibility, required = false))]
+    pub visibility: Option<Visibility>,
+    /// Roles that must use a second factor.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Vec<Role>, required = false, max_items = 4))]
+    pub second_factor_required: Option<Vec<Role>>,
+    /// Minutes without use after which a session ends.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 16, maximum = 1440))]
+    pub session_idle_minutes: Option<i32>,
+    /// Hours after which a session ends whatever happens.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 1, maximum = 168))]
+    pub session_hours: Option<i32>,
+    /// Which baseline KFRE uses for new predictions.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = KfreRegion, required = false))]
+    pub kfre_region: Option<KfreRegion>,
+    /// Whether patients see predictions of their own record.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = bool, required = false))]
+    pub patients_see_risk: Option<bool>,
+}
