@@ -198,6 +198,7 @@ async fn a_stream_ends_with_its_token() {
             scopes: vec![Scope::PatientsRead],
         },
         patient_id: None,
+        site: shared::access::SitePolicy { patients_see_risk: false },
         address: None,
     };
     assert!(caller(Role::Clinician).still_lives(&app.state).await);
