@@ -8,32 +8,20 @@ use shared::prediction::Contribution;
 
 use crate::{
     features::{Input, Patient},
-    predictor::{PredictError, Predictor},
+    predictor::{Course, PredictError, Predictor},
 };
 
-/// Patients that are explained together; each takes about forty rows.
-const CHUNK: usize = 64;
-
-/// Contributions and the reference's 5-year risk, for each patient.
+/// A patient's course, what each input contributes to its last year's risk, and the reference's.
+/// All rows of a patient, about forty, go through the network together.
 pub fn explain(
     predictor: &Predictor,
-    patients: &[Patient],
-) -> Result<Vec<(Vec<Contribution>, f64)>, PredictError> {
-    let mut explained = Vec::with_capacity(patients.len());
-    for chunk in patients.chunks(CHUNK) {
-        let walks: Vec<Walks> = chunk.iter().map(Walks::new).collect();
-        let rows: Vec<Patient> =
-            walks.iter().flat_map(|walks| walks.rows.iter().cloned()).collect();
-        let risks: Vec<f64> =
-            predictor.courses(&rows)?.iter().map(|course| course[course.len() - 1].0).collect();
-        let mut rest = risks.as_slice();
-        for walks in walks {
-            let (own, others) = rest.split_at(walks.rows.len());
-            rest = others;
-            explained.push(walks.contributions(own));
-        }
-    }
-    Ok(explained)
+    patient: &Patient,
+) -> Result<(Course, Vec<Contribution>, f64), PredictError> {
+    let walks = Walks::new(patient);
+    let courses = predictor.courses(&walks.rows)?;
+    let risks: Vec<f64> = courses.iter().map(|course| course[course.len() - 1].0).collect();
+    let (contributions, reference) = walks.contributions(&risks);
+    Ok((courses[courses.len() - 1], contributions, reference))
 }
 
 /// A patient's two walks from the reference to themselves.
@@ -41,7 +29,7 @@ struct Walks {
     /// The inputs in which the patient differs from the reference.
     inputs: Vec<Input>,
     /// Reference, then the forward walk's steps (the last is the patient), then the reverse
-    /// walk's steps without its last.
+    /// walk's steps without its last, then the patient as they are.
     rows: Vec<Patient>,
 }
 
@@ -60,6 +48,7 @@ impl Walks {
             let first = inputs.len() - count;
             rows.push(patient.with_only(&|own| inputs[first..].contains(&own)));
         }
+        rows.push(patient.clone());
         Self { inputs, rows }
     }
 

@@ -178,14 +178,16 @@ impl Patient {
         let mut patient = self.clone();
         let egfr_last =
             self.visits.iter().rev().find_map(|visit| visit.values[EGFR]).unwrap_or_default();
+        let level = if own(Input::EgfrLevel) { egfr_last } else { 0.0 };
+        let has_own_course = own(Input::EgfrCourse);
+        let is_own: [bool; CHANNELS] = std::array::from_fn(|index| own(Input::Channel(index)));
         for visit in &mut patient.visits {
             for (index, value) in visit.values.iter_mut().enumerate() {
                 let Some(value) = value else { continue };
                 if index == EGFR {
-                    let level = if own(Input::EgfrLevel) { egfr_last } else { 0.0 };
-                    let course = if own(Input::EgfrCourse) { *value - egfr_last } else { 0.0 };
+                    let course = if has_own_course { *value - egfr_last } else { 0.0 };
                     *value = level + course;
-                } else if !own(Input::Channel(index)) {
+                } else if !is_own[index] {
                     *value = 0.0;
                 }
             }

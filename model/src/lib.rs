@@ -11,6 +11,7 @@ pub mod network;
 
 pub mod calibration;
 pub mod explain;
+pub mod inference;
 pub mod predictor;
 
 pub mod cohort;

@@ -10,17 +10,17 @@ use crate::{
 };
 
 /// Each temporal layer sees a visit and two earlier ones.
-const KERNEL: usize = 3;
+pub const KERNEL: usize = 3;
 /// Kidney failure, death before it, neither.
-const CAUSES: usize = 3;
+pub const CAUSES: usize = 3;
 
 /// One network; see the module.
 #[derive(Clone, Debug)]
 pub struct Network {
-    temporal: Vec<(usize, Linear)>,
-    facts: Linear,
-    joint: Linear,
-    head: Linear,
+    pub(crate) temporal: Vec<(usize, Linear)>,
+    pub(crate) facts: Linear,
+    pub(crate) joint: Linear,
+    pub(crate) head: Linear,
 }
 
 /// The name, input and output width of every linear layer of a shape, in order.

@@ -1,17 +1,24 @@
 //! A released network, loaded once and asked many times.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use rayon::{
+    iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
+    slice::ParallelSliceMut,
+};
 use sha2::{Digest, Sha256};
 use shared::prediction::{Contribution, ModelVersion, PredictionInputs, YearRisk};
 
 use crate::{
-    calibration::cumulative_incidence,
     config::{Config, YEARS},
-    explain,
+    explain::explain,
     features::{FACTS_WIDTH, Patient, VISIT_WIDTH, VISITS},
+    inference::{CHUNK, Ensemble, Workspace},
     network::Network,
 };
 
@@ -20,8 +27,8 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// Name of the configuration's file in a released folder.
 pub const CONFIG: &str = "config.json";
 
-/// Rows that go through the network together: enough for the gemm, few enough for the cache.
-const CHUNK: usize = 512;
+/// Up to so many patients are not worth waking another thread for.
+const FEW: usize = 8;
 
 /// Why a released folder cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +86,20 @@ pub type Course = [(f64, f64, f64); YEARS];
 #[derive(Clone, Debug)]
 pub struct Predictor {
     config: Config,
-    members: Vec<Network>,
+    ensemble: Ensemble,
+}
+
+/// Buffers of one thread.
+#[derive(Debug, Default)]
+struct Scratch {
+    visits: Vec<f32>,
+    facts: Vec<f32>,
+    workspace: Workspace,
+}
+
+thread_local! {
+    /// Kept from call to call, so that a call allocates nothing but what it returns.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl Predictor {
@@ -100,15 +120,16 @@ impl Predictor {
             return Err(LoadError::Mismatch(file));
         }
         let vb = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
-        let members = (0..config.members)
+        let members: Vec<Network> = (0..config.members)
             .map(|member| Network::new(&vb.pp(format!("member.{member}")), &config.shape))
             .collect::<candle_core::Result<_>>()?;
-        Ok(Self { config, members })
+        Ok(Self::assemble(config, &members)?)
     }
 
     /// Puts members together that are in memory.
-    pub const fn assemble(config: Config, members: Vec<Network>) -> Self {
-        Self { config, members }
+    pub fn assemble(config: Config, members: &[Network]) -> candle_core::Result<Self> {
+        let ensemble = Ensemble::new(members, &config.shape)?;
+        Ok(Self { config, ensemble })
     }
 
     /// The released configuration.
@@ -121,66 +142,122 @@ impl Predictor {
         &self.config.model
     }
 
-    /// Forecasts with contributions, in the order of the inputs. It computes on the calling
-    /// thread and candle's own.
+    /// Forecasts with contributions, in the order of the inputs. It computes on rayon's threads
+    /// and returns when all is done: call it off the async threads.
     pub fn predict(&self, inputs: &[PredictionInputs]) -> Result<Vec<Forecast>, PredictError> {
-        let patients: Vec<Patient> = inputs.iter().map(Patient::new).collect();
-        if !patients.iter().all(Patient::has_egfr) {
+        inputs.par_iter().map(|inputs| self.forecast(&Patient::new(inputs))).collect()
+    }
+
+    fn forecast(&self, patient: &Patient) -> Result<Forecast, PredictError> {
+        if !patient.has_egfr() {
             return Err(PredictError::NoEgfr);
         }
-        let courses = self.courses(&patients)?;
-        let explained = explain::explain(self, &patients)?;
-        let forecasts =
-            courses.into_iter().zip(explained).map(|(course, (contributions, reference))| {
-                let risk = (1_u8..)
-                    .zip(course)
-                    .map(|(year, (probability, lower, upper))| YearRisk {
-                        year,
-                        probability,
-                        lower,
-                        upper,
-                    })
-                    .collect();
-                Forecast { risk, contributions, reference_risk_5y: reference }
-            });
-        Ok(forecasts.collect())
+        let (course, contributions, reference_risk_5y) = explain(self, patient)?;
+        let risk = (1_u8..)
+            .zip(course)
+            .map(|(year, (probability, lower, upper))| YearRisk { year, probability, lower, upper })
+            .collect();
+        Ok(Forecast { risk, contributions, reference_risk_5y })
     }
 
     /// Calibrated cumulative incidences, without contributions.
     pub fn courses(&self, patients: &[Patient]) -> Result<Vec<Course>, PredictError> {
-        let mut courses = Vec::with_capacity(patients.len());
-        for chunk in patients.chunks(CHUNK) {
-            let members = self.incidences(chunk)?;
-            courses
-                .extend((0..chunk.len()).map(|row| self.calibrated(|member| members[member][row])));
-        }
+        let mut courses = vec![Course::default(); patients.len()];
+        in_chunks(&mut courses, 1, |scratch, first, courses| {
+            scratch.read(&patients[first..first + courses.len()]);
+            let Scratch { visits, facts, workspace } = scratch;
+            self.answer(workspace, visits, facts, courses);
+        });
         Ok(courses)
+    }
+
+    /// The same from what the network reads: `VISITS × VISIT_WIDTH` and `FACTS_WIDTH` numbers of
+    /// each patient, as [`Patient`] writes them.
+    pub fn courses_of(&self, visits: &[f32], facts: &[f32]) -> Vec<Course> {
+        let mut courses = vec![Course::default(); facts.len() / FACTS_WIDTH];
+        in_chunks(&mut courses, 1, |scratch, first, courses| {
+            let of = |width: usize| first * width..(first + courses.len()) * width;
+            let (visits, facts) = (&visits[of(VISITS * VISIT_WIDTH)], &facts[of(FACTS_WIDTH)]);
+            self.answer(&mut scratch.workspace, visits, facts, courses);
+        });
+        courses
     }
 
     /// Every member's uncalibrated cumulative incidences.
     pub fn incidences(&self, patients: &[Patient]) -> Result<Vec<Vec<[f64; YEARS]>>, PredictError> {
-        let (visits, facts) = tensors(patients)?;
-        let incidences = self.members.iter().map(|member| {
-            let log_probabilities = member.forward(&visits, &facts)?.flatten_all()?;
-            let values = log_probabilities.to_vec1::<f32>()?;
-            Ok(values.chunks_exact(YEARS * 3).map(cumulative_incidence).collect())
+        let members = self.ensemble.members();
+        let places = YEARS * members;
+        let mut incidences = vec![0.0; patients.len() * places];
+        in_chunks(&mut incidences, places, |scratch, first, incidences| {
+            scratch.read(&patients[first..first + incidences.len() / places]);
+            let Scratch { visits, facts, workspace } = scratch;
+            incidences.copy_from_slice(self.ensemble.run(workspace, visits, facts));
         });
-        incidences.collect()
+        let of = |member: usize| {
+            let rows = incidences.chunks_exact(places);
+            rows.map(|row| std::array::from_fn(|year| row[year * members + member])).collect()
+        };
+        Ok((0..members).map(of).collect())
+    }
+
+    /// Calibrated courses of a chunk.
+    fn answer(
+        &self,
+        workspace: &mut Workspace,
+        visits: &[f32],
+        facts: &[f32],
+        courses: &mut [Course],
+    ) {
+        let incidences = self.ensemble.run(workspace, visits, facts);
+        let each = incidences.chunks_exact(YEARS * self.ensemble.members());
+        for (course, incidences) in courses.iter_mut().zip(each) {
+            *course = self.calibrated(incidences);
+        }
     }
 
     /// Mean and interval over the members, neither risk nor bounds ever falling with the years.
-    fn calibrated(&self, member: impl Fn(usize) -> [f64; YEARS]) -> Course {
-        let members: Vec<[f64; YEARS]> = (0..self.members.len()).map(member).collect();
-        let mut course = [(0.0, 0.0, 0.0); YEARS];
+    fn calibrated(&self, incidences: &[f64]) -> Course {
+        let mut course = Course::default();
         let mut before = (0.0_f64, 0.0_f64, 0.0_f64);
-        for (year, slot) in course.iter_mut().enumerate() {
-            let risks: Vec<f64> = members.iter().map(|incidence| incidence[year]).collect();
-            let (risk, lower, upper) = self.config.calibration.apply(year, &risks);
+        let by_year = incidences.chunks_exact(self.ensemble.members());
+        for ((year, slot), members) in course.iter_mut().enumerate().zip(by_year) {
+            let (risk, lower, upper) = self.config.calibration.apply(year, members);
             before = (risk.max(before.0), lower.max(before.1), upper.max(before.2));
             *slot = before;
         }
         course
     }
+}
+
+impl Scratch {
+    fn read(&mut self, patients: &[Patient]) {
+        self.visits.clear();
+        self.facts.clear();
+        for patient in patients {
+            patient.write_visits(&mut self.visits);
+            patient.write_facts(&mut self.facts);
+        }
+    }
+}
+
+/// Fills `out`, of which each patient has so many places, in chunks on all threads. `work` gets
+/// the number of the chunk's first patient and its places.
+fn in_chunks<T: Send>(
+    out: &mut [T],
+    places: usize,
+    work: impl Fn(&mut Scratch, usize, &mut [T]) + Sync,
+) {
+    let patients = out.len() / places;
+    if patients <= FEW {
+        if 0 < patients {
+            SCRATCH.with_borrow_mut(|scratch| work(scratch, 0, out));
+        }
+        return;
+    }
+    let size = patients.div_ceil(rayon::current_num_threads()).min(CHUNK);
+    out.par_chunks_mut(size * places).enumerate().for_each(|(chunk, out)| {
+        SCRATCH.with_borrow_mut(|scratch| work(scratch, chunk * size, out));
+    });
 }
 
 /// What the network reads: visits `[rows, VISITS, VISIT_WIDTH]` and facts `[rows, FACTS_WIDTH]`.

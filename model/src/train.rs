@@ -171,9 +171,9 @@ pub fn train(
         seed: spec.seed,
         weights_sha256: String::new(),
     };
-    let uncalibrated = Predictor::assemble(config.clone(), members.clone());
+    let uncalibrated = Predictor::assemble(config.clone(), &members)?;
     let calibration = calibrate(&uncalibrated, calibration_rows)?;
-    let predictor = Predictor::assemble(Config { calibration, ..config }, members);
+    let predictor = Predictor::assemble(Config { calibration, ..config }, &members)?;
     Ok(Trained { predictor, weights })
 }
 

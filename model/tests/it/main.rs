@@ -8,6 +8,7 @@
 
 mod cohort;
 mod dataset;
+mod inference;
 mod predictor;
 mod support;
 mod train;

@@ -1,0 +1,143 @@
+//! What serves says the same as what is trained, whatever the shape and the number of patients.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use model::{
+    calibration::{Calibration, cumulative_incidence},
+    config::{Config, Shape, YEARS},
+    features::{CHANNELS, Patient, VISITS, Visit},
+    network::{Network, layers},
+    predictor::{Predictor, tensors},
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use shared::prediction::ModelVersion;
+
+use crate::support::{course, persona, released};
+
+const MEMBERS: usize = 3;
+
+fn member(shape: &Shape, rng: &mut StdRng) -> Network {
+    let mut weights = HashMap::new();
+    for (name, input, output) in layers(shape) {
+        let mut random = |count: usize, bound: f32| -> Vec<f32> {
+            (0..count).map(|_| rng.random_range(-bound..bound)).collect()
+        };
+        let weight = random(input * output, (6.0 / input as f32).sqrt());
+        let weight = Tensor::from_vec(weight, (output, input), &Device::Cpu).unwrap();
+        weights.insert(format!("{name}.weight"), weight);
+        let bias = Tensor::from_vec(random(output, 0.5), output, &Device::Cpu).unwrap();
+        weights.insert(format!("{name}.bias"), bias);
+    }
+    let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+    Network::new(&vb, shape).unwrap()
+}
+
+fn ensemble(shape: &Shape, rng: &mut StdRng) -> (Vec<Network>, Predictor) {
+    let members: Vec<Network> = (0..MEMBERS).map(|_| member(shape, rng)).collect();
+    let config = Config {
+        model: ModelVersion { name: "random".to_owned(), version: "0".to_owned() },
+        members: MEMBERS,
+        shape: shape.clone(),
+        calibration: Calibration::default(),
+        trained_on: "nothing".to_owned(),
+        seed: 0,
+        weights_sha256: String::new(),
+    };
+    let predictor = Predictor::assemble(config, &members).unwrap();
+    (members, predictor)
+}
+
+/// A patient with 0 to 16 visits, some of whose channels were measured.
+fn patient(rng: &mut StdRng) -> Patient {
+    let mut patient = Patient::new(&persona());
+    let visits = rng.random_range(0..=VISITS);
+    patient.visits = (0..visits)
+        .map(|index| Visit {
+            months: (visits - index) as f32 * rng.random_range(0.5..3.5),
+            values: std::array::from_fn::<_, CHANNELS, _>(|_| {
+                rng.random_bool(0.7).then(|| rng.random_range(-5.0..5.0))
+            }),
+        })
+        .collect();
+    patient
+}
+
+fn shape(channels: usize, dilations: &[usize], facts: usize, joint: usize) -> Shape {
+    Shape { channels, dilations: dilations.to_vec(), facts, joint }
+}
+
+#[test]
+fn every_member_says_what_its_network_says() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let shapes = [
+        Shape::default(),
+        shape(24, &[1, 2, 4], 32, 48),
+        // Widths that fill no vector, a reach beyond the first visit, layers few and many.
+        shape(5, &[1, 2, 5], 3, 7),
+        shape(17, &[3], 33, 1),
+        shape(8, &[1, 1, 2, 3], 16, 40),
+    ];
+    for shape in shapes {
+        let (members, predictor) = ensemble(&shape, &mut rng);
+        let patients: Vec<Patient> = (0..131).map(|_| patient(&mut rng)).collect();
+        let (visits, facts) = tensors(&patients).unwrap();
+        let served = predictor.incidences(&patients).unwrap();
+        assert_eq!(served.len(), MEMBERS);
+        for (network, served) in members.iter().zip(served) {
+            let said = network.forward(&visits, &facts).unwrap().flatten_all().unwrap();
+            let said = said.to_vec1::<f32>().unwrap();
+            assert_eq!(served.len(), patients.len());
+            for (said, served) in said.chunks_exact(YEARS * 3).zip(served) {
+                for (said, served) in cumulative_incidence(said).into_iter().zip(served) {
+                    assert!((said - served).abs() <= 1e-5, "{shape:?}: {said} is not {served}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_size_of_a_batch_changes_nothing() {
+    let mut rng = StdRng::seed_from_u64(4);
+    let (_, predictor) = ensemble(&Shape::default(), &mut rng);
+    let patients: Vec<Patient> = (0..203).map(|_| patient(&mut rng)).collect();
+    let alone: Vec<_> = patients
+        .iter()
+        .flat_map(|patient| predictor.courses(std::slice::from_ref(patient)).unwrap())
+        .collect();
+    for size in [0, 1, 2, 7, 8, 9, 12, 47, 48, 49, 96, 97, 203] {
+        let together = predictor.courses(&patients[..size]).unwrap();
+        assert_eq!(together.len(), size);
+        let (mut visits, mut facts) = (Vec::new(), Vec::new());
+        for patient in &patients[..size] {
+            patient.write_visits(&mut visits);
+            patient.write_facts(&mut facts);
+        }
+        assert_eq!(predictor.courses_of(&visits, &facts), together);
+        for (alone, together) in alone.iter().zip(together) {
+            for (a, b) in alone.iter().zip(together) {
+                let distances = [a.0 - b.0, a.1 - b.1, a.2 - b.2];
+                assert!(distances.iter().all(|d| d.abs() <= 1e-5), "{size}: {a:?} is not {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_ensemble_of_nobody_is_refused() {
+    let config = released().config().clone();
+    assert!(Predictor::assemble(config, &[]).is_err());
+}
+
+#[test]
+fn models_of_different_shapes_share_a_thread() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let (_, large) = ensemble(&shape(40, &[1, 2, 4], 48, 64), &mut rng);
+    let (_, small) = ensemble(&shape(6, &[2, 4], 5, 9), &mut rng);
+    let patients: Vec<Patient> = [course(60.0, 25.0), persona()].iter().map(Patient::new).collect();
+    let expected = small.courses(&patients).unwrap();
+    large.courses(&patients).unwrap();
+    assert_eq!(small.courses(&patients).unwrap(), expected);
+}
