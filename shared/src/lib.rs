@@ -21,6 +21,8 @@ pub mod patient;
 pub mod prediction;
 pub mod therapy;
 
+pub mod model;
+
 pub mod clinical;
 
 /// The one sentence of intended use: sign-in page, README, model card, report, API document.

@@ -6,6 +6,7 @@
     reason = "a test may panic, and its helpers are nobody else's"
 )]
 
+mod card;
 mod cohort;
 mod dataset;
 mod inference;
