@@ -169,6 +169,8 @@ needs!(
     PreviewPredictions,
     UseTokens,
     ManageSettings,
+    ReadModels,
+    ManageModels,
 );
 
 /// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.

@@ -39,10 +39,10 @@ impl DatabaseConfig {
     }
 }
 
-/// The network to predict with.
+/// The networks to predict with.
 #[derive(Args, Clone, Debug)]
 pub struct ModelConfig {
-    /// Folder of the released network.
+    /// Folder of the released network; every folder in it is another version.
     #[arg(long, env = "NEPHROCAST_MODEL_DIR", default_value = "model/artifacts")]
     pub model_dir: PathBuf,
 }

@@ -14,6 +14,8 @@ pub mod patients;
 pub mod predictions;
 pub mod therapies;
 
+pub mod models;
+
 use sqlx::PgExecutor;
 
 /// How many migrations have been applied.

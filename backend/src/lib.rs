@@ -17,7 +17,9 @@ pub mod page;
 
 pub mod db;
 pub mod derived;
+pub mod drift;
 pub mod jobs;
+pub mod models;
 pub mod routes;
 
 pub mod openapi;

@@ -10,6 +10,7 @@ use backend::{
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, worker},
     limits::Limits,
+    models::Releases,
     openapi,
     router::router,
     seed,
@@ -18,7 +19,7 @@ use backend::{
 };
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
-use model::predictor::Predictor;
+use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -97,10 +98,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             telemetry::start(&cli.log);
             let db = config.database.connect().await?;
             jobs::check_schema(&db).await?;
-            let predictor = load(&config.model)?;
+            let releases = load(&config.model, &db).await?;
             anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
             db::settings::set_defaults(&db, config.site.defaults()).await?;
-            seed::run(&db, &Clock::machine(), predictor).await
+            seed::run(&db, &Clock::machine(), releases).await
         }
     }
 }
@@ -138,17 +139,17 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let keys = config.keys()?;
-    let predictor = load(&config.model)?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
     db::settings::set_defaults(&db, config.site.defaults()).await?;
+    let releases = load(&config.model, &db).await?;
     let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
     Ok(AppState {
         db,
         clock: Clock::machine(),
         keys: Arc::new(keys),
         hasher: Hasher::new()?,
-        predictor,
+        releases,
         events,
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
     })
@@ -156,11 +157,11 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
 
 async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
-    let predictor = load(&config.model)?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
+    let releases = load(&config.model, &db).await?;
     let lease = TimeDelta::seconds(config.lease_seconds.into());
-    let engine = Engine::new(db, Clock::machine(), predictor, lease);
+    let engine = Engine::new(db, Clock::machine(), releases, lease);
     let pace = worker::Pace {
         concurrency: config.concurrency as usize,
         sweep: Duration::from_secs(config.sweep_seconds.into()),
@@ -180,11 +181,10 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     }
 }
 
-fn load(config: &ModelConfig) -> anyhow::Result<Arc<Predictor>> {
-    let folder = &config.model_dir;
-    let predictor = Predictor::load(folder)
-        .with_context(|| format!("the network in {} cannot be loaded", folder.display()))?;
-    Ok(Arc::new(predictor))
+async fn load(config: &ModelConfig, db: &PgPool) -> anyhow::Result<Arc<Releases>> {
+    let releases = Releases::load(&config.model_dir)?;
+    releases.check(db).await?;
+    Ok(Arc::new(releases))
 }
 
 /// Turns true at SIGTERM or SIGINT.

@@ -30,6 +30,7 @@ use crate::router;
         (name = "biopsies", description = "Kidney biopsies with MEST-C scores"),
         (name = "outcomes", description = "Dialysis, transplant, death"),
         (name = "predictions", description = "Risk of kidney failure"),
+        (name = "models", description = "Released networks: cards, activation, shadow, drift"),
         (name = "service", description = "The service itself"),
     ),
 )]

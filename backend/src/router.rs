@@ -25,8 +25,8 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        biopsies, observations, outcomes, patients, predictions, service, session, settings,
-        therapies, tokens,
+        biopsies, models, observations, outcomes, patients, predictions, service, session,
+        settings, therapies, tokens,
     },
     state::AppState,
     telemetry,
@@ -67,6 +67,12 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(predictions::get_prediction))
         .routes(routes!(predictions::cancel_prediction))
         .routes(routes!(predictions::stream_prediction))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::get_model))
+        .routes(routes!(models::activate_model))
+        .routes(routes!(models::set_shadow_model, models::clear_shadow_model))
+        .routes(routes!(models::compare_model))
+        .routes(routes!(models::get_model_drift))
         .routes(routes!(service::get_openapi))
 }
 

@@ -6,6 +6,7 @@ pub mod settings;
 pub mod tokens;
 
 pub mod biopsies;
+pub mod models;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;

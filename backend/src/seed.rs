@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
-use model::{
-    cohort::{self, CohortSpec, Population, SimulatedPatient},
-    predictor::Predictor,
-};
+use model::cohort::{self, CohortSpec, Population, SimulatedPatient};
 use serde_json::json;
 use shared::{
     access::Role,
@@ -31,6 +28,7 @@ use crate::{
     },
     derived,
     jobs::predict::{Engine, LEASE},
+    models::Releases,
 };
 
 /// Why seeding is refused outside demo mode.
@@ -122,7 +120,7 @@ const FAMILY: [&str; 20] = [
 ];
 
 /// Fills an empty database; one that holds accounts already is left as it is.
-pub async fn run(db: &PgPool, clock: &Clock, predictor: Arc<Predictor>) -> anyhow::Result<()> {
+pub async fn run(db: &PgPool, clock: &Clock, releases: Arc<Releases>) -> anyhow::Result<()> {
     let mut tx = db.begin().await?;
     if db::users::any(&mut *tx).await? {
         tracing::info!("the database holds accounts already; nothing is added");
@@ -151,7 +149,7 @@ pub async fn run(db: &PgPool, clock: &Clock, predictor: Arc<Predictor>) -> anyho
         add_account(&mut tx, UserId(clock.new_id()), account, patient, &hash, now).await?;
     }
     tx.commit().await?;
-    let done = Engine::new(db.clone(), clock.clone(), predictor, LEASE).drain().await?;
+    let done = Engine::new(db.clone(), clock.clone(), releases, LEASE).drain().await?;
     tracing::info!(patients = PATIENTS, predictions = done, "demo data added");
     Ok(())
 }

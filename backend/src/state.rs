@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use model::predictor::Predictor;
 use sqlx::PgPool;
 
 use crate::{
     auth::{password::Hasher, token::Keys},
     clock::Clock,
+    db,
+    error::{Error, Result},
     jobs::events::PredictionEvents,
     limits::Limits,
+    models::{Release, Releases},
 };
 
 /// The state of the API server: handles that are cheap to clone. Settings are in the database.
@@ -23,10 +25,18 @@ pub struct AppState {
     pub keys: Arc<Keys>,
     /// Password hashing, bounded.
     pub hasher: Hasher,
-    /// The network.
-    pub predictor: Arc<Predictor>,
+    /// The released networks.
+    pub releases: Arc<Releases>,
     /// News of predictions whose status changed.
     pub events: PredictionEvents,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
+}
+
+impl AppState {
+    /// The network that answers now; this process may not have it while releases are rolled out.
+    pub async fn active_release(&self) -> Result<Arc<Release>> {
+        let roles = db::models::roles(&self.db).await?;
+        self.releases.active(&roles).map_err(Error::Unavailable)
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod biopsies;
 pub mod me;
+pub mod models;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;

@@ -12,6 +12,8 @@ use crate::{
     pages::{
         about::AboutPage,
         home::HomePage,
+        model::ModelPage,
+        models::ModelsPage,
         not_found::NotFoundPage,
         patient::PatientPage,
         patient_form::{EditPatientPage, NewPatientPage},
@@ -99,6 +101,26 @@ pub fn App() -> impl IntoView {
                             view! {
                                 <Guard needs=Permission::EditPatients>
                                     <EditPatientPage />
+                                </Guard>
+                            }
+                        }
+                    />
+                    <Route
+                        path=path!("/models")
+                        view=|| {
+                            view! {
+                                <Guard needs=Permission::ManageModels>
+                                    <ModelsPage />
+                                </Guard>
+                            }
+                        }
+                    />
+                    <Route
+                        path=path!("/models/:version")
+                        view=|| {
+                            view! {
+                                <Guard needs=Permission::ReadModels>
+                                    <ModelPage />
                                 </Guard>
                             }
                         }

@@ -23,12 +23,20 @@ pub fn local_date(moment: DateTime<Utc>) -> NaiveDate {
 
 /// A calendar day, such as `5 Mar 2024`.
 pub fn date(day: NaiveDate) -> String {
-    let date = Date::new_with_year_month_day(
+    in_format(&day_of(day), &[("dateStyle", "medium")])
+}
+
+fn day_of(day: NaiveDate) -> Date {
+    Date::new_with_year_month_day(
         u32::try_from(day.year()).unwrap_or_default(),
         day.month0().cast_signed(),
         day.day().cast_signed(),
-    );
-    in_format(&date, &[("dateStyle", "medium")])
+    )
+}
+
+/// A day of this year or the last, short, such as `5 Mar`.
+pub fn day_month(day: NaiveDate) -> String {
+    in_format(&day_of(day), &[("day", "numeric"), ("month", "short")])
 }
 
 /// The day of a moment in the browser's time zone, such as `5 Mar 2024`.

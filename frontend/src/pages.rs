@@ -2,6 +2,8 @@
 
 pub mod about;
 pub mod home;
+pub mod model;
+pub mod models;
 pub mod not_found;
 pub mod patient;
 pub mod patient_form;

@@ -18,6 +18,7 @@ pub mod cohort;
 pub mod dataset;
 pub mod loss;
 pub mod metrics;
+pub mod reference;
 pub mod train;
 
 pub mod evaluate;

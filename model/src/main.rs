@@ -12,14 +12,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::{
     cohort::{self, CohortSpec, Population},
     config::Config,
-    dataset::{self, Record},
+    dataset::{self, Example, Record},
     evaluate::{Evaluation, evaluate, kfre4},
     predictor::{CONFIG, Predictor, WEIGHTS, sha256},
+    reference::{REFERENCE, Reference},
     train::{TrainSpec, train},
 };
 use shared::{
     clinical::assessment::{assess, kfre_for, missing_or_out_of_scope},
-    prediction::ModelVersion,
+    prediction::{ModelVersion, PredictionInputs},
 };
 
 /// The Nephrocast classifier. The released network is trained on simulated patients.
@@ -80,6 +81,16 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Write the reference distribution of a network's inputs, reference.json, from the data that
+    /// it was trained on; `train` does it by itself.
+    Reference {
+        /// The network's folder.
+        #[arg(long)]
+        model: PathBuf,
+        /// Folder with the patients.csv, observations.csv and outcomes.csv of its training.
+        #[arg(long)]
+        data: PathBuf,
+    },
     /// Predict for the patients of a file.
     Predict {
         /// The network's folder.
@@ -107,6 +118,7 @@ fn main() -> ExitCode {
             run_training(&data, &out, &spec, version, trained_on)
         }
         Command::Evaluate { model, data } => run_evaluation(&model, &data),
+        Command::Reference { model, data } => write_reference_of(&model, &data),
         Command::Predict { model, input, observations, output } => {
             predict(&model, &input, observations.as_deref(), &output)
         }
@@ -167,7 +179,25 @@ fn run_training(
         .with_context(|| format!("{} cannot be written", weights.display()))?;
     let config = Config { weights_sha256: sha256(&bytes), ..trained.predictor.config().clone() };
     fs::write(out.join(CONFIG), serde_json::to_string_pretty(&config)? + "\n")?;
-    println!("{} and {CONFIG} are in {}", WEIGHTS, out.display());
+    write_reference(out, &examples)?;
+    println!("{WEIGHTS}, {CONFIG} and {REFERENCE} are in {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the training rows look like, for the drift of inputs to be told later.
+fn write_reference(folder: &Path, examples: &[Example]) -> anyhow::Result<()> {
+    let rows: Vec<PredictionInputs> =
+        examples.iter().map(|example| example.record.inputs.clone()).collect();
+    let file = folder.join(REFERENCE);
+    fs::write(&file, Reference::of(&rows).to_json())
+        .with_context(|| format!("{} cannot be written", file.display()))
+}
+
+fn write_reference_of(folder: &Path, data: &Path) -> anyhow::Result<ExitCode> {
+    // A folder without a network has no inputs to speak of.
+    let model = Predictor::load(folder)?.version().clone();
+    write_reference(folder, &dataset::read_examples(data)?)?;
+    println!("{REFERENCE} of {} {} is in {}", model.name, model.version, folder.display());
     Ok(ExitCode::SUCCESS)
 }
 

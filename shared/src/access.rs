@@ -38,6 +38,10 @@ pub enum Permission {
     RequestPredictions,
     /// Ask what-if questions that are answered and never stored.
     PreviewPredictions,
+    /// See which released networks there are, and read their cards.
+    ReadModels,
+    /// Choose which network answers and which runs unseen; see comparisons and drift.
+    ManageModels,
     /// See anonymised summaries.
     ReadSummaries,
     /// Make, see and revoke API tokens of one's own.
@@ -151,9 +155,9 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            EditPatients, ListPatients, ManageSettings, OverseeTokens, PreviewPredictions,
-            ReadPatients, ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount,
-            UseTokens,
+            EditPatients, ListPatients, ManageModels, ManageSettings, OverseeTokens,
+            PreviewPredictions, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
+            RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
             Self::Administrator => matches!(
@@ -167,6 +171,8 @@ impl Role {
                     | UseTokens
                     | OverseeTokens
                     | ManageSettings
+                    | ReadModels
+                    | ManageModels
             ),
             Self::Clinician => matches!(
                 permission,
@@ -179,9 +185,12 @@ impl Role {
                     | PreviewPredictions
                     | ReadSummaries
                     | UseTokens
+                    | ReadModels
             ),
             Self::Researcher => matches!(permission, UseOwnAccount | ReadSummaries | UseTokens),
-            Self::Patient => matches!(permission, UseOwnAccount | ReadPatients | ReadPredictions),
+            Self::Patient => {
+                matches!(permission, UseOwnAccount | ReadPatients | ReadPredictions | ReadModels)
+            }
         }
     }
 

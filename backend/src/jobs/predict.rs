@@ -5,6 +5,7 @@
 //! last one, so that a worker that was thought dead can neither double nor overwrite anything.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
         Arc,
@@ -15,7 +16,6 @@ use std::{
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{IntoTaskHandlerResult, JobSpec, TaskHandler, WorkerContext, WorkerUtils};
-use model::predictor::Predictor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
@@ -25,7 +25,7 @@ use shared::{
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
 
-use super::answer::answers;
+use super::{answer::answers, shadow};
 use crate::{
     clock::Clock,
     db::{
@@ -33,6 +33,8 @@ use crate::{
         audit::{Actor, Event, Outcome},
         predictions::{Answer, Claimed, Closed, Which},
     },
+    drift,
+    models::{Release, Releases, Watched},
     state::AppState,
 };
 
@@ -87,8 +89,8 @@ async fn add_job(
 
 /// Runs everything that waits, as a worker would, and says how many predictions that were.
 pub async fn drain(state: &AppState) -> anyhow::Result<usize> {
-    let AppState { db, clock, predictor, .. } = state.clone();
-    Engine::new(db, clock, predictor, LEASE).drain().await
+    let AppState { db, clock, releases, .. } = state.clone();
+    Engine::new(db, clock, releases, LEASE).drain().await
 }
 
 /// What runs predictions.
@@ -96,7 +98,7 @@ pub async fn drain(state: &AppState) -> anyhow::Result<usize> {
 pub struct Engine {
     db: PgPool,
     clock: Clock,
-    predictor: Arc<Predictor>,
+    releases: Arc<Releases>,
     lease: TimeDelta,
     /// One batch at a time: what arrives meanwhile makes the next batch larger.
     turn: Arc<Semaphore>,
@@ -110,10 +112,10 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine over a database and a network.
-    pub fn new(db: PgPool, clock: Clock, predictor: Arc<Predictor>, lease: TimeDelta) -> Self {
+    /// An engine over a database and the released networks.
+    pub fn new(db: PgPool, clock: Clock, releases: Arc<Releases>, lease: TimeDelta) -> Self {
         let turn = Arc::new(Semaphore::new(1));
-        Self { db, clock, predictor, lease, turn, stopping: Arc::default() }
+        Self { db, clock, releases, lease, turn, stopping: Arc::default() }
     }
 
     /// The database.
@@ -168,13 +170,23 @@ impl Engine {
     }
 
     async fn run_batch(&self) -> anyhow::Result<usize> {
+        // Read for each batch, so that an activation counts from the next one on; and before
+        // anything is claimed, so that a worker without the active network leaves it to others.
+        let roles = db::models::roles(&self.db).await?;
+        let active = self.releases.active(&roles)?;
         let claimed = self.claim().await?;
         if claimed.is_empty() {
             return Ok(0);
         }
         let count = claimed.len();
-        let (done, failed) = self.compute(claimed).await;
-        self.store(&done, failed).await?;
+        let (done, failed) = self.compute(&active, claimed).await;
+        let stored = self.store(&active, done, failed).await?;
+        if let Some(release) = self.releases.shadow(&roles)
+            && !self.stopping.load(Ordering::Relaxed)
+        {
+            // The answers are out already: whatever the shadow does cannot touch them.
+            shadow::run(&self.db, &self.clock, &release, active.version(), stored).await;
+        }
         Ok(count)
     }
 
@@ -196,7 +208,11 @@ impl Engine {
     }
 
     /// All in one forward pass; if that fails, one by one, which finds the one to blame.
-    async fn compute(&self, claimed: Vec<Claimed>) -> (Vec<Answer>, Vec<(Claimed, anyhow::Error)>) {
+    async fn compute(
+        &self,
+        active: &Release,
+        claimed: Vec<Claimed>,
+    ) -> (Vec<Done>, Vec<(Claimed, anyhow::Error)>) {
         let mut failed = Vec::new();
         let mut readable = Vec::with_capacity(claimed.len());
         for claimed in claimed {
@@ -208,15 +224,18 @@ impl Engine {
         }
         let inputs = readable.iter().map(|(_, inputs)| inputs.clone()).collect();
         let mut done = Vec::with_capacity(readable.len());
-        match self.compute_together(inputs).await {
+        match compute_together(active, inputs).await {
             Ok(results) => {
                 let pairs = readable.into_iter().zip(results);
-                done.extend(pairs.map(|((claimed, _), result)| answered(&claimed, result)));
+                done.extend(
+                    pairs.map(|((claimed, inputs), result)| answered(&claimed, inputs, result)),
+                );
             }
             Err(_) => {
                 for (claimed, inputs) in readable {
-                    match self.compute_together(vec![inputs]).await.map(|mut one| one.pop()) {
-                        Ok(Some(result)) => done.push(answered(&claimed, result)),
+                    let alone = compute_together(active, vec![inputs.clone()]).await;
+                    match alone.map(|mut one| one.pop()) {
+                        Ok(Some(result)) => done.push(answered(&claimed, inputs, result)),
                         Ok(None) => failed.push((claimed, anyhow!("no answer"))),
                         Err(error) => failed.push((claimed, error)),
                     }
@@ -226,37 +245,30 @@ impl Engine {
         (done, failed)
     }
 
-    async fn compute_together(
-        &self,
-        inputs: Vec<PredictionInputs>,
-    ) -> anyhow::Result<Vec<PredictionResult>> {
-        if inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let predictor = Arc::clone(&self.predictor);
-        tokio::task::spawn_blocking(move || answers(&predictor, &inputs))
-            .await
-            .context("the computation panicked")?
-    }
-
-    /// Results, headlines, failures and audit entries in one commit.
+    /// Results, headlines, failures, audit entries and what the inputs looked like in one commit.
+    /// Answers which the done that counted.
     async fn store(
         &self,
-        done: &[Answer],
+        active: &Release,
+        mut done: Vec<Done>,
         failed: Vec<(Claimed, anyhow::Error)>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Done>> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        let model = self.predictor.version();
-        let stored = db::predictions::succeed(&mut tx, done, model, now).await?;
+        let model = active.predictor.version();
+        let answers: Vec<Answer> = done.iter().map(|done| done.answer.clone()).collect();
+        let stored = db::predictions::succeed(&mut tx, &answers, model, now).await?;
         record_finish(&mut tx, &stored, Outcome::Success, now).await?;
         for (claimed, error) in failed {
             let error = format!("{error:#}");
             tracing::error!(prediction = %claimed.id, attempt = claimed.attempt, error, "failed");
             self.retry_or_fail(&mut tx, &claimed, now).await?;
         }
+        let stored: HashSet<PredictionId> = stored.iter().map(|closed| closed.id).collect();
+        done.retain(|done| stored.contains(&done.answer.id));
+        count_inputs(&mut tx, active, &done, now).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(done)
     }
 
     async fn retry_or_fail(
@@ -282,9 +294,53 @@ impl Engine {
 const GAVE_UP: &str = "The computation failed five times. Request the prediction again; if it \
                        fails again, give its id to whoever runs this installation.";
 
-fn answered(claimed: &Claimed, result: PredictionResult) -> Answer {
+/// An answer with the inputs that it rests on.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The answer.
+    pub answer: Answer,
+    /// The frozen inputs.
+    pub inputs: PredictionInputs,
+}
+
+fn answered(claimed: &Claimed, inputs: PredictionInputs, result: PredictionResult) -> Done {
     let Claimed { id, patient_id, attempt, .. } = *claimed;
-    Answer { id, patient_id, attempt, result }
+    Done { answer: Answer { id, patient_id, attempt, result }, inputs }
+}
+
+/// The answers of a release, computed off the async threads.
+pub async fn compute_together(
+    release: &Release,
+    inputs: Vec<PredictionInputs>,
+) -> anyhow::Result<Vec<PredictionResult>> {
+    if inputs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let predictor = Arc::clone(&release.predictor);
+    tokio::task::spawn_blocking(move || answers(&predictor, &inputs))
+        .await
+        .context("the computation panicked")?
+}
+
+/// Counts the inputs into the bins of what the network was trained on, for their drift to be told.
+/// It comes last before the commit: all workers count into one row a week.
+async fn count_inputs(
+    tx: &mut PgConnection,
+    release: &Release,
+    done: &[Done],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let Some(Watched { reference, id }) = release.reference.as_ref().filter(|_| !done.is_empty())
+    else {
+        return Ok(());
+    };
+    let mut counts = vec![0; reference.bins()];
+    for done in done {
+        reference.count(&done.inputs, &mut counts);
+    }
+    let week = drift::week_of(now.date_naive());
+    let predictions = i64::try_from(done.len()).unwrap_or(i64::MAX);
+    db::models::count_inputs(tx, release.version(), id, week, predictions, &counts).await
 }
 
 /// The queue's own back-off: e, e², e³, e⁴ seconds after the first, second, … attempt.

@@ -205,8 +205,8 @@ pub async fn preview_prediction(
     let busy = |_| Error::Unavailable(anyhow!("too many what-ifs wait"));
     let _place = PREVIEWS_WAITING.try_acquire().map_err(busy)?;
     let _turn = PREVIEWS_RUNNING.acquire().await.context("the semaphore is never closed")?;
-    let predictor = state.predictor.clone();
-    let results = tokio::task::spawn_blocking(move || answers(&predictor, &[inputs]));
+    let active = state.active_release().await?;
+    let results = tokio::task::spawn_blocking(move || answers(&active.predictor, &[inputs]));
     let result = results.await.context("the computation panicked")??.pop();
     Ok(result.map(Json).context("one input has one answer")?)
 }

@@ -10,8 +10,8 @@ pub async fn get_health() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Ready: the database answers, its migrations are those of this binary, the network is loaded
-/// (the server does not start without one).
+/// Ready: the database answers, its migrations are those of this binary, and the active network is
+/// loaded here.
 pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> {
     let expected =
         MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration());
@@ -20,6 +20,7 @@ pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> 
         let error = anyhow::anyhow!("the database lacks migrations: run `nephrocast migrate`");
         return Err(crate::error::Error::Unavailable(error));
     }
+    state.active_release().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -59,6 +59,14 @@ const ACCESS: &[(&str, [u16; 6])] = &[
     ("stream_prediction",     [401,      200,  200,      403,       200,    404]),
     ("cancel_prediction",     [401,      403,  200,      403,       403,    403]),
     ("preview_prediction",    [401,      200,  200,      403,       403,    403]),
+    ("list_models",           [401,      200,  200,      403,       200,    200]),
+    ("get_model",             [401,      200,  200,      403,       200,    200]),
+    ("activate_model",        [401,      200,  403,      403,       403,    403]),
+    // The only release is the active one, which cannot be its own shadow.
+    ("set_shadow_model",      [401,      409,  403,      403,       403,    403]),
+    ("clear_shadow_model",    [401,      204,  403,      403,       403,    403]),
+    ("compare_model",         [401,      200,  403,      403,       403,    403]),
+    ("get_model_drift",       [401,      200,  403,      403,       403,    403]),
 ];
 
 /// What an API token can do: each operation with the scope that opens it. Every other operation
@@ -101,6 +109,7 @@ struct Fixture {
     therapy: String,
     biopsy: String,
     prediction: String,
+    model: String,
 }
 
 async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
@@ -116,6 +125,8 @@ async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
     let observations = clinician.post(&under("observations"), egfr).await.created();
     let therapy = json!({ "kind": "statin", "started_on": "2026-01-01" });
     let biopsy = json!({ "performed_on": "2020-01-01", "diagnosis": "IgA nephropathy" });
+    let models = clinician.get("/api/v1/models").await.ok();
+    let model = models["items"][0]["version"].as_str().unwrap().to_owned();
     Fixture {
         token: Uuid::nil().to_string(),
         observation: id(&observations["items"][0]),
@@ -123,6 +134,7 @@ async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
         prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
         patient,
+        model,
     }
 }
 
@@ -139,6 +151,7 @@ fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request
     let therapy = format!("/api/v1/therapies/{}", on.therapy);
     let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
     let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
+    let model = |rest: &str| format!("/api/v1/models/{}{rest}", on.model);
     match operation {
         "login" => post(
             "/api/v1/auth/login".into(),
@@ -206,6 +219,13 @@ fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request
         "stream_prediction" => empty("GET", prediction("/events")),
         "cancel_prediction" => empty("POST", prediction("/cancel")),
         "preview_prediction" => post("/api/v1/predictions/preview".into(), preview()),
+        "list_models" => empty("GET", "/api/v1/models".into()),
+        "get_model" => empty("GET", model("")),
+        "activate_model" => empty("POST", model("/activate")),
+        "set_shadow_model" => empty("POST", model("/shadow")),
+        "clear_shadow_model" => empty("DELETE", model("/shadow")),
+        "compare_model" => empty("GET", model("/comparison")),
+        "get_model_drift" => empty("GET", model("/drift")),
         _ => panic!("no request for {operation}"),
     }
 }

@@ -16,6 +16,7 @@ mod tidy;
 mod access;
 
 mod biopsies;
+mod models;
 mod observations;
 mod outcomes;
 mod patients;

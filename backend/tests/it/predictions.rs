@@ -119,7 +119,7 @@ async fn a_request_becomes_a_result() {
     assert_eq!(done["status"], "succeeded");
     assert_eq!(done["error"], Value::Null);
     assert_eq!(done["inputs"], requested["inputs"]);
-    assert_eq!(done["model"], json!(app.state.predictor.version()));
+    assert_eq!(done["model"], json!(app.standard().predictor.version()));
     let result = &done["result"];
     assert_eq!(result["kfre"]["variables"], 4);
     assert_close(&result["kfre"]["risk_2y"], PERSONA_2Y);
@@ -360,7 +360,7 @@ async fn the_result_of_a_cancelled_or_newly_claimed_prediction_is_dropped() {
         .into_iter()
         .map(|claimed| {
             let inputs: PredictionInputs = serde_json::from_value(claimed.inputs).unwrap();
-            let result = answers(&app.state.predictor, &[inputs]).unwrap().pop().unwrap();
+            let result = answers(&app.standard().predictor, &[inputs]).unwrap().pop().unwrap();
             let (id, patient_id, attempt) = (claimed.id, claimed.patient_id, claimed.attempt);
             Answer { id, patient_id, attempt, result }
         })
@@ -371,7 +371,8 @@ async fn the_result_of_a_cancelled_or_newly_claimed_prediction_is_dropped() {
     let again = again.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!((again[0].id, again[0].attempt), (id_of(&kept), 2));
-    let version = app.state.predictor.version();
+    let standard = app.standard();
+    let version = standard.predictor.version();
     assert!(succeed(&mut db, &answered, version, now).await.unwrap().is_empty());
     let second: Vec<Answer> =
         answered.into_iter().map(|answer| Answer { attempt: 2, ..answer }).collect();

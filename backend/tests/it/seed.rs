@@ -2,9 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use backend::{clock::Clock, seed};
+use backend::{clock::Clock, models::Releases, seed};
 use chrono::Utc;
-use model::predictor::Predictor;
 use serde_json::{Value, json};
 use shared::access::Role;
 
@@ -28,8 +27,8 @@ async fn seeded() -> TestApp {
 }
 
 async fn seed_once(app: &TestApp, clock: &Clock) {
-    let predictor: Arc<Predictor> = Arc::clone(&app.state.predictor);
-    seed::run(&app.db, clock, predictor).await.unwrap();
+    let releases: Arc<Releases> = Arc::clone(&app.state.releases);
+    seed::run(&app.db, clock, releases).await.unwrap();
 }
 
 async fn count(app: &TestApp, query: &'static str) -> i64 {
@@ -46,6 +45,8 @@ async fn two_hundred_patients_of_every_stage_come_with_predictions() {
     assert_eq!(count(&app, answered).await, 200);
     let finished = "select count(*) from audit_events where action = 'prediction.finish'";
     assert_eq!(count(&app, finished).await, 200);
+    let counted = "select sum(predictions)::bigint from model_input_weeks";
+    assert_eq!(count(&app, counted).await, 200, "the drift page has something to show");
     let short = "select count(*) from (
             select max(effective_at) - min(effective_at) as span, min(effective_at) as first
             from observations group by patient_id

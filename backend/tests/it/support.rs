@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -18,15 +19,17 @@ use backend::{
     MIGRATOR,
     auth::{password, password::Hasher, token::Keys},
     clock::Clock,
-    db, jobs,
+    db,
+    db::models::Roles,
+    jobs,
     jobs::events::PredictionEvents,
     limits::{Limits, Rates},
+    models::{Release, Releases},
     router::router,
     state::AppState,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
-use model::predictor::Predictor;
 use serde_json::{Value, json};
 use shared::{
     access::{Role, Scope},
@@ -42,6 +45,9 @@ use uuid::Uuid;
 
 /// Every test account's password.
 pub const PASSWORD: &str = "a password for tests only";
+
+/// The release that the product comes with.
+pub const ARTIFACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
 
 /// When every test begins.
 pub fn start() -> DateTime<Utc> {
@@ -63,29 +69,42 @@ pub struct TestApp {
 impl TestApp {
     /// A fresh application: migrated, one account per role, no patient.
     pub async fn new() -> Self {
+        Self::with_models(ARTIFACTS.as_ref()).await
+    }
+
+    /// The same over a model folder of the test's own.
+    pub async fn with_models(folder: &Path) -> Self {
         // Tests about other things meet no limit.
-        Self::limited(Rates { sign_in: 100_000, ..Rates::DEMO }).await
+        Self::start(folder, Rates { sign_in: 100_000, ..Rates::DEMO }).await
     }
 
     /// A fresh application whose callers may not ask more often than this.
     pub async fn limited(rates: Rates) -> Self {
+        Self::start(ARTIFACTS.as_ref(), rates).await
+    }
+
+    async fn start(folder: &Path, rates: Rates) -> Self {
         let database = Database::create().await;
         let options = database.options.clone().application_name("nephrocast-test");
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
         let clock = Clock::manual(start());
         let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-        let artifacts = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
         let state = AppState {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(key).unwrap()),
             hasher: Hasher::new().unwrap(),
-            predictor: Arc::new(Predictor::load(artifacts.as_ref()).unwrap()),
+            releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
             limits: Arc::new(Limits::new(rates)),
         };
         let database_url = database.url.clone();
         Self { router: router(state.clone()), state, db, clock, database_url, _database: database }
+    }
+
+    /// The release that answers while nobody has chosen another.
+    pub fn standard(&self) -> Arc<Release> {
+        self.state.releases.active(&Roles::default()).unwrap()
     }
 
     /// A caller without credentials.

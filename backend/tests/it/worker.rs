@@ -1,6 +1,7 @@
 //! Worker processes, as they are started, stopped and killed in the field.
 
 use std::{
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -9,7 +10,11 @@ use serde_json::json;
 use shared::{access::Role, id::PatientId};
 use tokio::time::{Instant, sleep};
 
-use crate::{predictions::persona, support::TestApp};
+use crate::{
+    models::{ModelFolder, NEXT},
+    predictions::persona,
+    support::{ARTIFACTS, TestApp},
+};
 
 /// Far longer than anything here takes: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -19,12 +24,15 @@ struct Worker(Child);
 
 impl Worker {
     fn start(app: &TestApp) -> Self {
-        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
+        Self::with_models(app, ARTIFACTS.as_ref())
+    }
+
+    fn with_models(app: &TestApp, folder: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
             .arg("worker")
             .env("NEPHROCAST_DATABASE_URL", &app.database_url)
             .env("NEPHROCAST_DATABASE_CONNECTIONS", "4")
-            .env("NEPHROCAST_MODEL_DIR", model)
+            .env("NEPHROCAST_MODEL_DIR", folder)
             .env("NEPHROCAST_WORKER_LEASE_SECONDS", "1")
             .env("NEPHROCAST_WORKER_SWEEP_SECONDS", "1")
             .stdin(Stdio::null())
@@ -162,4 +170,30 @@ async fn two_workers_share_the_work_without_doing_it_twice() {
         assert!(worker.stop().await);
     }
     assert_each_finished_once(&app, 40).await;
+}
+
+/// The worker is never restarted: the row in the database is all it hears of an activation.
+#[tokio::test]
+async fn a_running_worker_changes_its_network_between_two_batches() {
+    let folder = ModelFolder::new().with_next();
+    let app = TestApp::with_models(folder.path()).await;
+    let worker = Worker::with_models(&app, folder.path());
+    request_many(&app, 3).await;
+    wait_until(&app, SUCCEEDED, 3).await;
+    let admin = app.sign_in(Role::Administrator).await;
+    admin.post(&format!("/api/v1/models/{NEXT}/activate"), json!({})).await.ok();
+    let clinician = app.sign_in(Role::Clinician).await;
+    let patient = persona(&app, "W-after").await;
+    let path = format!("/api/v1/patients/{patient}/predictions");
+    clinician.post(&path, json!({})).await.expect(202);
+    wait_until(&app, SUCCEEDED, 4).await;
+    assert!(worker.stop().await);
+    let versions: Vec<(String, i64)> = sqlx::query_as(
+        "select model_version, count(*) from predictions group by 1 order by count(*)",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    assert_eq!(versions[0], (NEXT.to_owned(), 1));
+    assert_eq!(versions[1].1, 3);
 }

@@ -31,7 +31,7 @@ pub fn AppBar() -> impl IntoView {
     }
 }
 
-/// Links to the records that the person may see.
+/// Links to the records that the person may see, and to what they manage.
 #[component]
 fn RecordLinks(user: User) -> impl IntoView {
     let list = user.role.allows(Permission::ListPatients);
@@ -39,6 +39,7 @@ fn RecordLinks(user: User) -> impl IntoView {
     view! {
         {list.then(|| view! { <A href="/patients">"Patients"</A> })}
         {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
+        {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">"Models"</A> })}
     }
 }
 

@@ -1,6 +1,7 @@
 //! The prediction: the reason why one opens the page.
 
 use leptos::prelude::*;
+use leptos_router::components::A;
 use shared::prediction::{
     Advice, Igan, Kfre, Prediction, PredictionResult, RiskSource, Warning, YearRisk,
 };
@@ -278,8 +279,11 @@ fn WarningList(warnings: Vec<Warning>) -> impl IntoView {
 #[component]
 fn Circumstances(prediction: Prediction) -> impl IntoView {
     let model = prediction.model.map_or_else(
-        || "not known".to_owned(),
-        |model| format!("{} {}", model.name, model.version),
+        || "not known".into_any(),
+        |model| {
+            let href = format!("/models/{}", model.version);
+            view! { <A href>{model.name} " " {model.version}</A> }.into_any()
+        },
     );
     view! {
         <footer class="circumstances">

@@ -1,13 +1,14 @@
 //! What Nephrocast is, what it computes and from where, and what it is not for.
 
 use leptos::prelude::*;
+use leptos_router::components::A;
 use shared::{
     INTENDED_USE,
     access::{Permission, Reach, Role},
     user::User,
 };
 
-use crate::{app::set_title, session};
+use crate::{api, app::set_title, components::async_view::AsyncView, session};
 
 /// A published source: what it gives, and where it is written.
 const SOURCES: [(&str, &str, &str); 7] = [
@@ -103,6 +104,7 @@ pub fn AboutPage() -> impl IntoView {
                     version of the network and the values it rests on, so that it can be \
                     reproduced."
                 </p>
+                {move || session::allows(Permission::ReadModels).then(|| view! { <CardLink /> })}
             </section>
             <section class="card stack">
                 <h2>"Equations and their sources"</h2>
@@ -110,6 +112,25 @@ pub fn AboutPage() -> impl IntoView {
             </section>
             <p class="fine">"Nephrocast " {env!("CARGO_PKG_VERSION")} ". Licensed Apache-2.0 or MIT."</p>
         </div>
+    }
+}
+
+/// The way to the card of the network that answers now.
+#[component]
+fn CardLink() -> impl IntoView {
+    let models = LocalResource::new(api::models::list);
+    view! {
+        <AsyncView
+            resource=models
+            rows=1
+            render=|models| {
+                let active = models.items.into_iter().find(|model| model.active && model.has_card);
+                active.map(|model| {
+                    let href = format!("/models/{}", model.version);
+                    view! { <p><A href>"Model card of the active version, " {model.version}</A></p> }
+                })
+            }
+        />
     }
 }
 

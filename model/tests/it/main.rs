@@ -11,5 +11,6 @@ mod cohort;
 mod dataset;
 mod inference;
 mod predictor;
+mod reference;
 mod support;
 mod train;

@@ -1,0 +1,193 @@
+//! A model card: what a network is for, what it was made of, how well it did.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use shared::model::{CardBar, CardFigure, CardMetric, ModelCard, SourceAttribute};
+
+use crate::{api, app::set_title, components::async_view::AsyncView, format};
+
+/// The page of one release's card.
+#[component]
+pub fn ModelPage() -> impl IntoView {
+    set_title("Model card");
+    let params = use_params_map();
+    let version = Memo::new(move |_| params.with(|params| params.get("version")));
+    let card = LocalResource::new(move || {
+        let version = version.get().unwrap_or_default();
+        async move { api::models::card(&version).await }
+    });
+    view! {
+        <div class="page">
+            <AsyncView resource=card rows=8 render=|card| view! { <Card card /> } />
+        </div>
+    }
+}
+
+#[component]
+fn Card(card: ModelCard) -> impl IntoView {
+    let ModelCard { name, version, released_on, intended_use, summary, .. } = card;
+    let sentences: Vec<_> = summary.into_iter().map(|text| view! { <p>{text}</p> }).collect();
+    view! {
+        <div class="page-head">
+            <h1>"Model card: " {name} " " {version}</h1>
+            <p>"Released " {format::date(released_on)}</p>
+        </div>
+        <div class="notice notice-warning">
+            <p class="notice-title">"Intended use"</p>
+            <p>{intended_use}</p>
+        </div>
+        <section class="card stack prose" aria-label="Summary">{sentences}</section>
+        <Bars bars=card.bars />
+        <Metrics metrics=card.metrics />
+        <Figures figures=card.figures />
+        <Attributes attributes=card.attributes />
+    }
+}
+
+#[component]
+fn Bars(bars: Vec<CardBar>) -> impl IntoView {
+    let lines: Vec<_> = bars
+        .into_iter()
+        .map(|bar| {
+            let (class, word) = match bar.met {
+                Some(true) => ("badge risk-low", "reached"),
+                Some(false) => ("badge risk-high", "not reached"),
+                None => ("badge badge-quiet", "not measured"),
+            };
+            view! {
+                <tr>
+                    <th scope="row">{bar.measure}<span class="when">{bar.group}</span></th>
+                    <td>{bar.bar}</td>
+                    <td>{bar.value}</td>
+                    <td><span class=class>{word}</span></td>
+                    <td><code>{bar.command}</code></td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <section class="card card-flush" aria-labelledby="bars">
+            <div class="card-title"><h2 id="bars">"What it had to reach"</h2></div>
+            <div class="table-scroll" tabindex="0" role="region" aria-label="What it had to reach, table">
+                <table class="table wide">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Measure"</th>
+                            <th scope="col">"Bar"</th>
+                            <th scope="col">"Value"</th>
+                            <th scope="col">"Verdict"</th>
+                            <th scope="col">"Measured by"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{lines}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Metrics(metrics: Vec<CardMetric>) -> impl IntoView {
+    let or_dash = |value: Option<f64>, decimals| {
+        value.map_or_else(|| "–".to_owned(), |value| format::number(value, decimals))
+    };
+    let lines: Vec<_> = metrics
+        .into_iter()
+        .map(|row| {
+            view! {
+                <tr>
+                    <th scope="row">{row.voice}</th>
+                    <td>{row.group}</td>
+                    <td class="number">{row.years}</td>
+                    <td class="number">{format::number(f64::from(row.patients), 0)}</td>
+                    <td class="number">{or_dash(row.auroc, 3)}</td>
+                    <td class="number">{format::percent(row.predicted)}</td>
+                    <td class="number">{format::percent(row.observed)}</td>
+                    <td class="number">{or_dash(row.calibration_slope, 2)}</td>
+                    <td class="number">{format::number(row.brier, 4)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <section class="card card-flush" aria-labelledby="metrics">
+            <div class="card-title"><h2 id="metrics">"How well it did"</h2></div>
+            <div class="table-scroll" tabindex="0" role="region" aria-label="How well it did, table">
+                <table class="table table-tight">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Voice"</th>
+                            <th scope="col">"Group"</th>
+                            <th scope="col" class="number">"Years"</th>
+                            <th scope="col" class="number">"Patients"</th>
+                            <th scope="col" class="number">"AUROC"</th>
+                            <th scope="col" class="number">"Predicted"</th>
+                            <th scope="col" class="number">"Observed"</th>
+                            <th scope="col" class="number">"Calibration slope"</th>
+                            <th scope="col" class="number">"Brier"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{lines}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Figures(figures: Vec<CardFigure>) -> impl IntoView {
+    let pictures: Vec<_> = figures
+        .into_iter()
+        .map(|figure| {
+            let svg = String::from(js_sys::encode_uri_component(&figure.svg));
+            view! {
+                <figure class="card-figure">
+                    <img src=format!("data:image/svg+xml,{svg}") alt=figure.alt loading="lazy" />
+                    <figcaption class="fine">{figure.title}</figcaption>
+                </figure>
+            }
+        })
+        .collect();
+    (!pictures.is_empty()).then(|| {
+        view! {
+            <section class="card stack" aria-labelledby="figures">
+                <h2 id="figures">"Figures"</h2>
+                <div class="card-figures">{pictures}</div>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn Attributes(attributes: Vec<SourceAttribute>) -> impl IntoView {
+    let groups: Vec<_> = attributes
+        .chunk_by(|one, next| one.group == next.group)
+        .map(|group| {
+            let title = group.first().map(|first| first.group.clone());
+            let items: Vec<_> = group
+                .iter()
+                .map(|attribute| {
+                    view! {
+                        <div class="source">
+                            <dt>{attribute.number} ". " {attribute.title.clone()}</dt>
+                            <dd>{attribute.text.clone()}</dd>
+                        </div>
+                    }
+                })
+                .collect();
+            view! {
+                <h3>{title}</h3>
+                <dl class="sources">{items}</dl>
+            }
+        })
+        .collect();
+    view! {
+        <section class="card stack prose" aria-labelledby="attributes">
+            <h2 id="attributes">"Source attributes"</h2>
+            <p class="fine">
+                "The 31 attributes that 45 CFR 170.315(b)(11)(iv)(B) asks for, in its order."
+            </p>
+            {groups}
+        </section>
+    }
+}
