@@ -222,7 +222,7 @@ impl Predictor {
         let by_year = incidences.chunks_exact(self.ensemble.members());
         for ((year, slot), members) in course.iter_mut().enumerate().zip(by_year) {
             let (risk, lower, upper) = self.config.calibration.apply(year, members);
-            before = (risk.max(before.0), lower.max(before.1), upper.max(before.2));
+            before = (rising(risk, before.0), rising(lower, before.1), rising(upper, before.2));
             *slot = before;
         }
         course
@@ -258,6 +258,11 @@ fn in_chunks<T: Send>(
     out.par_chunks_mut(size * places).enumerate().for_each(|(chunk, out)| {
         SCRATCH.with_borrow_mut(|scratch| work(scratch, chunk * size, out));
     });
+}
+
+/// The larger of both; what is no number stays so, where `f64::max` would hide it.
+fn rising(now: f64, before: f64) -> f64 {
+    if now < before { before } else { now }
 }
 
 /// What the network reads: visits `[rows, VISITS, VISIT_WIDTH]` and facts `[rows, FACTS_WIDTH]`.

@@ -91,7 +91,8 @@ fn Release(model: ModelSummary, change: RwSignal<Option<Change>>) -> impl IntoVi
         <tr>
             <th scope="row" class="nowrap">
                 {if model.has_card {
-                    view! { <A href>{version.clone()}</A> }.into_any()
+                    let version = version.clone();
+                    view! { <A href>{version}</A> }.into_any()
                 } else {
                     version.clone().into_any()
                 }}
