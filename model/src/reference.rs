@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    clinical::albuminuria::acr_from_pcr,
+    clinical::{albuminuria::acr_from_pcr, quantity::PcrMgG},
     model::{DriftIndex, DriftLevel},
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
@@ -290,12 +290,10 @@ fn uacr(inputs: &PredictionInputs) -> Seen {
         |code: ObservationCode| matches!(code, ObservationCode::Uacr | ObservationCode::Upcr);
     let ratios = inputs.values.iter().filter(|value| is_ratio(value.code));
     let Some(latest) = ratios.max_by_key(|value| value.effective_at) else { return Seen::Unknown };
-    if latest.code == ObservationCode::Uacr {
-        return Seen::Number(latest.value);
-    }
+    let Some(pcr) = latest.quantity::<PcrMgG>() else { return Seen::Number(latest.value) };
     let (diabetes, hypertension) =
         (inputs.diabetes.unwrap_or(false), inputs.hypertension.unwrap_or(false));
-    Seen::Number(acr_from_pcr(latest.value, inputs.sex, diabetes, hypertension))
+    Seen::Number(acr_from_pcr(pcr, inputs.sex, diabetes, hypertension).get())
 }
 
 fn egfr_days(inputs: &PredictionInputs) -> impl Iterator<Item = chrono::NaiveDate> {
