@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::IntoResponse,
@@ -12,7 +13,9 @@ use axum::{
 };
 use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer,
+    set_header::SetResponseHeaderLayer,
+    timeout::{TimeoutBody, TimeoutLayer},
 };
 use utoipa::OpenApi;
 use utoipa_axum::{
@@ -36,6 +39,8 @@ use crate::{
 const BODY_LIMIT: usize = 256 * 1024;
 /// The most a what-if may hold: 4000 values.
 const PREVIEW_LIMIT: usize = 1024 * 1024;
+/// The longest pause between two pieces of a body.
+const BODY_PAUSE: Duration = Duration::from_secs(5);
 /// The longest a request may take; streams of events begin at once and are not bound by it.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -92,10 +97,20 @@ pub fn router(state: AppState) -> Router {
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(middleware::map_request(impatient))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     api.layer(layers).with_state(state)
+}
+
+/// Gives up on a body that does not come on.
+async fn impatient(request: Request) -> Request {
+    request.map(|body| Body::new(TimeoutBody::new(BODY_PAUSE, body)))
 }
 
 /// The document, browsable; everything it loads comes from here.

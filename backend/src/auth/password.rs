@@ -1,6 +1,9 @@
 //! Passwords: argon2id, off the async threads, a bounded number at a time.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use anyhow::{Context, anyhow};
 use argon2::{
@@ -26,6 +29,8 @@ const WAITING: usize = 64;
 pub struct Hasher {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// How many hashes were computed.
+    computed: Arc<AtomicU64>,
     /// The hash of a random password, checked when there is no account: the answer takes the
     /// same time.
     decoy: Arc<str>,
@@ -39,6 +44,7 @@ impl Hasher {
         Ok(Self {
             running: Arc::new(Semaphore::new(RUNNING)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            computed: Arc::default(),
             decoy: hash(&nobody_knows)?.into(),
         })
     }
@@ -57,6 +63,12 @@ impl Hasher {
         self.work(move || hash(password.as_bytes())).await
     }
 
+    /// How many hashes this process has computed: the same for a wrong password as for an account
+    /// that does not exist.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn work<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -65,6 +77,7 @@ impl Hasher {
         let busy = |_| Error::Unavailable(anyhow!("too many sign-ins wait"));
         let _place = self.waiting.try_acquire().map_err(busy)?;
         let _turn = self.running.acquire().await.context("the semaphore is never closed")?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
         let done = tokio::task::spawn_blocking(work).await.context("hashing panicked")?;
         Ok(done?)
     }

@@ -14,6 +14,7 @@ mod session;
 mod tidy;
 
 mod access;
+mod attacks;
 
 mod biopsies;
 mod models;

@@ -59,6 +59,16 @@ fn roles_are_named_in_the_policy_only() {
 }
 
 #[test]
+fn text_is_only_ever_shown_as_text() {
+    none_mentions("frontend/src", &["inner_html", "insert_adjacent_html", "js_sys::eval"], &[]);
+}
+
+#[test]
+fn the_server_starts_no_program() {
+    none_mentions("backend/src", &["process::Command"], &[]);
+}
+
+#[test]
 fn the_browser_knows_neither_server_nor_network() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../frontend/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
