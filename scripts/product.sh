@@ -21,11 +21,12 @@ start_product() {
   mkdir -p "$run"
   chmod 700 "$run"
   make_key "$folder/secret-key"
+  make_key "$folder/audit-key"
   scripts/postgres start "$postgres_folder" "${@:3}" 9>&-
   NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder")
   api=$(free_ports 1)
   export NEPHROCAST_DATABASE_URL NEPHROCAST_DEMO=true NEPHROCAST_LISTEN=127.0.0.1:$api
-  export NEPHROCAST_SECRET_KEY_FILE=$folder/secret-key
+  export NEPHROCAST_SECRET_KEY_FILE=$folder/secret-key NEPHROCAST_AUDIT_KEY_FILE=$folder/audit-key
   fill_database "$run"
   scripts/nginx-config "$run" "$port" "$NEPHROCAST_LISTEN"
   launch PostgreSQL /dev/null tail --pid "$(head -n 1 "$postgres_folder/data/postmaster.pid")" -f /dev/null

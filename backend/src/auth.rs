@@ -8,9 +8,10 @@ pub mod token;
 use std::marker::PhantomData;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, MatchedPath},
     http::{HeaderMap, header, request::Parts},
 };
+use serde_json::json;
 use shared::{
     access::{Permission, Reach, Role, Scope, SitePolicy},
     id::{PatientId, SessionId, TokenId, UserId},
@@ -21,7 +22,7 @@ use sqlx::PgConnection;
 use crate::{
     auth::api_token::ApiToken,
     db,
-    db::audit::Actor,
+    db::audit::{Actor, Event, Outcome},
     error::{Error, Result},
     limits,
     state::AppState,
@@ -171,6 +172,8 @@ needs!(
     ManageSettings,
     ReadModels,
     ManageModels,
+    ReadAudit,
+    ReadAccessLog,
 );
 
 /// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.
@@ -187,10 +190,21 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let caller = authenticate(parts, state).await?;
         if !caller.allows(P::PERMISSION) {
+            record_refusal(&caller, parts, state).await?;
             return Err(Error::NotAllowed);
         }
         Ok(Self { caller, needs: PhantomData })
     }
+}
+
+/// Puts on record that somebody tried what their role does not allow.
+async fn record_refusal(caller: &Caller, parts: &Parts, state: &AppState) -> Result<()> {
+    let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let event = Event::new("request.refuse").outcome(Outcome::Refused);
+    let event = event.details(json!({ "method": parts.method.as_str(), "route": route }));
+    let mut connection = state.db.acquire().await?;
+    db::audit::record(&mut connection, &caller.actor(), event, state.clock.now()).await?;
+    Ok(())
 }
 
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {

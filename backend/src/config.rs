@@ -1,13 +1,21 @@
 //! Settings: every one a flag and an environment variable; `--help` is the reference.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use shared::prediction::KfreRegion;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{auth::token::Keys, db::settings::Defaults, limits::Rates};
+use crate::{
+    audit::checkpoint::{PublicKey, SealingKey, TrustedKeys},
+    auth::token::Keys,
+    db::settings::Defaults,
+    limits::Rates,
+};
 
 /// The database, needed by every subcommand that touches data.
 #[derive(Args, Clone, Debug)]
@@ -72,6 +80,50 @@ impl SiteConfig {
     }
 }
 
+/// The key that seals the audit log.
+#[derive(Args, Clone, Debug)]
+pub struct SealingConfig {
+    /// File with the 256-bit key that signs the audit log's checkpoints, as 64 hexadecimal digits.
+    #[arg(long, env = "NEPHROCAST_AUDIT_KEY_FILE")]
+    pub audit_key_file: PathBuf,
+}
+
+impl SealingConfig {
+    /// Reads the key.
+    pub fn key(&self) -> anyhow::Result<SealingKey> {
+        sealing_key(&self.audit_key_file)
+    }
+}
+
+/// The keys whose signatures on the audit log count.
+#[derive(Args, Clone, Debug)]
+pub struct AuditTrustConfig {
+    /// File with the key that signs the audit log's checkpoints; its public half is used.
+    #[arg(long, env = "NEPHROCAST_AUDIT_KEY_FILE")]
+    pub audit_key_file: Option<PathBuf>,
+    /// Public keys, with commas in between: instead of the file, and for checkpoints that earlier
+    /// keys have signed.
+    #[arg(long, env = "NEPHROCAST_AUDIT_PUBLIC_KEYS", value_delimiter = ',')]
+    pub audit_public_keys: Vec<PublicKey>,
+}
+
+impl AuditTrustConfig {
+    /// The keys; at least one.
+    pub fn keys(&self) -> anyhow::Result<TrustedKeys> {
+        let mut keys = self.audit_public_keys.clone();
+        if let Some(file) = &self.audit_key_file {
+            keys.push(sealing_key(file)?.public());
+        }
+        TrustedKeys::new(keys)
+    }
+}
+
+fn sealing_key(file: &Path) -> anyhow::Result<SealingKey> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the audit log's key {} cannot be read", file.display()))?;
+    SealingKey::from_hex(&text)
+}
+
 /// The API server.
 #[derive(Args, Clone, Debug)]
 pub struct ServeConfig {
@@ -81,6 +133,9 @@ pub struct ServeConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
+    /// Whom to believe about the audit log.
+    #[command(flatten)]
+    pub audit: AuditTrustConfig,
     /// Address to listen on; NGINX stands before it.
     #[arg(long, env = "NEPHROCAST_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
@@ -159,6 +214,9 @@ pub struct WorkerConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
+    /// The audit log's key.
+    #[command(flatten)]
+    pub sealing: SealingConfig,
     /// How many jobs this worker does at the same time.
     #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(1..=64))]

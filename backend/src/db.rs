@@ -1,6 +1,7 @@
 //! SQL: plain functions over an executor, one file per noun. No HTTP here.
 
 pub mod audit;
+pub mod audit_tree;
 pub mod idempotency;
 pub mod sessions;
 pub mod settings;

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod events;
 pub mod predict;
+pub mod seal;
 pub mod shadow;
 pub mod worker;
 

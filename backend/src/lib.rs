@@ -15,6 +15,7 @@ pub mod input;
 pub mod limits;
 pub mod page;
 
+pub mod audit;
 pub mod db;
 pub mod derived;
 pub mod drift;

@@ -1,14 +1,27 @@
-//! `nephrocast`: serve, worker, migrate, seed, openapi.
+//! `nephrocast`: serve, worker, migrate, seed, openapi, audit.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use backend::{
+    audit::{
+        checkpoint::{Checkpoint, TrustedKeys},
+        verify::verify,
+    },
     auth::password::Hasher,
     clock::Clock,
-    config::{DatabaseConfig, ModelConfig, SeedConfig, ServeConfig, WorkerConfig},
+    config::{
+        AuditTrustConfig, DatabaseConfig, ModelConfig, SealingConfig, SeedConfig, ServeConfig,
+        WorkerConfig,
+    },
     db,
-    jobs::{self, events::PredictionEvents, predict::Engine, worker},
+    jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
     limits::Limits,
     models::Releases,
     openapi,
@@ -57,6 +70,29 @@ enum Command {
     Seed(SeedConfig),
     /// Print the OpenAPI document.
     Openapi,
+    /// Check the audit log, or print what is needed to check it elsewhere.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Check that every entry is as it was sealed; names the first one that is not.
+    Verify {
+        /// Database settings.
+        #[command(flatten)]
+        database: DatabaseConfig,
+        /// Whom to believe.
+        #[command(flatten)]
+        trust: AuditTrustConfig,
+        /// A checkpoint that was kept elsewhere: shows whether the log's end was cut off.
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Print the latest signed checkpoint.
+    Checkpoint(DatabaseConfig),
+    /// Print the public half of the key that signs checkpoints.
+    PublicKey(SealingConfig),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +126,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             telemetry::start(&cli.log);
             work(config).await
         }
+        Command::Audit(command) => {
+            telemetry::start(&cli.log);
+            audit(command).await
+        }
         Command::Migrate(config) => {
             telemetry::start(&cli.log);
             jobs::migrate(&config.connect().await?).await
@@ -104,6 +144,41 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             seed::run(&db, &Clock::machine(), releases).await
         }
     }
+}
+
+async fn audit(command: AuditCommand) -> anyhow::Result<()> {
+    match command {
+        AuditCommand::Verify { database, trust, checkpoint } => {
+            let trusted = trust.keys()?;
+            let elsewhere = checkpoint.map(|file| read_checkpoint(&file, &trusted)).transpose()?;
+            let db = database.connect().await?;
+            jobs::check_schema(&db).await?;
+            let found = verify(&db, &trusted, elsewhere.as_ref(), None).await?;
+            if let Some(fault) = found.fault {
+                anyhow::bail!("the audit log is not whole: {}", fault.message);
+            }
+            println!("The audit log is whole: {} sealed entries checked.", found.checked);
+            if let Some(since) = found.unsealed_since {
+                println!("{} entries wait to be sealed, the oldest since {since}.", found.unsealed);
+            }
+            Ok(())
+        }
+        AuditCommand::Checkpoint(database) => {
+            let latest = db::audit_tree::latest_checkpoint(&database.connect().await?).await?;
+            print!("{}", latest.context("nothing is sealed yet: is a worker running?")?.note);
+            Ok(())
+        }
+        AuditCommand::PublicKey(config) => {
+            println!("{}", config.key()?.public());
+            Ok(())
+        }
+    }
+}
+
+fn read_checkpoint(file: &Path, trusted: &TrustedKeys) -> anyhow::Result<Checkpoint> {
+    let note = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    trusted.open(&note).with_context(|| format!("{} is not to be relied on", file.display()))
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
@@ -139,6 +214,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let keys = config.keys()?;
+    let audit_keys = config.audit.keys()?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
     db::settings::set_defaults(&db, config.site.defaults()).await?;
@@ -148,6 +224,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         db,
         clock: Clock::machine(),
         keys: Arc::new(keys),
+        audit_keys: Arc::new(audit_keys),
         hasher: Hasher::new()?,
         releases,
         events,
@@ -157,9 +234,12 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
 
 async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
+    let key = config.sealing.key()?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
     let releases = load(&config.model, &db).await?;
+    let database = db.connect_options().as_ref().clone();
+    tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));
     let lease = TimeDelta::seconds(config.lease_seconds.into());
     let engine = Engine::new(db, Clock::machine(), releases, lease);
     let pace = worker::Pace {

@@ -31,6 +31,7 @@ use crate::router;
         (name = "outcomes", description = "Dialysis, transplant, death"),
         (name = "predictions", description = "Risk of kidney failure"),
         (name = "models", description = "Released networks: cards, activation, shadow, drift"),
+        (name = "audit", description = "Who did what to which record"),
         (name = "service", description = "The service itself"),
     ),
 )]

@@ -28,7 +28,7 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        biopsies, models, observations, outcomes, patients, predictions, service, session,
+        audit, biopsies, models, observations, outcomes, patients, predictions, service, session,
         settings, therapies, tokens,
     },
     state::AppState,
@@ -78,6 +78,12 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(models::set_shadow_model, models::clear_shadow_model))
         .routes(routes!(models::compare_model))
         .routes(routes!(models::get_model_drift))
+        .routes(routes!(audit::list_audit_events))
+        .routes(routes!(audit::verify_audit_events))
+        .routes(routes!(audit::export_audit_events))
+        .routes(routes!(audit::get_audit_event))
+        .routes(routes!(audit::get_audit_event_proof))
+        .routes(routes!(audit::list_patient_audit_events))
         .routes(routes!(service::get_openapi))
 }
 

@@ -5,6 +5,8 @@ pub mod session;
 pub mod settings;
 pub mod tokens;
 
+pub mod audit;
+
 pub mod biopsies;
 pub mod models;
 pub mod observations;
@@ -16,11 +18,16 @@ pub mod therapies;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use shared::id::PatientId;
 use sqlx::PgConnection;
 
 use crate::{
     auth::Caller,
-    db::idempotency::{self, FirstAnswer},
+    db::{
+        self,
+        audit::Event,
+        idempotency::{self, FirstAnswer},
+    },
     error::{Error, Result},
     extract::{Created, RequestKey},
     state::AppState,
@@ -41,9 +48,23 @@ pub async fn replay(
     if first.fingerprint != fingerprint {
         return Err(Error::KeyReused);
     }
+    // The answer shows again what was recorded then: that is another look at it.
+    let event = Event { patient_id: patient_in(&first), ..Event::new("request.repeat") };
+    let event = event.details(json!({ "answer": first.location }));
+    db::audit::record(db, &caller.actor(), event, now).await?;
     let status = StatusCode::from_u16(first.status.cast_unsigned()).map_err(anyhow::Error::from)?;
     let FirstAnswer { location, version, body, .. } = first;
     Ok(Some(Created { status, location, version, body }))
+}
+
+/// Whose record an answer shows.
+fn patient_in(first: &FirstAnswer) -> Option<PatientId> {
+    let body = &first.body;
+    let of_patient = first.location.as_ref().is_some_and(|at| at.starts_with("/api/v1/patients/"));
+    let id = [&body["patient_id"], &body["items"][0]["patient_id"]];
+    let id = id.into_iter().find_map(Value::as_str);
+    let id = id.or_else(|| body["id"].as_str().filter(|_| of_patient));
+    id.and_then(|id| id.parse().ok())
 }
 
 /// Keeps an answer under its request's key, in the transaction of what it created.
@@ -66,15 +87,19 @@ pub async fn keep(
 }
 
 /// What differs between two versions of something, for the audit log: each field's name with
-/// `from` and `to`.
-pub fn changes<T: Serialize>(before: &T, after: &T) -> Result<Map<String, Value>> {
+/// `from` and `to`. Before something is made, and after it is removed, it is `&()`.
+pub fn changes<B: Serialize, A: Serialize>(before: &B, after: &A) -> Result<Map<String, Value>> {
     let before = serde_json::to_value(before).map_err(anyhow::Error::from)?;
     let after = serde_json::to_value(after).map_err(anyhow::Error::from)?;
-    let fields = after.as_object().into_iter().flatten();
-    let changed = fields.filter(|(name, to)| before[name.as_str()] != **to);
-    Ok(changed
-        .map(|(name, to)| (name.clone(), json!({ "from": before[name.as_str()], "to": to })))
-        .collect())
+    let fields = after.as_object().or_else(|| before.as_object()).into_iter().flatten();
+    let values = fields.map(|(name, _)| (name, &before[name.as_str()], &after[name.as_str()]));
+    let changed = values.filter(|(_, from, to)| from != to);
+    Ok(changed.map(|(name, from, to)| (name.clone(), json!({ "from": from, "to": to }))).collect())
+}
+
+/// The same, as an audit entry's details.
+pub fn changed<B: Serialize, A: Serialize>(before: &B, after: &A) -> Result<Value> {
+    Ok(json!({ "changed": changes(before, after)? }))
 }
 
 /// An entry of a record that the caller does not reach is as unknown as one that is not there.

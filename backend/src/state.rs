@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::{
+    audit::checkpoint::TrustedKeys,
     auth::{password::Hasher, token::Keys},
     clock::Clock,
     db,
@@ -23,6 +24,8 @@ pub struct AppState {
     pub clock: Clock,
     /// The keys that sign access tokens.
     pub keys: Arc<Keys>,
+    /// The keys whose signatures on the audit log count.
+    pub audit_keys: Arc<TrustedKeys>,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// The released networks.

@@ -50,6 +50,10 @@ pub enum Permission {
     OverseeTokens,
     /// Read and change the site's settings.
     ManageSettings,
+    /// Search, verify and export the audit log.
+    ReadAudit,
+    /// See who looked at a record that one may read.
+    ReadAccessLog,
 }
 
 /// What the site's settings say about who may do what.
@@ -156,8 +160,8 @@ impl Role {
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
             EditPatients, ListPatients, ManageModels, ManageSettings, OverseeTokens,
-            PreviewPredictions, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
-            RequestPredictions, UseOwnAccount, UseTokens,
+            PreviewPredictions, ReadAccessLog, ReadAudit, ReadModels, ReadPatients,
+            ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
             Self::Administrator => matches!(
@@ -173,6 +177,8 @@ impl Role {
                     | ManageSettings
                     | ReadModels
                     | ManageModels
+                    | ReadAudit
+                    | ReadAccessLog
             ),
             Self::Clinician => matches!(
                 permission,
@@ -186,6 +192,7 @@ impl Role {
                     | ReadSummaries
                     | UseTokens
                     | ReadModels
+                    | ReadAccessLog
             ),
             Self::Researcher => matches!(permission, UseOwnAccount | ReadSummaries | UseTokens),
             Self::Patient => {

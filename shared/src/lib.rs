@@ -9,6 +9,7 @@ pub mod page;
 pub mod problem;
 
 pub mod access;
+pub mod audit;
 pub mod session;
 pub mod settings;
 pub mod token;

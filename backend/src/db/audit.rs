@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     access::Role,
+    audit::{AccessEvent, AuditActor, AuditEvent, AuditOutcome},
     id::{PatientId, SessionId, TokenId, UserId},
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 /// Who did it, and through which request.
@@ -27,16 +28,7 @@ pub struct Actor {
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was done.
-    Success,
-    /// It was refused.
-    Refused,
-    /// It was tried and did not work.
-    Failure,
-}
+pub type Outcome = AuditOutcome;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -154,4 +146,147 @@ pub async fn record_all(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Done by this account.
+    pub actor: Option<UserId>,
+    /// In this patient's record.
+    pub patient: Option<PatientId>,
+    /// This action, or all of this noun.
+    pub action: Option<String>,
+    /// With this end.
+    pub outcome: Option<Outcome>,
+    /// Not before this time.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this time.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// An entry with the names of whom it speaks of, as they are now.
+struct Row {
+    id: i64,
+    at: DateTime<Utc>,
+    actor_id: Option<UserId>,
+    actor_name: Option<String>,
+    actor_email: Option<String>,
+    actor_role: Option<Role>,
+    session_id: Option<SessionId>,
+    token_id: Option<TokenId>,
+    action: String,
+    object_id: Option<Uuid>,
+    patient_id: Option<PatientId>,
+    patient_name: Option<String>,
+    outcome: Outcome,
+    address: Option<String>,
+    request_id: Option<String>,
+    details: Option<Value>,
+    sequence: Option<i64>,
+}
+
+impl From<Row> for AuditEvent {
+    fn from(row: Row) -> Self {
+        let (display_name, email) = (row.actor_name, row.actor_email);
+        Self {
+            id: row.id,
+            at: row.at,
+            actor: row.actor_id.map(|id| AuditActor { id, display_name, email }),
+            actor_role: row.actor_role,
+            session_id: row.session_id,
+            token_id: row.token_id,
+            action: row.action,
+            object_id: row.object_id,
+            patient_id: row.patient_id,
+            patient_name: row.patient_name,
+            outcome: row.outcome,
+            address: row.address,
+            request_id: row.request_id,
+            details: row.details,
+            sequence: row.sequence,
+        }
+    }
+}
+
+macro_rules! entries {
+    ($rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Row,
+            r#"select audit_events.id, at, actor_id as "actor_id: UserId",
+                users.display_name as "actor_name?", users.email as "actor_email?",
+                actor_role as "actor_role: Role", session_id as "session_id: SessionId",
+                token_id as "token_id: TokenId", action, object_id, audit_events.patient_id as "patient_id: PatientId",
+                patients.family_name || ', ' || patients.given_name as patient_name,
+                outcome as "outcome: Outcome", address, request_id, details,
+                sequence as "sequence?"
+            from audit_events
+            left join users on users.id = actor_id
+            left join patients on patients.id = audit_events.patient_id
+            left join audit_leaves on event_id = audit_events.id
+            "# + $rest,
+            $($argument),*
+        )
+    };
+}
+
+/// Entries, the newest first, from below the number `before`.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<AuditEvent>> {
+    let rows = entries!(
+        "where ($1::bigint is null or audit_events.id < $1)
+            and ($2::uuid is null or actor_id = $2)
+            and ($3::uuid is null or audit_events.patient_id = $3)
+            and ($4::text is null or action = $4 or starts_with(action, $4 || '.'))
+            and ($5::text is null or outcome = $5)
+            and ($6::timestamptz is null or $6 <= at)
+            and ($7::timestamptz is null or at < $7)
+        order by audit_events.id desc
+        limit $8",
+        before,
+        filter.actor as Option<UserId>,
+        filter.patient as Option<PatientId>,
+        filter.action,
+        filter.outcome as Option<Outcome>,
+        filter.from,
+        filter.to,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(AuditEvent::from).collect())
+}
+
+/// One entry.
+pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<AuditEvent>> {
+    let row = entries!("where audit_events.id = $1", id).fetch_optional(db).await?;
+    Ok(row.map(AuditEvent::from))
+}
+
+/// Who looked at or changed a record, the newest first, from below the number `before`.
+pub async fn accesses(
+    db: impl PgExecutor<'_>,
+    patient: PatientId,
+    before: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<AccessEvent>> {
+    sqlx::query_as!(
+        AccessEvent,
+        r#"select audit_events.id, at, display_name as "actor_name?",
+            actor_role as "actor_role: Role", action, outcome as "outcome: Outcome"
+        from audit_events
+        left join users on users.id = actor_id
+        where audit_events.patient_id = $1 and ($2::bigint is null or audit_events.id < $2)
+        order by audit_events.id desc
+        limit $3"#,
+        patient as PatientId,
+        before,
+        limit,
+    )
+    .fetch_all(db)
+    .await
 }

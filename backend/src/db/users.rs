@@ -66,3 +66,10 @@ pub async fn insert(
 pub async fn any(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select exists(select from users) as "any!""#).fetch_one(db).await
 }
+
+/// The account with this e-mail address, active or not.
+pub async fn find_by_email(db: impl PgExecutor<'_>, email: &str) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(r#"select id as "id: UserId" from users where email = lower($1)"#, email)
+        .fetch_optional(db)
+        .await
+}

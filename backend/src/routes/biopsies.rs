@@ -18,7 +18,7 @@ use crate::{
     extract::{Created, Creation, IfMatch, Json, Path, Versioned},
     input::Faults,
     openapi::Problems,
-    routes::{changes, keep, replay, unknown},
+    routes::{changed, changes, keep, replay, unknown},
     state::AppState,
 };
 
@@ -61,6 +61,7 @@ pub async fn create_biopsy(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
@@ -82,6 +83,7 @@ pub async fn create_biopsy(
     let biopsy = checked(biopsy, &patient, state.clock.today())?;
     db::biopsies::insert(&mut tx, &biopsy).await?;
     let event = Event::new("biopsy.create").object(biopsy.id.0).patient(id);
+    let event = event.details(changed(&(), &biopsy)?);
     db::audit::record(&mut tx, &caller.actor(), event, created_at).await?;
     let location = format!("/api/v1/biopsies/{}", biopsy.id);
     let created = Created::new(Some(location), Some(biopsy.version), &biopsy)?;
@@ -165,9 +167,10 @@ pub async fn delete_biopsy(
 ) -> Result<StatusCode> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let (patient, _) = to_change(&mut tx, &caller, id, version).await?;
+    let (patient, before) = to_change(&mut tx, &caller, id, version).await?;
     db::biopsies::delete(&mut tx, id, now).await?;
     let event = Event::new("biopsy.delete").object(id.0).patient(patient.id);
+    let event = event.details(changed(&before, &())?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

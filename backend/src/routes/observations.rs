@@ -118,6 +118,7 @@ pub async fn create_observations(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
@@ -129,7 +130,7 @@ pub async fn create_observations(
     db::patients::refresh_latest(&mut tx, &[id]).await?;
     let ids: Vec<_> = items.iter().map(|item| item.id).collect();
     let event = Event::new("observation.create").patient(id);
-    let event = event.details(json!({ "observations": ids }));
+    let event = event.details(json!({ "observations": ids, "recorded": items }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     let created = Created::new(None, None, &Items { items })?;
     let created = keep(&mut tx, &caller, key, created).await?;
@@ -244,6 +245,7 @@ pub async fn correct_observation(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let (patient, old) = to_change(&mut tx, &caller, id).await?;
@@ -261,6 +263,7 @@ pub async fn correct_observation(
             "value_as_given": { "from": old.value_as_given, "to": right.value_as_given },
             "unit_as_given": { "from": old.unit_as_given, "to": right.unit_as_given },
         },
+        "reason": reason,
         "superseded_by": right.id,
     }));
     db::audit::record(&mut tx, &caller.actor(), event, right.recorded_at).await?;
@@ -343,6 +346,7 @@ pub async fn void_observation(
     db::patients::refresh_latest(&mut tx, &[patient.id]).await?;
     let event = Event::new("observation.void").object(id.0).patient(patient.id).details(json!({
         "changed": { "status": { "from": old.status, "to": ObservationStatus::Voided } },
+        "reason": reason,
         "voided": outdated,
     }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;

@@ -14,7 +14,7 @@ use crate::{
     extract::{Created, Creation, Json, Path},
     input::Faults,
     openapi::Problems,
-    routes::{keep, replay},
+    routes::{changed, keep, replay},
     state::AppState,
 };
 
@@ -53,6 +53,7 @@ pub async fn create_outcome(
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
@@ -69,6 +70,7 @@ pub async fn create_outcome(
     };
     db::outcomes::insert(&mut tx, &outcome).await?;
     let event = Event::new("outcome.create").object(outcome.id.0).patient(id);
+    let event = event.details(changed(&(), &outcome)?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     let created = keep(&mut tx, &caller, key, Created::new(None, None, &outcome)?).await?;
     tx.commit().await?;

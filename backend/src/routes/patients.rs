@@ -27,7 +27,7 @@ use crate::{
     input::Faults,
     openapi::Problems,
     page,
-    routes::{changes, keep, replay},
+    routes::{changed, changes, keep, replay},
     state::AppState,
 };
 
@@ -117,11 +117,13 @@ pub async fn create_patient(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = checked(record(new, &state), state.clock.today())?;
     db::patients::insert(&mut tx, &patient).await.map_err(mrn_is_taken)?;
     let event = Event::new("patient.create").object(patient.id.0).patient(patient.id);
+    let event = event.details(changed(&(), &patient)?);
     db::audit::record(&mut tx, &caller.actor(), event, patient.created_at).await?;
     let location = format!("/api/v1/patients/{}", patient.id);
     let created = Created::new(Some(location), Some(patient.version), &patient)?;
@@ -298,14 +300,16 @@ pub async fn archive_patient(
 ) -> Result<StatusCode> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let mut patient = caller.patient_to_change(&mut tx, id).await?;
-    if version.is_some_and(|IfMatch(version)| version != patient.version) {
+    let before = caller.patient_to_change(&mut tx, id).await?;
+    if version.is_some_and(|IfMatch(version)| version != before.version) {
         return Err(Error::Stale);
     }
+    let mut patient = before.clone();
     patient.version += 1;
     (patient.archived_at, patient.updated_at) = (Some(now), now);
     db::patients::update(&mut tx, &patient).await?;
     let event = Event::new("patient.archive").object(id.0).patient(id);
+    let event = event.details(changed(&before, &patient)?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -326,7 +330,8 @@ pub async fn restore_patient(
     let mut tx = state.db.begin().await?;
     caller.patient(&mut tx, id).await?;
     let locked = db::patients::find_for_update(&mut *tx, id).await?;
-    let mut patient = locked.ok_or(Error::NotFound("patient"))?;
+    let before = locked.ok_or(Error::NotFound("patient"))?;
+    let mut patient = before.clone();
     let was_archived = patient.archived_at.take().is_some();
     if was_archived {
         patient.version += 1;
@@ -335,6 +340,7 @@ pub async fn restore_patient(
     }
     let action = if was_archived { "patient.restore" } else { "patient.read" };
     let event = Event::new(action).object(id.0).patient(id);
+    let event = event.details(changed(&before, &patient)?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok(Versioned { version: patient.version, body: patient })

@@ -14,6 +14,7 @@ use axum::{
 use chrono::Months;
 use futures::{Stream, stream};
 use serde::Deserialize;
+use serde_json::json;
 use shared::{
     clinical::{self, Plausibility, assessment::missing_or_out_of_scope},
     id::{PatientId, PredictionId},
@@ -74,6 +75,7 @@ pub async fn create_prediction(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
@@ -185,11 +187,14 @@ pub async fn cancel_prediction(
     if !db::predictions::cancel(&mut tx, id, now).await? {
         return Err(Error::Conflict("the prediction is final already".to_owned()));
     }
-    let event = Event::new("prediction.cancel").object(id.0).patient(before.patient_id);
-    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     let cancelled = db::predictions::find(&mut *tx, id).await?;
+    let cancelled = cancelled.ok_or(Error::NotFound("prediction"))?;
+    let event = Event::new("prediction.cancel").object(id.0).patient(before.patient_id);
+    let changed = json!({ "status": { "from": before.status, "to": cancelled.status } });
+    let event = event.details(json!({ "changed": changed }));
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
-    cancelled.map(Json).ok_or(Error::NotFound("prediction"))
+    Ok(Json(cancelled))
 }
 
 /// Answer a what-if: the same result for inputs of your own. Nothing is stored.

@@ -18,7 +18,7 @@ use crate::{
     extract::{Created, Creation, IfMatch, Json, Path, Versioned},
     input::Faults,
     openapi::Problems,
-    routes::{changes, keep, replay, unknown},
+    routes::{changed, changes, keep, replay, unknown},
     state::AppState,
 };
 
@@ -61,6 +61,7 @@ pub async fn create_therapy(
 ) -> Result<Created> {
     let mut tx = state.db.begin().await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
@@ -77,6 +78,7 @@ pub async fn create_therapy(
     let therapy = checked(therapy, &patient, state.clock.today())?;
     db::therapies::insert(&mut tx, &therapy).await?;
     let event = Event::new("therapy.create").object(therapy.id.0).patient(id);
+    let event = event.details(changed(&(), &therapy)?);
     db::audit::record(&mut tx, &caller.actor(), event, therapy.created_at).await?;
     let location = format!("/api/v1/therapies/{}", therapy.id);
     let created = Created::new(Some(location), Some(therapy.version), &therapy)?;
@@ -152,9 +154,10 @@ pub async fn delete_therapy(
 ) -> Result<StatusCode> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let (patient, _) = to_change(&mut tx, &caller, id, version).await?;
+    let (patient, before) = to_change(&mut tx, &caller, id, version).await?;
     db::therapies::delete(&mut tx, id, now).await?;
     let event = Event::new("therapy.delete").object(id.0).patient(patient.id);
+    let event = event.details(changed(&before, &())?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -17,11 +17,11 @@ use crate::support::{Client, TestApp, new_token, with_json};
 
 /// The kinds of caller, in the order of the table's columns. The patient's account is linked to
 /// the record `own`, which allows it; `stranger` asks with the same account for another record.
-const CALLERS: [&str; 6] =
+pub const CALLERS: [&str; 6] =
     ["anonymous", "administrator", "clinician", "researcher", "patient", "stranger"];
 
 #[rustfmt::skip]
-const ACCESS: &[(&str, [u16; 6])] = &[
+pub const ACCESS: &[(&str, [u16; 6])] = &[
     // operation              anonymous admin clinician researcher patient stranger
     ("login",                 [200,      200,  200,      200,       200,    200]),
     ("refresh_session",       [401,      200,  200,      200,       200,    200]),
@@ -67,6 +67,12 @@ const ACCESS: &[(&str, [u16; 6])] = &[
     ("clear_shadow_model",    [401,      204,  403,      403,       403,    403]),
     ("compare_model",         [401,      200,  403,      403,       403,    403]),
     ("get_model_drift",       [401,      200,  403,      403,       403,    403]),
+    ("list_audit_events",     [401,      200,  403,      403,       403,    403]),
+    ("get_audit_event",       [401,      200,  403,      403,       403,    403]),
+    ("get_audit_event_proof", [401,      200,  403,      403,       403,    403]),
+    ("verify_audit_events",   [401,      200,  403,      403,       403,    403]),
+    ("export_audit_events",   [401,      200,  403,      403,       403,    403]),
+    ("list_patient_audit_events", [401,  200,  200,      403,       403,    403]),
 ];
 
 /// What an API token can do: each operation with the scope that opens it. Every other operation
@@ -102,17 +108,17 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
 ];
 
 /// A record of which every operation has something to act on, and somebody's API token.
-struct Fixture {
+pub struct Fixture {
     token: String,
-    patient: String,
+    pub patient: String,
     observation: String,
     therapy: String,
-    biopsy: String,
-    prediction: String,
+    pub biopsy: String,
+    pub prediction: String,
     model: String,
 }
 
-async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
+pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
     let patient = json!({
         "mrn": mrn, "given_name": "Ada", "family_name": "Testwell", "birth_date": "1960-01-01",
         "sex": "female", "own_access": own_access,
@@ -139,7 +145,7 @@ async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
 }
 
 /// A well-formed request for an operation on a record.
-fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request<Body> {
+pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request<Body> {
     let empty =
         |method: &str, path: String| client.request(method, &path).body(Body::empty()).unwrap();
     let post = |path: String, body: Value| with_json(client.request("POST", &path), &body);
@@ -226,6 +232,12 @@ fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Request
         "clear_shadow_model" => empty("DELETE", model("/shadow")),
         "compare_model" => empty("GET", model("/comparison")),
         "get_model_drift" => empty("GET", model("/drift")),
+        "list_audit_events" => empty("GET", "/api/v1/audit-events".into()),
+        "get_audit_event" => empty("GET", "/api/v1/audit-events/1".into()),
+        "get_audit_event_proof" => empty("GET", "/api/v1/audit-events/1/proof".into()),
+        "verify_audit_events" => empty("GET", "/api/v1/audit-events/verify".into()),
+        "export_audit_events" => empty("GET", "/api/v1/audit-events/export".into()),
+        "list_patient_audit_events" => empty("GET", patient("/audit-events")),
         _ => panic!("no request for {operation}"),
     }
 }
@@ -241,7 +253,7 @@ fn preview() -> Value {
 }
 
 /// Signs in anew, so that a caller who signs out or refreshes takes nobody else along.
-async fn caller(app: &TestApp, kind: &str) -> Client {
+pub async fn caller(app: &TestApp, kind: &str) -> Client {
     match kind {
         "anonymous" => app.anonymous(),
         "administrator" => app.sign_in(Role::Administrator).await,
@@ -300,6 +312,9 @@ async fn every_operation_answers_every_caller_as_the_table_says() {
     let app = TestApp::new().await;
     // The table is that of a site whose patients see their risk; settings.rs tests the other.
     app.let_patients_see_risk().await;
+    // Only what is sealed can be proved.
+    app.sign_in(Role::Clinician).await;
+    app.sealer().try_lead().await.unwrap().unwrap().seal().await.unwrap();
     for (operation, expected) in ACCESS {
         check(&app, operation, *expected).await;
     }

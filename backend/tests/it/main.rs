@@ -15,6 +15,7 @@ mod tidy;
 
 mod access;
 mod attacks;
+mod audit;
 
 mod biopsies;
 mod models;

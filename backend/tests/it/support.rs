@@ -17,12 +17,13 @@ use axum::{
 };
 use backend::{
     MIGRATOR,
+    audit::checkpoint::{SealingKey, TrustedKeys},
     auth::{password, password::Hasher, token::Keys},
     clock::Clock,
     db,
     db::models::Roles,
     jobs,
-    jobs::events::PredictionEvents,
+    jobs::{events::PredictionEvents, seal::Sealer},
     limits::{Limits, Rates},
     models::{Release, Releases},
     router::router,
@@ -48,6 +49,9 @@ pub const PASSWORD: &str = "a password for tests only";
 
 /// The release that the product comes with.
 pub const ARTIFACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
+
+/// The key that seals every test's audit log.
+pub const AUDIT_KEY: &str = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f";
 
 /// When every test begins.
 pub fn start() -> DateTime<Utc> {
@@ -93,6 +97,7 @@ impl TestApp {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(key).unwrap()),
+            audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
             hasher: Hasher::new().unwrap(),
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
@@ -120,6 +125,12 @@ impl TestApp {
         client.cookie = answer.refresh_cookie();
         client.token = Some(answer.ok()["access_token"].as_str().unwrap().to_owned());
         client
+    }
+
+    /// What seals the audit log, as a worker does.
+    pub fn sealer(&self) -> Sealer {
+        let database = self.db.connect_options().as_ref().clone();
+        Sealer::new(database, self.clock.clone(), Arc::new(sealing_key()))
     }
 
     /// Links the patient role's account to a record.
@@ -165,6 +176,18 @@ impl TestApp {
         .await
         .unwrap()
     }
+}
+
+/// The key that seals every test's audit log.
+pub fn sealing_key() -> SealingKey {
+    SealingKey::from_hex(AUDIT_KEY).unwrap()
+}
+
+/// A file with the key that seals the audit log, for processes that a test starts.
+pub fn audit_key_file() -> std::path::PathBuf {
+    let file = std::env::temp_dir().join(format!("nephrocast-audit-key-{}", std::process::id()));
+    std::fs::write(&file, AUDIT_KEY).unwrap();
+    file
 }
 
 /// The address of a role's test account.

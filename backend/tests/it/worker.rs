@@ -13,17 +13,17 @@ use tokio::time::{Instant, sleep};
 use crate::{
     models::{ModelFolder, NEXT},
     predictions::persona,
-    support::{ARTIFACTS, TestApp},
+    support::{ARTIFACTS, TestApp, audit_key_file},
 };
 
 /// Far longer than anything here takes: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A worker process of its own; killed at the latest when the test ends.
-struct Worker(Child);
+pub struct Worker(Child);
 
 impl Worker {
-    fn start(app: &TestApp) -> Self {
+    pub fn start(app: &TestApp) -> Self {
         Self::with_models(app, ARTIFACTS.as_ref())
     }
 
@@ -33,6 +33,7 @@ impl Worker {
             .env("NEPHROCAST_DATABASE_URL", &app.database_url)
             .env("NEPHROCAST_DATABASE_CONNECTIONS", "4")
             .env("NEPHROCAST_MODEL_DIR", folder)
+            .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
             .env("NEPHROCAST_WORKER_LEASE_SECONDS", "1")
             .env("NEPHROCAST_WORKER_SWEEP_SECONDS", "1")
             .stdin(Stdio::null())
@@ -44,7 +45,7 @@ impl Worker {
     }
 
     /// SIGKILL: no goodbye.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

@@ -1,0 +1,305 @@
+//! The audit log's Merkle tree: leaves and signed checkpoints, added to by the sealer only.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+
+/// The advisory lock of the one worker that seals.
+const LEADER: i64 = 7_207_801;
+
+/// Becomes the one who seals, until the connection ends; `false` while somebody else is.
+pub async fn lead(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "leads!""#, LEADER)
+        .fetch_one(db)
+        .await
+}
+
+/// The highest number that an entry may have by now, visible or not.
+pub async fn last_number(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+            pg_sequence_last_value(pg_get_serial_sequence('audit_events', 'id')::regclass), 0
+        ) as "number!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The transactions that may have taken a number for an entry that nobody sees yet: each holds
+/// this lock from before it takes the number until its entry is visible, or never will be.
+pub async fn writers(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select virtualtransaction as "writer!"
+        from pg_locks
+        where locktype = 'relation'
+            and database = (select oid from pg_database where datname = current_database())
+            and relation = 'audit_events'::regclass
+            and mode = 'RowExclusiveLock'
+            and granted"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// An entry that has no place in the tree yet.
+#[derive(Clone, Debug)]
+pub struct Unsealed {
+    /// Its number.
+    pub id: i64,
+    /// The entry, written down for hashing.
+    pub leaf: String,
+}
+
+/// Visible entries with a number above `settled` that have no place yet, lowest number first.
+pub async fn unsealed(
+    db: impl PgExecutor<'_>,
+    settled: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Unsealed>> {
+    sqlx::query_as!(
+        Unsealed,
+        r#"select id, (
+                select jsonb_object_agg(key, value)::text
+                from jsonb_each(to_jsonb(audit_events))
+                where value <> 'null'
+            ) as "leaf!"
+        from audit_events
+        where $1 < id
+            and not exists (
+                select from audit_leaves where event_id = audit_events.id and $1 < event_id
+            )
+        order by id
+        limit $2"#,
+        settled,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Gives entries their places, from `first` on.
+pub async fn add_leaves(
+    db: &mut PgConnection,
+    first: i64,
+    events: &[i64],
+    hashes: &[Vec<u8>],
+    format: i16,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into audit_leaves (sequence, event_id, format, leaf_hash)
+        select $1 + place - 1, event_id, $4, leaf_hash
+        from unnest($2::bigint[], $3::bytea[]) with ordinality as leaves (event_id, leaf_hash, place)",
+        first,
+        events,
+        hashes,
+        format,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Keeps a signed checkpoint.
+pub async fn add_checkpoint(db: &mut PgConnection, size: i64, note: &str) -> sqlx::Result<()> {
+    sqlx::query!("insert into audit_checkpoints (tree_size, note) values ($1, $2)", size, note)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The hashes of leaves from `first` on, at most `limit`.
+pub async fn leaf_hashes(
+    db: impl PgExecutor<'_>,
+    first: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "select leaf_hash from audit_leaves where $1 <= sequence order by sequence limit $2",
+        first,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A place in the tree and what stands there now.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The place.
+    pub sequence: i64,
+    /// The entry's number.
+    pub event_id: i64,
+    /// How it was written down.
+    pub format: i16,
+    /// Its hash when it was sealed.
+    pub leaf_hash: Vec<u8>,
+    /// When it happened; absent if the entry is gone.
+    pub at: Option<DateTime<Utc>>,
+    /// The entry as it is now, written down for hashing; absent if it is gone.
+    pub leaf: Option<String>,
+}
+
+macro_rules! sealed {
+    ($where:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Sealed,
+            r#"select sequence, event_id, format, leaf_hash, audit_events.at as "at?", (
+                    select jsonb_object_agg(key, value)::text
+                    from jsonb_each(to_jsonb(audit_events))
+                    where value <> 'null'
+                ) as leaf
+            from audit_leaves
+            left join audit_events on audit_events.id = event_id
+            where "# + $where,
+            $($argument),*
+        )
+    };
+}
+
+/// What stands in the places from `first` on, at most `limit` of them.
+pub async fn sealed(db: impl PgExecutor<'_>, first: i64, limit: i64) -> sqlx::Result<Vec<Sealed>> {
+    sealed!("$1 <= sequence order by sequence limit $2", first, limit).fetch_all(db).await
+}
+
+/// What stands in an entry's place, if it has one.
+pub async fn sealed_event(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Sealed>> {
+    sealed!("event_id = $1", id).fetch_optional(db).await
+}
+
+/// Which entries to give out.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// Not those in places before this one.
+    pub first: i64,
+    /// Not those from this place on.
+    pub end: i64,
+    /// Not before this time.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this time.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// The first `limit` entries of an export, in the order of their places.
+pub async fn exported(
+    db: impl PgExecutor<'_>,
+    wanted: Export,
+    limit: i64,
+) -> sqlx::Result<Vec<Sealed>> {
+    let Export { first, end, from, to } = wanted;
+    sealed!(
+        "$1 <= sequence
+            and sequence < $2
+            and ($3::timestamptz is null or $3 <= audit_events.at)
+            and ($4::timestamptz is null or audit_events.at < $4)
+        order by sequence
+        limit $5",
+        first,
+        end,
+        from,
+        to,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A checkpoint as it is kept.
+#[derive(Clone, Debug)]
+pub struct KeptCheckpoint {
+    /// How many leaves it covers.
+    pub tree_size: i64,
+    /// The signed note.
+    pub note: String,
+}
+
+/// Checkpoints of more than `size` leaves, the smallest first.
+pub async fn checkpoints(
+    db: impl PgExecutor<'_>,
+    size: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<KeptCheckpoint>> {
+    sqlx::query_as!(
+        KeptCheckpoint,
+        "select tree_size, note from audit_checkpoints
+        where $1 < tree_size
+        order by tree_size
+        limit $2",
+        size,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The latest checkpoint.
+pub async fn latest_checkpoint(db: impl PgExecutor<'_>) -> sqlx::Result<Option<KeptCheckpoint>> {
+    sqlx::query_as!(
+        KeptCheckpoint,
+        "select tree_size, note from audit_checkpoints order by tree_size desc limit 1"
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// How large the tree is, by its leaves and by its checkpoints: the same number, unless somebody
+/// took some away.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// One more than the last leaf's place.
+    pub leaves: i64,
+    /// The size of the latest checkpoint.
+    pub checkpoint: i64,
+}
+
+/// Where the tree ends now.
+pub async fn ends(db: impl PgExecutor<'_>) -> sqlx::Result<Ends> {
+    sqlx::query_as!(
+        Ends,
+        r#"select coalesce((select max(sequence) + 1 from audit_leaves), 0) as "leaves!",
+            coalesce((select max(tree_size) from audit_checkpoints), 0) as "checkpoint!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What a stretch of the log holds that is not sealed.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// The last number of the stretch; absent when there is none.
+    pub last: Option<i64>,
+    /// How many entries of it have no place.
+    pub unsealed: i64,
+    /// When the oldest of those happened.
+    pub since: Option<DateTime<Utc>>,
+    /// The first of those that is older than it could be.
+    pub backdated: Option<i64>,
+}
+
+/// The next `limit` entries above a number: which of them have no place, and which of those say
+/// that they happened before `sealed_before`, when everything had a place.
+pub async fn stretch(
+    db: impl PgExecutor<'_>,
+    above: i64,
+    limit: i64,
+    sealed_before: Option<DateTime<Utc>>,
+) -> sqlx::Result<Stretch> {
+    sqlx::query_as!(
+        Stretch,
+        r#"select max(id) as last, count(*) filter (where not sealed) as "unsealed!",
+            min(at) filter (where not sealed) as since,
+            min(id) filter (where not sealed and at < $3) as backdated
+        from (
+            select id, at, exists(
+                select from audit_leaves where event_id = audit_events.id
+            ) as sealed
+            from audit_events
+            where $1 < id
+            order by id
+            limit $2
+        ) as entries"#,
+        above,
+        limit,
+        sealed_before,
+    )
+    .fetch_one(db)
+    .await
+}
