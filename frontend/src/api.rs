@@ -1,6 +1,7 @@
 //! The one way to the server: every operation is a function in a module below, every failure a
 //! [`Problem`].
 
+pub mod audit;
 pub mod biopsies;
 pub mod me;
 pub mod models;
@@ -118,6 +119,13 @@ pub async fn request<T: DeserializeOwned>(call: Call) -> Result<T> {
     let body = answer(&call).await?;
     let body = if body.is_empty() { "null" } else { &body };
     serde_json::from_str(body).map_err(|error| unreadable(&call, &error))
+}
+
+/// Sends a call and saves the answer's body as a file.
+pub async fn download(call: &Call, name: &str) -> Result<()> {
+    let token = current::bearer().await?;
+    let response = transport::open(call, Some(&token), None, None).await?;
+    transport::save(&response, name).await.ok_or_else(transport::unreachable_server)
 }
 
 /// Sends a call as whoever is signed in. A token that the server no longer takes is renewed once;

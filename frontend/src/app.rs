@@ -11,6 +11,7 @@ use crate::{
     components::{app_bar::AppBar, guard::Guard, session_dialog::SessionDialog},
     pages::{
         about::AboutPage,
+        audit::AuditPage,
         home::HomePage,
         model::ModelPage,
         models::ModelsPage,
@@ -101,6 +102,16 @@ pub fn App() -> impl IntoView {
                             view! {
                                 <Guard needs=Permission::EditPatients>
                                     <EditPatientPage />
+                                </Guard>
+                            }
+                        }
+                    />
+                    <Route
+                        path=path!("/audit")
+                        view=|| {
+                            view! {
+                                <Guard needs=Permission::ReadAudit>
+                                    <AuditPage />
                                 </Guard>
                             }
                         }

@@ -1,7 +1,10 @@
 //! What pages are made of.
 
+pub mod access_log;
 pub mod app_bar;
 pub mod async_view;
+pub mod audit_entry;
+pub mod audit_words;
 pub mod badges;
 pub mod biopsies;
 pub mod dialog;

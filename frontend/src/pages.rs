@@ -1,6 +1,7 @@
 //! One module for each page.
 
 pub mod about;
+pub mod audit;
 pub mod home;
 pub mod model;
 pub mod models;

@@ -7,7 +7,10 @@ use shared::problem::{Problem, ProblemKind};
 use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, Request, RequestCredentials, RequestInit, Response};
+use web_sys::{
+    AbortSignal, Blob, Headers, HtmlAnchorElement, Request, RequestCredentials, RequestInit,
+    Response, Url,
+};
 
 use super::{Call, Method, Result};
 
@@ -126,6 +129,18 @@ async fn problem_of(response: &Response) -> Problem {
         problem.detail = Some(format!("Try again in {seconds} s."));
     }
     problem
+}
+
+/// Saves a response's body as a file of the browser.
+pub async fn save(response: &Response, name: &str) -> Option<()> {
+    let body: Blob = JsFuture::from(response.blob().ok()?).await.ok()?.unchecked_into();
+    let url = Url::create_object_url_with_blob(&body).ok()?;
+    let link = leptos::prelude::document().create_element("a").ok()?;
+    let link: HtmlAnchorElement = link.unchecked_into();
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
+    Url::revoke_object_url(&url).ok()
 }
 
 async fn text_of(response: &Response) -> Option<String> {

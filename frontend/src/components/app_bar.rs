@@ -35,9 +35,11 @@ pub fn AppBar() -> impl IntoView {
 #[component]
 fn RecordLinks(user: User) -> impl IntoView {
     let list = user.role.allows(Permission::ListPatients);
+    let audit = user.role.allows(Permission::ReadAudit);
     let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
     view! {
         {list.then(|| view! { <A href="/patients">"Patients"</A> })}
+        {audit.then(|| view! { <A href="/audit">"Audit"</A> })}
         {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
         {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">"Models"</A> })}
     }

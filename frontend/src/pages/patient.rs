@@ -13,9 +13,10 @@ use crate::{
     app::set_title,
     charts::egfr::EgfrChart,
     components::{
-        async_view::AsyncView, biopsies::Biopsies, facts::Facts, key_figures::KeyFigures,
-        observation_form::ObservationForm, observation_table::ObservationTable, outcomes::Outcomes,
-        patient_header::PatientHeader, prediction_panel::PredictionPanel, therapies::Therapies,
+        access_log::AccessLog, async_view::AsyncView, biopsies::Biopsies, facts::Facts,
+        key_figures::KeyFigures, observation_form::ObservationForm,
+        observation_table::ObservationTable, outcomes::Outcomes, patient_header::PatientHeader,
+        prediction_panel::PredictionPanel, therapies::Therapies,
     },
     record::Record,
 };
@@ -86,5 +87,6 @@ fn Parts(patient: Patient) -> impl IntoView {
             <Biopsies />
             <Outcomes />
         </div>
+        <AccessLog />
     }
 }

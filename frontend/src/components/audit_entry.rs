@@ -1,0 +1,111 @@
+//! One entry of the audit log, whole.
+
+use leptos::prelude::*;
+use serde_json::Value;
+use shared::audit::AuditEvent;
+
+use super::{audit_words, dialog::Dialog};
+use crate::format;
+
+/// Everything that an entry says, over the page.
+#[component]
+pub fn AuditEntry(
+    /// The entry.
+    entry: AuditEvent,
+    /// Takes it off the page.
+    close: Callback<()>,
+) -> impl IntoView {
+    let place = entry.sequence.map_or_else(|| "not yet".to_owned(), |place| place.to_string());
+    let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
+    let facts = [
+        ("Number", Some(entry.id.to_string())),
+        ("Action", Some(entry.action.clone())),
+        ("When", Some(format::date_time(entry.at))),
+        (
+            "Account",
+            entry
+                .actor
+                .as_ref()
+                .map(|actor| actor.email.clone().unwrap_or_else(|| actor.id.to_string())),
+        ),
+        ("Role", entry.actor_role.map(|role| role.label().to_owned())),
+        ("Session", text(entry.session_id.map(|id| id.0))),
+        ("Address", entry.address.clone()),
+        ("Request", entry.request_id.clone()),
+        ("Patient", entry.patient_name.clone().or_else(|| text(entry.patient_id.map(|id| id.0)))),
+        ("Object", text(entry.object_id)),
+        ("Outcome", Some(entry.outcome.label().to_owned())),
+        ("Sealed in place", Some(place)),
+    ];
+    let facts: Vec<_> = facts
+        .into_iter()
+        .filter_map(|(name, text)| {
+            text.map(|text| view! { <dt>{name}</dt><dd class="wrap">{text}</dd> })
+        })
+        .collect();
+    let details = entry.details.unwrap_or_default();
+    view! {
+        <Dialog title=audit_words::action(&entry.action) id="audit-entry" close>
+            <dl class="facts">{facts}</dl>
+            <Changes details=details.clone() />
+            <Rest details />
+            <div class="form-actions">
+                <button type="button" class="btn" on:click=move |_| close.run(())>"Close"</button>
+            </div>
+        </Dialog>
+    }
+}
+
+/// The fields that an entry changed, from what to what.
+#[component]
+fn Changes(details: Value) -> impl IntoView {
+    let changed = details["changed"].as_object().cloned().unwrap_or_default();
+    let lines: Vec<_> = changed
+        .into_iter()
+        .map(|(field, change)| {
+            view! {
+                <tr>
+                    <th scope="row">{field.replace('_', " ")}</th>
+                    <td class="wrap">{written(&change["from"])}</td>
+                    <td class="wrap">{written(&change["to"])}</td>
+                </tr>
+            }
+        })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        view! {
+            <div class="table-scroll" tabindex="0" role="group" aria-label="Changes">
+                <table class="table table-tight">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Field"</th>
+                            <th scope="col">"Before"</th>
+                            <th scope="col">"After"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{lines}</tbody>
+                </table>
+            </div>
+        }
+    })
+}
+
+/// What else an entry says, as it is.
+#[component]
+fn Rest(details: Value) -> impl IntoView {
+    let mut rest = details.as_object().cloned().unwrap_or_default();
+    rest.remove("changed");
+    rest.retain(|_, value| !value.is_null());
+    (!rest.is_empty()).then(|| {
+        let text = serde_json::to_string_pretty(&rest).unwrap_or_default();
+        view! { <pre class="wrap" tabindex="0" role="group" aria-label="Details">{text}</pre> }
+    })
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
