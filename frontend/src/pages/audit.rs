@@ -375,7 +375,7 @@ fn Line(
     let when = format::date_time(item.at);
     let name = item.actor.as_ref().and_then(|actor| actor.display_name.clone());
     let who = name.unwrap_or_else(|| {
-        if item.session_id.is_some() { "Unknown" } else { "Nobody signed in" }.to_owned()
+        if item.actor.is_some() { "Unknown" } else { "Nobody signed in" }.to_owned()
     });
     let role = item.actor_role.map_or("", shared::access::Role::label);
     let label = format!("Details of entry {}", item.id);
