@@ -38,8 +38,10 @@ use crate::{
     worker::Worker,
 };
 
-/// Operations that neither read nor change a record, nor anything else that is kept on record.
-const NOT_ON_RECORD: [&str; 2] = ["refresh_session", "preview_prediction"];
+/// Operations that neither read nor change a record; of a shadow there is none to set or clear
+/// here, which `models.rs` tests.
+const NOT_ON_RECORD: [&str; 4] =
+    ["refresh_session", "preview_prediction", "set_shadow_model", "clear_shadow_model"];
 
 /// Whether an operation must leave an entry: every change does, and every read but of the service
 /// itself and of one's own account.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     predictions::persona,
-    support::{ARTIFACTS, Client, TestApp},
+    support::{ARTIFACTS, Client, TestApp, audit_key_file},
 };
 
 /// A second version of the released network: the same weights under another name.
@@ -238,6 +238,7 @@ async fn a_start_without_the_active_network_fails_with_one_sentence() {
         .args(["worker", "--log", "off"])
         .env("NEPHROCAST_DATABASE_URL", &app.database_url)
         .env("NEPHROCAST_MODEL_DIR", ARTIFACTS)
+        .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
         .output()
         .unwrap();
     assert!(!refused.status.success());
