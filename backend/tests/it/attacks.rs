@@ -285,6 +285,8 @@ impl Foreign {
             "tokens" => Some(&self.token),
             "users" => Some(&self.user),
             "sessions" => Some(&self.session),
+            // Entries of the audit log are numbered from 1.
+            "audit-events" => Some("1"),
             // Public by nature: the card of a model is for everybody.
             "models" => None,
             _ => panic!("{path}: which id of somebody else's could be tried here?"),

@@ -69,8 +69,8 @@ pub fn NewTokenDialog(
                 />
                 <Scopes chosen />
                 <TextField
-                    label="Last day" pointer="/expires_at" kind="date" value=ends problem form="token" required=true
-                    hint="It ends when this day begins (UTC); at most a year from now"
+                    label="Ends on" pointer="/expires_at" kind="date" value=ends problem form="token" required=true
+                    hint="When this day begins (UTC); at most a year from now"
                 />
             </RecordForm>
         </Dialog>
