@@ -120,4 +120,5 @@ for (const [name, size] of [...sizes].sort((a, b) => b[1] - a[1])) {
   console.log(`${kilobytes(size).padStart(10)}  ${name}`);
 }
 const total = first.reduce((sum, [, size]) => sum + size, 0);
-console.log(`${kilobytes(total).padStart(10)}  first download, compressed, without the charts`);
+const program = first.map(([name]) => /^(\w+)-[0-9a-f]+_bg\.wasm$/.exec(name)?.[1]).find(Boolean);
+console.log(`${kilobytes(total).padStart(10)}  first download of ${program}, compressed, without the charts`);

@@ -1,143 +1,47 @@
-//! The whole page: the bar, the routes, and what lies over them.
+//! The whole page: the bar, a program's pages, and what lies over them.
 
 use leptos::prelude::*;
-use leptos_router::{
-    components::{FlatRoutes, Route, Router},
-    path,
-};
-use shared::access::Permission;
+use leptos_router::components::Router;
 
 use crate::{
-    components::{app_bar::AppBar, guard::Guard, session_dialog::SessionDialog},
-    pages::{
-        about::AboutPage,
-        audit::AuditPage,
-        home::HomePage,
-        model::ModelPage,
-        models::ModelsPage,
-        not_found::NotFoundPage,
-        patient::PatientPage,
-        patient_form::{EditPatientPage, NewPatientPage},
-        patients::PatientsPage,
-        sign_in::SignInPage,
-        tokens::TokensPage,
-    },
+    components::{app_bar::AppBar, session_dialog::SessionDialog},
+    programs::{self, Program},
     session,
 };
 
-/// Puts the page in place of the boot screen and tries the session's cookie.
-pub fn start() {
+/// Puts a program's pages in place of the boot screen and tries the session's cookie.
+pub fn start(program: Program, pages: fn() -> AnyView) {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        show_broken();
+    }));
     if let Some(boot) = document().get_element_by_id("boot") {
         boot.remove();
     }
-    leptos::mount::mount_to_body(App);
+    leptos::mount::mount_to_body(move || view! { <App program pages /> });
     leptos::task::spawn_local(session::start());
 }
 
 /// After a fault of the program nothing on the page answers any more: says so.
-pub fn show_broken() {
+fn show_broken() {
     if let Some(broken) = document().get_element_by_id("broken") {
         // Nothing more can be done about a fault while handling a fault.
         let _ = broken.remove_attribute("hidden");
     }
 }
 
-/// The application.
+/// The application, with one program's pages.
 #[component]
-pub fn App() -> impl IntoView {
+fn App(program: Program, pages: fn() -> AnyView) -> impl IntoView {
+    provide_context(program);
+    programs::arrived();
     view! {
         <Router>
             <a class="skip" href="#main" rel="external" on:click=|event| skip_to_main(&event)>
                 "Skip to content"
             </a>
             <AppBar />
-            <main id="main" tabindex="-1">
-                <FlatRoutes fallback=NotFoundPage>
-                    <Route path=path!("/") view=HomePage />
-                    <Route path=path!("/sign-in") view=SignInPage />
-                    <Route path=path!("/about") view=AboutPage />
-                    <Route
-                        path=path!("/tokens")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::UseTokens>
-                                    <TokensPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/patients")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::ListPatients>
-                                    <PatientsPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/patients/new")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::EditPatients>
-                                    <NewPatientPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/patients/:id")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::ReadPatients>
-                                    <PatientPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/patients/:id/edit")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::EditPatients>
-                                    <EditPatientPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/audit")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::ReadAudit>
-                                    <AuditPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/models")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::ManageModels>
-                                    <ModelsPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                    <Route
-                        path=path!("/models/:version")
-                        view=|| {
-                            view! {
-                                <Guard needs=Permission::ReadModels>
-                                    <ModelPage />
-                                </Guard>
-                            }
-                        }
-                    />
-                </FlatRoutes>
-            </main>
+            <main id="main" tabindex="-1">{pages()}</main>
         </Router>
         <SessionDialog />
     }

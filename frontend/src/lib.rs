@@ -1,7 +1,10 @@
 //! The Nephrocast single-page application, in reading order.
 
 pub mod app;
+pub mod office;
 pub mod pages;
+pub mod programs;
+pub mod records;
 
 pub mod charts;
 pub mod components;

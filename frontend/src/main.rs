@@ -1,9 +1,5 @@
-//! Starts the single-page application in the browser.
+//! Starts the records' program in the browser.
 
 fn main() {
-    std::panic::set_hook(Box::new(|info| {
-        console_error_panic_hook::hook(info);
-        frontend::app::show_broken();
-    }));
-    frontend::app::start();
+    frontend::app::start(frontend::programs::Program::Records, frontend::records::pages);
 }

@@ -3,11 +3,14 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 
-use crate::app::set_title;
+use crate::{app::set_title, components::async_view::Skeleton, programs};
 
-/// Says that there is no such page.
+/// Loads the other program if the page is one of its own; otherwise says that there is no such page.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
+    if programs::hand_over() {
+        return view! { <div class="page"><Skeleton rows=6 /></div> }.into_any();
+    }
     set_title("Not found");
     view! {
         <div class="page page-narrow">
@@ -18,4 +21,5 @@ pub fn NotFoundPage() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }

@@ -1,0 +1,5 @@
+//! Starts the office's program in the browser.
+
+fn main() {
+    frontend::app::start(frontend::programs::Program::Office, frontend::office::pages);
+}

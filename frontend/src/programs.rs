@@ -1,0 +1,76 @@
+//! Two programs share the site: the records, and the office, where accounts and the installation
+//! are run. So whoever comes for a patient does not download what only an administrator needs.
+//! NGINX knows the same addresses (`docker/nginx/nginx.conf.template`).
+
+use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+/// Which of the two programs runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Signing in, patients, predictions.
+    Records,
+    /// Accounts, tokens, settings, models, the audit log.
+    Office,
+}
+
+/// The first part of every address of the office.
+const OFFICE: [&str; 7] =
+    ["account", "audit", "models", "set-password", "settings", "tokens", "users"];
+
+/// Where a program notes that it has handed an address over.
+const HANDED_OVER: &str = "nephrocast-handed-over";
+
+impl Program {
+    /// The program that an address belongs to.
+    pub fn of(path: &str) -> Self {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        if OFFICE.contains(&first) { Self::Office } else { Self::Records }
+    }
+}
+
+/// Loads the other program if the address is one of its own; says whether it is.
+pub fn hand_over() -> bool {
+    let this = expect_context::<Program>();
+    let location = use_location();
+    let path = location.pathname.get_untracked();
+    if Program::of(&path) == this {
+        return false;
+    }
+    let address = path + &location.search.get_untracked() + &location.hash.get_untracked();
+    let storage = window().session_storage().ok().flatten();
+    let noted = storage.as_ref().and_then(|storage| storage.get_item(HANDED_OVER).ok().flatten());
+    if let Some(storage) = storage {
+        // Whoever serves the site without NGINX's rules gets this program again: no circle.
+        let note = if noted.as_ref() == Some(&address) { "" } else { &address };
+        // Without it a circle is possible only where the rules are missing.
+        let _ = storage.set_item(HANDED_OVER, note);
+    }
+    if noted.as_ref() == Some(&address) {
+        return false;
+    }
+    leptos::task::spawn_local(load(address));
+    true
+}
+
+/// Loads an address anew once the router has written it down.
+async fn load(address: String) {
+    TimeoutFuture::new(20).await;
+    let location = window().location();
+    let here = [location.pathname(), location.search(), location.hash()];
+    let here: String = here.into_iter().filter_map(Result::ok).collect();
+    // A browser that refuses to load a page of its own site has been closed.
+    let _ = if here == address { location.reload() } else { location.assign(&address) };
+}
+
+/// The program on this page has come up: the next hand-over may lead here again.
+pub fn arrived() {
+    if let Some(storage) = window().session_storage().ok().flatten()
+        && let Ok(path) = window().location().pathname()
+        && expect_context::<Program>() == Program::of(&path)
+    {
+        // See `hand_over`.
+        let _ = storage.remove_item(HANDED_OVER);
+    }
+}
