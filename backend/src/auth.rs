@@ -1,9 +1,15 @@
 //! Who calls, and whether they may.
 
 pub mod api_token;
+pub mod device;
+pub mod lockout;
 pub mod password;
+pub mod password_rules;
+pub mod secret;
 pub mod session;
 pub mod token;
+pub mod totp;
+pub mod vault;
 
 use std::marker::PhantomData;
 
@@ -22,7 +28,10 @@ use sqlx::PgConnection;
 use crate::{
     auth::api_token::ApiToken,
     db,
-    db::audit::{Actor, Event, Outcome},
+    db::{
+        audit::{Actor, Event, Outcome},
+        sessions::Origin,
+    },
     error::{Error, Result},
     limits,
     state::AppState,
@@ -57,6 +66,8 @@ pub struct Caller {
     pub patient_id: Option<PatientId>,
     /// What the site's settings leave of the policy.
     pub site: SitePolicy,
+    /// Nothing but their own account is open until they have set up a second factor.
+    pub must_enrol: bool,
     /// Where the request came from.
     pub address: Option<String>,
 }
@@ -174,6 +185,7 @@ needs!(
     ManageModels,
     ReadAudit,
     ReadAccessLog,
+    ManageUsers,
 );
 
 /// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.
@@ -192,6 +204,9 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
         if !caller.allows(P::PERMISSION) {
             record_refusal(&caller, parts, state).await?;
             return Err(Error::NotAllowed);
+        }
+        if caller.must_enrol && P::PERMISSION != Permission::UseOwnAccount {
+            return Err(Error::SecondFactorMissing);
         }
         Ok(Self { caller, needs: PhantomData })
     }
@@ -241,6 +256,7 @@ async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> R
         shown: Shown::Session(claims.sid),
         patient_id: found.patient_id,
         site: found.site(),
+        must_enrol: found.must_enrol,
         address,
     })
 }
@@ -261,8 +277,14 @@ async fn by_token(shown: &str, address: Option<String>, state: &AppState) -> Res
         patient_id: found.patient_id,
         // It speaks of patients' accounts, which have no tokens.
         site: SitePolicy { patients_see_risk: false },
+        must_enrol: found.must_enrol,
         address,
     })
+}
+
+/// Where a session begins, and with what.
+pub fn origin(headers: &HeaderMap) -> Origin {
+    Origin { address: address(headers), device: device::device(headers) }
 }
 
 /// The caller's address, as NGINX (which overwrites the header) saw it.

@@ -6,13 +6,14 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clap::Args;
-use shared::prediction::KfreRegion;
+use clap::{Args, Subcommand};
+use shared::{access::Role, prediction::KfreRegion};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::{
+    accounts,
     audit::checkpoint::{PublicKey, SealingKey, TrustedKeys},
-    auth::token::Keys,
+    auth::{token::Keys, vault::Vault},
     db::settings::Defaults,
     limits::Rates,
 };
@@ -165,12 +166,12 @@ impl ServeConfig {
         Ok(())
     }
 
-    /// Reads the signing keys.
-    pub fn keys(&self) -> anyhow::Result<Keys> {
+    /// Reads the signing keys, and derives from them what seals the secrets of second factors.
+    pub fn keys(&self) -> anyhow::Result<(Keys, Vault)> {
         let text = std::fs::read_to_string(&self.secret_key_file).with_context(|| {
             format!("the signing key {} cannot be read", self.secret_key_file.display())
         })?;
-        Keys::from_hex(&text)
+        Ok((Keys::from_hex(&text)?, Vault::new(&text)?))
     }
 }
 
@@ -246,6 +247,48 @@ pub struct SeedConfig {
     /// Demo mode; without it no account with a well-known password is made.
     #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
     pub demo: bool,
+}
+
+/// Accounts, from the command line: the first administrator, and a way back in.
+#[derive(Args, Clone, Debug)]
+pub struct UserConfig {
+    /// Database settings.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: UserCommand,
+}
+
+/// What to do with accounts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account and print the link with which the person sets the password.
+    Create {
+        /// What the account may do: `administrator`, `clinician`, `researcher` or `patient`.
+        #[arg(long, value_parser = accounts::role)]
+        role: Role,
+        /// The address the person signs in with.
+        #[arg(long)]
+        email: String,
+        /// The name to show.
+        #[arg(long)]
+        name: String,
+        /// Where the installation is, such as `https://nephrocast.example.org`, for the link.
+        #[arg(long, env = "NEPHROCAST_SITE", default_value = "")]
+        site: String,
+    },
+    /// List accounts.
+    List,
+    /// Make an account forget its password and print a link to set a new one.
+    ResetPassword {
+        /// The address the person signs in with.
+        #[arg(long)]
+        email: String,
+        /// Where the installation is, for the link.
+        #[arg(long, env = "NEPHROCAST_SITE", default_value = "")]
+        site: String,
+    },
 }
 
 fn region(text: &str) -> Result<KfreRegion, String> {

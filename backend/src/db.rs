@@ -3,8 +3,11 @@
 pub mod audit;
 pub mod audit_tree;
 pub mod idempotency;
+pub mod password_links;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
+pub mod sign_in_delays;
 pub mod tokens;
 pub mod users;
 

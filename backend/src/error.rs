@@ -6,7 +6,7 @@ use axum::{
 };
 use shared::problem::{FieldProblem, Problem, ProblemKind};
 
-use crate::telemetry;
+use crate::{auth::secret::Secret, telemetry};
 
 /// What a handler answers when it cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,18 @@ pub enum Error {
     /// Unknown account, wrong password or a deactivated account: told apart by nothing.
     #[error("check both and try again")]
     WrongCredentials,
+    /// The password is right, and a code is needed, too.
+    #[error("send the code of your app with the challenge")]
+    SecondFactorRequired(Secret),
+    /// The code is wrong or was used.
+    #[error("each code is good once, and for half a minute")]
+    WrongCode,
+    /// The second step came too late or too often.
+    #[error("it took too long, or too many codes were wrong")]
+    ChallengeOver,
+    /// The site requires a second factor of the caller's role.
+    #[error("the site requires one of your role; nothing else is open until then")]
+    SecondFactorMissing,
     /// The caller's role does not allow this.
     #[error("this needs another role")]
     NotAllowed,
@@ -81,6 +93,10 @@ impl Error {
             Self::Malformed(_) => ProblemKind::Malformed,
             Self::NotSignedIn => ProblemKind::NotSignedIn,
             Self::WrongCredentials => ProblemKind::WrongCredentials,
+            Self::SecondFactorRequired(_) => ProblemKind::SecondFactorRequired,
+            Self::WrongCode => ProblemKind::WrongCode,
+            Self::ChallengeOver => ProblemKind::ChallengeOver,
+            Self::SecondFactorMissing => ProblemKind::SecondFactorMissing,
             Self::NotAllowed => ProblemKind::NotAllowed,
             Self::NotFound(_) => ProblemKind::NotFound,
             Self::MethodNotAllowed => ProblemKind::MethodNotAllowed,
@@ -109,8 +125,12 @@ impl Error {
             ProblemKind::Unavailable => Some("try again in a few seconds".to_owned()),
             _ => Some(self.to_string()),
         };
-        if let Self::Invalid(errors) | Self::OutOfScope(errors) = self {
-            problem.errors = errors;
+        match self {
+            Self::Invalid(errors) | Self::OutOfScope(errors) => problem.errors = errors,
+            Self::SecondFactorRequired(challenge) => {
+                problem.challenge = Some(challenge.as_str().to_owned());
+            }
+            _ => {}
         }
         problem
     }

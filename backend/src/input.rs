@@ -6,6 +6,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 
+/// What to search for, as text is kept: composed, with single spaces; `None` for nothing.
+pub fn searched(q: &str) -> Option<String> {
+    let words: Vec<String> = q.split_whitespace().map(|word| word.nfc().collect()).collect();
+    (!words.is_empty()).then(|| words.join(" ").replace('\0', ""))
+}
+
 /// The faults of one request.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<FieldProblem>);

@@ -9,6 +9,7 @@ pub mod error;
 pub mod state;
 pub mod telemetry;
 
+pub mod accounts;
 pub mod auth;
 pub mod extract;
 pub mod input;

@@ -1,4 +1,4 @@
-//! `nephrocast`: serve, worker, migrate, seed, openapi, audit.
+//! `nephrocast`: serve, worker, migrate, seed, user, openapi, audit.
 
 use std::{
     net::SocketAddr,
@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use backend::{
+    accounts,
     audit::{
         checkpoint::{Checkpoint, TrustedKeys},
         verify::verify,
@@ -18,7 +19,7 @@ use backend::{
     clock::Clock,
     config::{
         AuditTrustConfig, DatabaseConfig, ModelConfig, SealingConfig, SeedConfig, ServeConfig,
-        WorkerConfig,
+        UserCommand, UserConfig, WorkerConfig,
     },
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
@@ -32,6 +33,7 @@ use backend::{
 };
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
+use shared::user::PasswordLink;
 use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
@@ -68,6 +70,8 @@ enum Command {
     Migrate(DatabaseConfig),
     /// Fill an empty database with demo accounts and fictional patients.
     Seed(SeedConfig),
+    /// Make, list and rescue accounts.
+    User(UserConfig),
     /// Print the OpenAPI document.
     Openapi,
     /// Check the audit log, or print what is needed to check it elsewhere.
@@ -134,6 +138,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             telemetry::start(&cli.log);
             jobs::migrate(&config.connect().await?).await
         }
+        Command::User(config) => user(config).await,
         Command::Seed(config) => {
             telemetry::start(&cli.log);
             let db = config.database.connect().await?;
@@ -181,6 +186,34 @@ fn read_checkpoint(file: &Path, trusted: &TrustedKeys) -> anyhow::Result<Checkpo
     trusted.open(&note).with_context(|| format!("{} is not to be relied on", file.display()))
 }
 
+async fn user(config: UserConfig) -> anyhow::Result<()> {
+    let db = config.database.connect().await?;
+    jobs::check_schema(&db).await?;
+    let clock = Clock::machine();
+    match config.command {
+        UserCommand::Create { role, email, name, site } => {
+            let link = accounts::create_by_hand(&db, &clock, role, email, name).await?;
+            show(&site, &link);
+        }
+        UserCommand::ResetPassword { email, site } => {
+            show(&site, &accounts::reset_by_hand(&db, &clock, &email).await?);
+        }
+        UserCommand::List => {
+            for account in accounts::list_by_hand(&db, &clock).await? {
+                let (role, state) = (account.role.label(), account.state.label());
+                println!("{}\t{role}\t{state}\t{}", account.email, account.display_name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints a link where only whoever sits there sees it; it is stored nowhere.
+fn show(site: &str, link: &PasswordLink) {
+    println!("{}{}", site.trim_end_matches('/'), link.path);
+    eprintln!("Good once, until {}.", link.expires_at.format("%Y-%m-%d %H:%M UTC"));
+}
+
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     config.check()?;
     let mut stop = stop_signal()?;
@@ -213,7 +246,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
-    let keys = config.keys()?;
+    let (keys, vault) = config.keys()?;
     let audit_keys = config.audit.keys()?;
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
@@ -225,6 +258,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         clock: Clock::machine(),
         keys: Arc::new(keys),
         audit_keys: Arc::new(audit_keys),
+        vault: Arc::new(vault),
         hasher: Hasher::new()?,
         releases,
         events,

@@ -23,6 +23,7 @@ use crate::router;
     tags(
         (name = "session", description = "Signing in and staying signed in"),
         (name = "tokens", description = "API tokens, for programs"),
+        (name = "users", description = "Accounts, run by administrators"),
         (name = "settings", description = "What an administrator decides for the whole site"),
         (name = "patients", description = "Patients' records"),
         (name = "observations", description = "Laboratory values and measurements"),

@@ -28,8 +28,8 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, models, observations, outcomes, patients, predictions, service, session,
-        settings, therapies, tokens,
+        audit, biopsies, models, observations, outcomes, passwords, patients, predictions,
+        second_factors, service, session, settings, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -53,6 +53,22 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(session::get_me))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(session::list_sessions, session::revoke_other_sessions))
+        .routes(routes!(session::revoke_session))
+        .routes(routes!(
+            second_factors::get_second_factor,
+            second_factors::begin_second_factor,
+            second_factors::remove_second_factor
+        ))
+        .routes(routes!(second_factors::confirm_second_factor))
+        .routes(routes!(second_factors::login_second_factor))
+        .routes(routes!(passwords::set_password))
+        .routes(routes!(passwords::change_password))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::get_user, users::update_user, users::deactivate_user))
+        .routes(routes!(users::reset_password))
+        .routes(routes!(users::unlock_user))
+        .routes(routes!(users::remove_user_second_factor))
         .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(patients::list_patients, patients::create_patient))
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))

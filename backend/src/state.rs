@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::{
     audit::checkpoint::TrustedKeys,
-    auth::{password::Hasher, token::Keys},
+    auth::{password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     db,
     error::{Error, Result},
@@ -26,6 +26,8 @@ pub struct AppState {
     pub keys: Arc<Keys>,
     /// The keys whose signatures on the audit log count.
     pub audit_keys: Arc<TrustedKeys>,
+    /// What seals the secrets of second factors.
+    pub vault: Arc<Vault>,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// The released networks.

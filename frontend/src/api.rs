@@ -10,10 +10,12 @@ pub mod outcomes;
 pub mod patients;
 pub mod predictions;
 pub mod session;
+pub mod settings;
 pub mod stream;
 pub mod therapies;
 pub mod tokens;
 pub mod transport;
+pub mod users;
 
 use serde::{Serialize, de::DeserializeOwned};
 use shared::problem::{Problem, ProblemKind};

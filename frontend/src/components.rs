@@ -31,6 +31,7 @@ pub mod prediction_panel;
 pub mod problem_note;
 pub mod record_form;
 pub mod session_dialog;
+pub mod shown_once;
 pub mod sign_in_form;
 pub mod theme_switch;
 pub mod therapies;

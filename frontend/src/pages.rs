@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod audit;
+pub mod account;
 pub mod home;
 pub mod model;
 pub mod models;
@@ -9,5 +10,8 @@ pub mod not_found;
 pub mod patient;
 pub mod patient_form;
 pub mod patients;
+pub mod set_password;
+pub mod settings;
 pub mod sign_in;
 pub mod tokens;
+pub mod users;

@@ -8,10 +8,12 @@ use futures::{
     channel::oneshot,
     future::{LocalBoxFuture, Shared},
 };
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use shared::{
     access::{Permission, SitePolicy},
     problem::{Problem, ProblemKind},
+    second_factor::SecondStep,
     session::{Credentials, SessionTerms, SignedIn},
     user::User,
 };
@@ -20,6 +22,8 @@ use crate::api::{self, Result};
 
 /// A token is renewed when it has less than this left, so that it does not expire on its way.
 const MARGIN_MS: f64 = 30_000.0;
+/// So long before the session ends the person is asked whether to stay.
+const WARNING_MS: f64 = 180_000.0;
 
 /// Where the person stands with the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +57,10 @@ struct Session {
     /// The session ended on the server while the page was in use: a dialog asks to sign in again.
     expired: ArcRwSignal<bool>,
     token: RefCell<Option<Token>>,
+    /// The session is about to end: whether it can be prolonged.
+    ending: ArcRwSignal<Option<bool>>,
+    /// Warns before the session ends, then says that it has ended.
+    timer: RefCell<Option<Timeout>>,
     /// The renewal on its way, shared by all the calls that need it.
     renewal: RefCell<Option<Renewal>>,
     /// Calls that wait for the dialog.
@@ -64,6 +72,8 @@ thread_local! {
         standing: ArcRwSignal::new(Standing::Starting),
         terms: ArcRwSignal::new(None),
         expired: ArcRwSignal::new(false),
+        ending: ArcRwSignal::new(None),
+        timer: RefCell::new(None),
         token: RefCell::new(None),
         renewal: RefCell::new(None),
         waiting: RefCell::new(Vec::new()),
@@ -98,6 +108,26 @@ fn site() -> SitePolicy {
     session().terms.with(|terms| terms.as_ref().map_or(nothing, |terms| terms.site))
 }
 
+/// Whether nothing but the own account is open until there is a second factor (reactive).
+pub fn must_enrol() -> bool {
+    session().terms.with(|terms| terms.as_ref().is_some_and(|terms| terms.must_enrol))
+}
+
+/// Whether the session is about to end and, if so, whether it can be prolonged (reactive).
+pub fn ending() -> Option<bool> {
+    session().ending.get()
+}
+
+/// Prolongs the session.
+pub async fn stay() -> Result<()> {
+    renew().await
+}
+
+/// The person has read the warning.
+pub fn dismiss_warning() {
+    session().ending.set(None);
+}
+
 /// Whether the session ended while the page was in use (reactive).
 pub fn expired() -> bool {
     session().expired.get()
@@ -128,6 +158,13 @@ pub async fn sign_in(credentials: &Credentials) -> Result<()> {
     Ok(())
 }
 
+/// Finishes signing in with a code.
+pub async fn second_step(step: &SecondStep) -> Result<()> {
+    let signed_in = api::session::second_step(step).await?;
+    session().take_in(signed_in);
+    Ok(())
+}
+
 /// Signs out. The session on this page ends even if the server cannot be told.
 pub async fn sign_out() {
     // A server that cannot be reached forgets the session by itself when it has been idle.
@@ -136,6 +173,8 @@ pub async fn sign_out() {
     session.token.replace(None);
     session.standing.set(Standing::SignedOut { on_purpose: true });
     session.expired.set(false);
+    session.ending.set(None);
+    session.timer.replace(None);
     session.waiting.borrow_mut().clear();
 }
 
@@ -190,6 +229,7 @@ impl Session {
             ends_at_ms: js_sys::Date::now() + f64::from(signed_in.expires_in) * 1000.0,
         }));
         // Equal terms and users change nothing on the page: what is typed there stays.
+        self.watch(&signed_in.session);
         let terms = Some(signed_in.session);
         if self.terms.with_untracked(|now| *now != terms) {
             self.terms.set(terms);
@@ -205,6 +245,23 @@ impl Session {
             // Whoever waited may have left the page.
             let _ = waiting.send(());
         }
+    }
+
+    /// Sets the timer for a session that was used just now.
+    fn watch(&self, terms: &SessionTerms) {
+        if self.ending.get_untracked().is_some() {
+            self.ending.set(None);
+        }
+        let idle_ms = f64::from(terms.idle_minutes) * 60_000.0;
+        let whole_ms = terms.expires_at.timestamp_millis() as f64 - js_sys::Date::now();
+        let (left_ms, can_stay) = (idle_ms.min(whole_ms), idle_ms < whole_ms);
+        let warn = move || {
+            let session = session();
+            session.ending.set(Some(can_stay));
+            session.timer.replace(Some(Timeout::new(WARNING_MS.min(left_ms) as u32, end)));
+        };
+        let wait_ms = (left_ms - WARNING_MS).max(0.0) as u32;
+        self.timer.replace(Some(Timeout::new(wait_ms, warn)));
     }
 
     fn fresh_token(&self) -> Option<String> {
@@ -224,5 +281,15 @@ impl Session {
             self.expired.set(true);
         }
         receiver.await.ok()
+    }
+}
+
+/// The session has ended by the clock: asks to sign in again over the page.
+fn end() {
+    let session = session();
+    session.ending.set(None);
+    session.token.replace(None);
+    if session.standing.with_untracked(|now| matches!(now, Standing::SignedIn(_))) {
+        session.expired.set(true);
     }
 }

@@ -54,6 +54,8 @@ pub enum Permission {
     ReadAudit,
     /// See who looked at a record that one may read.
     ReadAccessLog,
+    /// Make, change and close accounts.
+    ManageUsers,
 }
 
 /// What the site's settings say about who may do what.
@@ -159,7 +161,7 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            EditPatients, ListPatients, ManageModels, ManageSettings, OverseeTokens,
+            EditPatients, ListPatients, ManageModels, ManageSettings, ManageUsers, OverseeTokens,
             PreviewPredictions, ReadAccessLog, ReadAudit, ReadModels, ReadPatients,
             ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
         };
@@ -179,6 +181,7 @@ impl Role {
                     | ManageModels
                     | ReadAudit
                     | ReadAccessLog
+                    | ManageUsers
             ),
             Self::Clinician => matches!(
                 permission,
@@ -222,6 +225,11 @@ impl Role {
             matches!((self, permission), (Self::Patient, Permission::ReadPredictions))
                 && !site.patients_see_risk;
         self.allows(permission) && !is_withheld
+    }
+
+    /// The roles that have a permission.
+    pub fn all_that_may(permission: Permission) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|role| role.allows(permission)).collect()
     }
 
     /// Whose records the role's permissions reach.

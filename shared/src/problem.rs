@@ -17,6 +17,19 @@ pub enum ProblemKind {
     /// 401: the e-mail address and the password do not belong together.
     #[serde(rename = "/problems/wrong-credentials")]
     WrongCredentials,
+    /// 401: the password is right; `challenge` goes with the code to
+    /// `POST /api/v1/auth/login/second-factor`.
+    #[serde(rename = "/problems/second-factor-required")]
+    SecondFactorRequired,
+    /// 401: the code of the second factor is wrong or was used.
+    #[serde(rename = "/problems/wrong-code")]
+    WrongCode,
+    /// 401: signing in took too long or too many codes; it begins anew with the password.
+    #[serde(rename = "/problems/challenge-over")]
+    ChallengeOver,
+    /// 403: the site requires a second factor of the caller's role, and there is none yet.
+    #[serde(rename = "/problems/second-factor-enrolment-required")]
+    SecondFactorMissing,
     /// 403: the caller's role does not allow this.
     #[serde(rename = "/problems/not-allowed")]
     NotAllowed,
@@ -69,8 +82,12 @@ impl ProblemKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::NotSignedIn | Self::WrongCredentials => 401,
-            Self::NotAllowed => 403,
+            Self::NotSignedIn
+            | Self::WrongCredentials
+            | Self::SecondFactorRequired
+            | Self::WrongCode
+            | Self::ChallengeOver => 401,
+            Self::NotAllowed | Self::SecondFactorMissing => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
@@ -91,6 +108,10 @@ impl ProblemKind {
             Self::Malformed => "The request cannot be read",
             Self::NotSignedIn => "Sign in first",
             Self::WrongCredentials => "E-mail address or password is wrong",
+            Self::SecondFactorRequired => "A code is needed, too",
+            Self::WrongCode => "The code is wrong",
+            Self::ChallengeOver => "Begin again with your password",
+            Self::SecondFactorMissing => "Set up a second factor first",
             Self::NotAllowed => "Your role does not allow this",
             Self::NotFound => "There is no such thing",
             Self::MethodNotAllowed => "This address does not answer that method",
@@ -130,6 +151,9 @@ pub struct Problem {
     /// Every faulty field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// For `/problems/second-factor-required`: goes with the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
 }
 
 impl Problem {
@@ -142,6 +166,7 @@ impl Problem {
             detail: None,
             instance: None,
             errors: Vec::new(),
+            challenge: None,
         }
     }
 }

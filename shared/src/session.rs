@@ -50,6 +50,28 @@ pub struct SessionTerms {
     pub expires_at: DateTime<Utc>,
     /// Minutes without a fresh access token after which it ends.
     pub idle_minutes: i32,
+    /// Nothing but one's own account is open until a second factor is set up.
+    pub must_enrol: bool,
     /// What the site lets the account's role do.
     pub site: SitePolicy,
+}
+
+/// One of one's own sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// The session.
+    pub id: SessionId,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it last got a fresh access token.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends whatever happens.
+    pub expires_at: DateTime<Utc>,
+    /// Where it began.
+    pub address: Option<String>,
+    /// With what it began, such as `Firefox on Linux`.
+    pub device: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
 }

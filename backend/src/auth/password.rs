@@ -12,7 +12,10 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::error::{Error, Result};
+use crate::{
+    auth::password_rules::{fault, normalised},
+    error::{Error, Result},
+};
 
 /// Memory in KiB, passes and lanes: OWASP's first recommendation for argon2id.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -49,18 +52,36 @@ impl Hasher {
         })
     }
 
+    /// The hash of a password that somebody chose, if it is good enough; `about` are words that
+    /// belong to the account.
+    pub async fn hash_new(
+        &self,
+        pointer: &'static str,
+        password: String,
+        about: Vec<String>,
+    ) -> Result<String> {
+        let hashed = self.work(move || {
+            let password = normalised(&password);
+            match fault(&password, &about) {
+                Some(fault) => Ok(Err(fault)),
+                None => hash(password.as_bytes()).map(Ok),
+            }
+        });
+        hashed.await?.map_err(|fault| Error::field(pointer, fault))
+    }
+
     /// Whether the password belongs to the hash in PHC format; without a hash, never, in the same
     /// time.
     pub async fn verify(&self, password: String, phc: Option<String>) -> Result<bool> {
         let known = phc.is_some();
         let phc = phc.unwrap_or_else(|| self.decoy.to_string());
-        let matches = self.work(move || verify(password.as_bytes(), &phc)).await?;
+        let matches = self.work(move || verify(normalised(&password).as_bytes(), &phc)).await?;
         Ok(matches && known)
     }
 
     /// The password's hash in PHC format.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.work(move || hash(password.as_bytes())).await
+        self.work(move || hash(normalised(&password).as_bytes())).await
     }
 
     /// How many hashes this process has computed: the same for a wrong password as for an account
@@ -97,6 +118,15 @@ pub fn hash(password: &[u8]) -> anyhow::Result<String> {
 fn verify(password: &[u8], phc: &str) -> anyhow::Result<bool> {
     let parsed = PasswordHash::new(phc).map_err(|error| anyhow!("a stored hash: {error}"))?;
     Ok(argon2id()?.verify_password(password, &parsed).is_ok())
+}
+
+/// Whether a hash was made with less than what is used now.
+pub fn is_outdated(phc: &str) -> bool {
+    let Ok(parsed) = PasswordHash::new(phc) else { return false };
+    let Ok(params) = Params::try_from(&parsed) else { return true };
+    parsed.algorithm != Algorithm::Argon2id.ident()
+        || params.m_cost() < MEMORY_KIB
+        || params.t_cost() < PASSES
 }
 
 fn argon2id() -> anyhow::Result<Argon2<'static>> {

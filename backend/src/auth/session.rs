@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 
 use crate::{
-    auth::token::RefreshToken,
+    auth::secret::Secret,
     error::{Error, Result},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const COOKIE: &str = "__Host-nephrocast-refresh";
 
 /// The cookie that carries a refresh token. Without an expiry it goes when the browser does.
-pub fn cookie(token: &RefreshToken) -> Cookie<'static> {
+pub fn cookie(token: &Secret) -> Cookie<'static> {
     Cookie::build((COOKIE, token.as_str().to_owned()))
         .path("/")
         .secure(true)
@@ -23,14 +23,14 @@ pub fn cookie(token: &RefreshToken) -> Cookie<'static> {
 
 /// The cookie that removes it.
 pub fn removal() -> Cookie<'static> {
-    let mut cookie = cookie(&RefreshToken::received(""));
+    let mut cookie = cookie(&Secret::received(""));
     cookie.make_removal();
     cookie
 }
 
 /// The refresh token that a browser sent.
-pub fn received(jar: &CookieJar) -> Option<RefreshToken> {
-    jar.get(COOKIE).map(|cookie| RefreshToken::received(cookie.value()))
+pub fn received(jar: &CookieJar) -> Option<Secret> {
+    jar.get(COOKIE).map(|cookie| Secret::received(cookie.value()))
 }
 
 /// Refuses a request that carries the cookie from a page of somebody else: browsers send `Origin`

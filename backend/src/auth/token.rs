@@ -1,11 +1,9 @@
-//! Tokens: access tokens (JWT, HS256, 15 minutes) and refresh tokens (random, one use).
+//! Access tokens: JWT, HS256, 15 minutes.
 
 use anyhow::ensure;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shared::id::{SessionId, UserId};
 use uuid::Uuid;
 
@@ -134,36 +132,10 @@ impl Keys {
     }
 }
 
-/// 256 random bits that keep a session alive once; only its hash is stored.
-#[derive(Clone)]
-pub struct RefreshToken(String);
-
-impl RefreshToken {
-    /// A new one.
-    pub fn random() -> Self {
-        let mut bits = [0_u8; 32];
-        getrandom::fill(&mut bits).expect("the system gives random bits");
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bits))
-    }
-
-    /// One that a browser sent.
-    pub fn received(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// What travels in the cookie.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What is stored.
-    pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.0.as_bytes()).into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
     use super::*;
 
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

@@ -283,7 +283,7 @@ impl From<Listed> for PatientListItem {
 }
 
 /// A part of the text, with nothing in it that `like` takes for a wildcard.
-fn pattern(text: &str) -> String {
+pub(super) fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars() {
         if matches!(c, '%' | '_' | '\\') {

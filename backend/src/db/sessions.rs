@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use shared::{
     access::{Role, SitePolicy},
     id::{PatientId, SessionId, UserId},
-    session::SessionTerms,
+    session::{Session, SessionTerms},
 };
 use sqlx::{PgConnection, PgExecutor};
 
@@ -17,6 +17,8 @@ pub struct LiveSession {
     pub role: Role,
     /// The record it is linked to.
     pub patient_id: Option<PatientId>,
+    /// The site requires a second factor of the role, and the account has none.
+    pub must_enrol: bool,
     patients_see_risk: bool,
 }
 
@@ -36,7 +38,11 @@ pub async fn find_live(
     sqlx::query_as!(
         LiveSession,
         r#"select users.id as "user_id: UserId", role as "role: Role",
-            patient_id as "patient_id: PatientId", patients_see_risk
+            patient_id as "patient_id: PatientId", patients_see_risk,
+            role = any(second_factor_required) and not exists(
+                select from second_factors
+                where second_factors.user_id = users.id and confirmed_at is not null
+            ) as "must_enrol!"
         from sessions
         join users on users.id = sessions.user_id
         cross join settings
@@ -56,12 +62,17 @@ pub async fn find_live(
 /// What holds for a session as the site's settings are now.
 pub async fn terms(db: impl PgExecutor<'_>, id: SessionId) -> sqlx::Result<SessionTerms> {
     let found = sqlx::query!(
-        r#"select least(expires_at, created_at + make_interval(hours => session_hours))
+        r#"select least(expires_at, sessions.created_at + make_interval(hours => session_hours))
                 as "expires_at!",
-            session_idle_minutes, patients_see_risk
+            session_idle_minutes, patients_see_risk,
+            role = any(second_factor_required) and not exists(
+                select from second_factors
+                where second_factors.user_id = users.id and confirmed_at is not null
+            ) as "must_enrol!"
         from sessions
+        join users on users.id = sessions.user_id
         cross join settings
-        where id = $1"#,
+        where sessions.id = $1"#,
         id as SessionId,
     )
     .fetch_one(db)
@@ -70,8 +81,18 @@ pub async fn terms(db: impl PgExecutor<'_>, id: SessionId) -> sqlx::Result<Sessi
         id,
         expires_at: found.expires_at,
         idle_minutes: found.session_idle_minutes,
+        must_enrol: found.must_enrol,
         site: SitePolicy { patients_see_risk: found.patients_see_risk },
     })
+}
+
+/// Where a session begins, and with what.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The address.
+    pub address: Option<String>,
+    /// The program and the system, such as `Firefox on Linux`.
+    pub device: Option<String>,
 }
 
 /// Opens a session; its absolute limit is the site's.
@@ -79,15 +100,19 @@ pub async fn insert(
     db: &mut PgConnection,
     id: SessionId,
     user: UserId,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into sessions (id, user_id, created_at, last_used_at, expires_at)
-        select $1, $2, $3, $3, $3::timestamptz + make_interval(hours => session_hours)
+        "insert into sessions
+            (id, user_id, created_at, last_used_at, expires_at, address, device)
+        select $1, $2, $3, $3, $3::timestamptz + make_interval(hours => session_hours), $4, $5
         from settings",
         id as SessionId,
         user as UserId,
         now,
+        origin.address,
+        origin.device,
     )
     .execute(db)
     .await?;
@@ -161,6 +186,16 @@ pub enum EndReason {
     SignedOut,
     /// A refresh token was used twice: somebody has a copy.
     TokenReused,
+    /// Its owner ended it from another session.
+    Revoked,
+    /// Its owner changed the password in another session.
+    PasswordChanged,
+    /// An administrator reset the password.
+    PasswordReset,
+    /// An administrator changed the role.
+    RoleChanged,
+    /// An administrator closed the account.
+    Deactivated,
 }
 
 /// Ends a session, if it has not ended already; its access tokens count no more.
@@ -179,4 +214,76 @@ pub async fn end(
     .execute(db)
     .await?;
     Ok(ended.rows_affected() == 1)
+}
+
+/// The live sessions of an account, last used first; `current` is the one that asks.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    current: SessionId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Session>> {
+    sqlx::query_as!(
+        Session,
+        r#"select id as "id: SessionId", created_at as started_at, last_used_at,
+            least(expires_at, created_at + make_interval(hours => session_hours))
+                as "expires_at!",
+            address, device, id = $2 as "current!"
+        from sessions
+        cross join settings
+        where user_id = $1
+            and ended_at is null
+            and $3 < last_used_at + make_interval(mins => session_idle_minutes)
+            and $3 < expires_at
+            and $3 < created_at + make_interval(hours => session_hours)
+        order by last_used_at desc, id desc
+        limit 200"#,
+        user as UserId,
+        current as SessionId,
+        now,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Ends every session of an account except one, if one is named; answers how many.
+pub async fn end_all(
+    db: &mut PgConnection,
+    user: UserId,
+    except: Option<SessionId>,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "update sessions set ended_at = $3, end_reason = $4
+        where user_id = $1 and id is distinct from $2 and ended_at is null",
+        user as UserId,
+        except as Option<SessionId>,
+        now,
+        reason as EndReason,
+    )
+    .execute(db)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Whether a session of the account has begun at an address lately.
+pub async fn has_begun_at(
+    db: impl PgExecutor<'_>,
+    email: &str,
+    address: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists(
+            select from sessions
+            join users on users.id = sessions.user_id
+            where email = lower($1) and address = $2 and $3 < sessions.created_at
+        ) as "begun!""#,
+        email,
+        address,
+        since,
+    )
+    .fetch_one(db)
+    .await
 }

@@ -8,7 +8,7 @@ use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdow
 use tokio::sync::watch;
 
 use super::predict::{Engine, Predict};
-use crate::db;
+use crate::{auth::lockout::MEMORY, db};
 
 /// How long a batch may take to end after the worker is told to stop.
 const GRACE: Duration = Duration::from_secs(6);
@@ -98,7 +98,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Looks after what no job does: predictions whose worker died, and old idempotency keys.
+/// Looks after what no job does: predictions whose worker died, old idempotency keys, failed
+/// sign-ins that are forgiven, and sign-ins that were never finished.
 async fn sweep(engine: Engine, every: Duration) {
     let mut interval = tokio::time::interval(every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -113,6 +114,9 @@ async fn sweep(engine: Engine, every: Duration) {
 async fn sweep_once(engine: &Engine) -> anyhow::Result<()> {
     engine.knock().await?;
     let mut connection = engine.db().acquire().await?;
-    db::idempotency::forget(&mut connection, engine.clock().now() - KEYS_KEPT).await?;
+    let now = engine.clock().now();
+    db::idempotency::forget(&mut connection, now - KEYS_KEPT).await?;
+    db::sign_in_delays::forget_before(&mut connection, now - MEMORY).await?;
+    db::second_factors::forget_challenges(&mut connection, now).await?;
     Ok(())
 }

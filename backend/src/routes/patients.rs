@@ -11,7 +11,6 @@ use shared::{
     prediction::RiskCategory,
 };
 use sqlx::PgConnection;
-use unicode_normalization::UnicodeNormalization;
 use utoipa::IntoParams;
 
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
     derived,
     error::{Error, Result, violated_constraint},
     extract::{Created, Creation, IfMatch, Json, Path, Query, Versioned},
-    input::Faults,
+    input::{Faults, searched},
     openapi::Problems,
     page,
     routes::{changed, changes, keep, replay},
@@ -94,12 +93,6 @@ pub async fn list_patients(
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
     Ok(Json(Page { items, next_cursor }))
-}
-
-/// What to search for, as the names are kept: composed, with single spaces.
-fn searched(q: &str) -> Option<String> {
-    let words: Vec<String> = q.split_whitespace().map(|word| word.nfc().collect()).collect();
-    (!words.is_empty()).then(|| words.join(" ").replace('\0', ""))
 }
 
 /// Register a patient.

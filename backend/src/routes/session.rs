@@ -7,19 +7,23 @@ use axum::{
 };
 use axum_extra::extract::cookie::CookieJar;
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     id::{SessionId, UserId},
-    session::{Credentials, SignedIn},
+    page::Items,
+    session::{Credentials, Session, SignedIn},
     user::User,
 };
 use sqlx::PgConnection;
 
 use crate::{
+    accounts,
     auth::{
-        self, Allowed, UseOwnAccount,
+        self, Allowed, UseOwnAccount, lockout,
+        password::is_outdated,
+        secret::Secret,
         session::{check_origin, cookie, received, removal},
-        token::{ACCESS_LIFETIME, RefreshToken},
+        token::ACCESS_LIFETIME,
     },
     db::{
         self,
@@ -27,9 +31,10 @@ use crate::{
         sessions::EndReason,
     },
     error::{Error, Result},
-    extract::Json,
-    limits::{self, Attempt},
+    extract::{Json, Path},
+    limits,
     openapi::Problems,
+    routes::second_factors::challenge,
     state::AppState,
     telemetry,
 };
@@ -39,7 +44,8 @@ const GRACE: TimeDelta = TimeDelta::seconds(10);
 
 /// Sign in.
 ///
-/// The refresh token travels in an `HttpOnly` cookie.
+/// The refresh token travels in an `HttpOnly` cookie. For an account with a second factor the
+/// answer is 401 `/problems/second-factor-required` with a `challenge`.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "session", request_body = Credentials,
     responses((status = 200, description = "Signed in", body = SignedIn), Problems))]
 pub async fn login(
@@ -50,44 +56,39 @@ pub async fn login(
     Json(credentials): Json<Credentials>,
 ) -> Result<(CookieJar, Json<SignedIn>)> {
     check_origin(&headers)?;
-    let attempt = attempt(&state, &extensions, &headers, &credentials).await?;
-    let account = db::users::find_for_sign_in(&state.db, credentials.email.trim()).await?;
+    let place = place(&state, &extensions, &headers, &credentials).await?;
+    let Credentials { email, password } = credentials;
+    let (now, email) = (state.clock.now(), accounts::address(&email));
+    let account = db::users::find_for_sign_in(&state.db, &email).await?;
     let (user_id, hash) = account.unzip();
-    let matches = state.hasher.verify(credentials.password, hash).await?;
-    let mut actor = Actor {
-        user_id,
-        address: auth::address(&headers),
-        request_id: telemetry::request_id(),
-        ..Actor::default()
-    };
-    let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
-    let (true, Some(user_id)) = (matches, user_id) else {
-        let event = Event::new("session.sign_in").outcome(Outcome::Refused);
-        db::audit::record(&mut tx, &actor, event, now).await?;
-        tx.commit().await?;
+    let attempt = admit(&state, &headers, user_id, &email).await?;
+    let matches = state.hasher.verify(password.clone(), hash.clone()).await?;
+    let (true, Some(user_id), Some(hash)) = (matches, user_id, hash) else {
+        refuse(&state, &headers, user_id, "wrong credentials").await?;
         return Err(Error::WrongCredentials);
     };
-    attempt.succeeded();
-    let session = SessionId(state.clock.new_id());
-    db::sessions::insert(&mut tx, session, user_id, now).await?;
-    let (token, signed_in) = continue_session(&mut tx, &state, session, user_id).await?;
-    actor.session_id = Some(session);
-    actor.role = Some(signed_in.user.role);
-    let event = Event::new("session.sign_in").object(session.0);
-    db::audit::record(&mut tx, &actor, event, now).await?;
+    place.succeeded();
+    strengthen(&state, user_id, password, hash).await?;
+    let mut tx = state.db.begin().await?;
+    let address = auth::address(&headers);
+    if let Some(challenge) = challenge(&mut tx, user_id, address.as_deref(), now).await? {
+        tx.commit().await?;
+        return Err(Error::SecondFactorRequired(challenge));
+    }
+    attempt.succeeded(&mut tx).await?;
+    let (token, signed_in) = open(&mut tx, &state, user_id, &headers, None).await?;
     tx.commit().await?;
     Ok((jar.add(cookie(&token)), Json(signed_in)))
 }
 
 /// Takes a place for an attempt to sign in; the one that is one too many is refused and audited
 /// before any password is looked at.
-async fn attempt<'a>(
+async fn place<'a>(
     state: &'a AppState,
     extensions: &Extensions,
     headers: &HeaderMap,
     credentials: &Credentials,
-) -> Result<Attempt<'a>> {
+) -> Result<limits::Attempt<'a>> {
     let (now, address) = (state.clock.now(), auth::address(headers));
     let attempt = state.limits.sign_in(&credentials.email, address.as_deref(), now);
     if let Err(error) = limits::note(extensions, attempt.standing()) {
@@ -99,6 +100,87 @@ async fn attempt<'a>(
         return Err(error);
     }
     Ok(attempt)
+}
+
+/// Counts the attempt; the one that comes during a delay is refused before any password is looked
+/// at, whether there is such an account or not.
+async fn admit(
+    state: &AppState,
+    headers: &HeaderMap,
+    user_id: Option<UserId>,
+    email: &str,
+) -> Result<lockout::Attempt> {
+    let (now, address) = (state.clock.now(), auth::address(headers));
+    let mut tx = state.db.begin().await?;
+    match lockout::Attempt::to_sign_in(&mut tx, email, address.as_deref(), now).await {
+        Ok(attempt) => {
+            tx.commit().await?;
+            Ok(attempt)
+        }
+        Err(error) => {
+            drop(tx);
+            if matches!(error, Error::TooManyRequests(_)) {
+                refuse(state, headers, user_id, "too many failures").await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn visitor(headers: &HeaderMap, user_id: Option<UserId>) -> Actor {
+    Actor {
+        user_id,
+        address: auth::address(headers),
+        request_id: telemetry::request_id(),
+        ..Actor::default()
+    }
+}
+
+async fn refuse(
+    state: &AppState,
+    headers: &HeaderMap,
+    user_id: Option<UserId>,
+    reason: &str,
+) -> Result<()> {
+    let event = Event::new("session.sign_in").outcome(Outcome::Refused);
+    let event = event.details(json!({ "reason": reason }));
+    let mut connection = state.db.acquire().await?;
+    let (actor, now) = (visitor(headers, user_id), state.clock.now());
+    Ok(db::audit::record(&mut connection, &actor, event, now).await?)
+}
+
+/// Hashes a password anew that was hashed with less than what is used now.
+async fn strengthen(state: &AppState, id: UserId, password: String, weak: String) -> Result<()> {
+    if is_outdated(&weak) {
+        let strong = state.hasher.hash(password).await?;
+        let mut connection = state.db.acquire().await?;
+        db::users::strengthen(&mut connection, id, &weak, &strong).await?;
+    }
+    Ok(())
+}
+
+/// Opens a session for somebody who has proved who they are, and notes that in the audit log.
+pub(super) async fn open(
+    tx: &mut PgConnection,
+    state: &AppState,
+    user_id: UserId,
+    headers: &HeaderMap,
+    details: Option<Value>,
+) -> Result<(Secret, SignedIn)> {
+    let now = state.clock.now();
+    let session = SessionId(state.clock.new_id());
+    db::sessions::insert(tx, session, user_id, &auth::origin(headers), now).await?;
+    db::users::signed_in(tx, user_id, now).await?;
+    let (token, signed_in) = continue_session(tx, state, session, user_id).await?;
+    let actor = Actor {
+        session_id: Some(session),
+        role: Some(signed_in.user.role),
+        ..visitor(headers, Some(user_id))
+    };
+    let mut event = Event::new("session.sign_in").object(session.0);
+    event.details = details;
+    db::audit::record(tx, &actor, event, now).await?;
+    Ok((token, signed_in))
 }
 
 /// Get a fresh access token for the refresh cookie.
@@ -160,6 +242,59 @@ pub async fn logout(
     Ok((StatusCode::NO_CONTENT, jar.add(removal())))
 }
 
+/// List one's own sessions, last used first.
+#[utoipa::path(get, path = "/api/v1/auth/sessions", tag = "session", security(("bearer" = [])),
+    responses((status = 200, description = "All live sessions", body = Items<Session>), Problems))]
+pub async fn list_sessions(
+    Allowed { caller, .. }: Allowed<UseOwnAccount>,
+    State(state): State<AppState>,
+) -> Result<Json<Items<Session>>> {
+    let now = state.clock.now();
+    let (user, current) = (caller.user_id, caller.session()?);
+    let items = db::sessions::list(&state.db, user, current, now).await?;
+    Ok(Json(Items { items }))
+}
+
+/// End one of one's own sessions: its tokens count no more.
+#[utoipa::path(delete, path = "/api/v1/auth/sessions/{id}", tag = "session",
+    security(("bearer" = [])),
+    params(("id" = SessionId, Path, description = "The session")),
+    responses((status = 204, description = "Ended"), Problems))]
+pub async fn revoke_session(
+    Allowed { caller, .. }: Allowed<UseOwnAccount>,
+    State(state): State<AppState>,
+    Path(id): Path<SessionId>,
+) -> Result<StatusCode> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let own = db::sessions::list(&mut *tx, caller.user_id, caller.session()?, now).await?;
+    if !own.iter().any(|session| session.id == id) {
+        return Err(Error::NotFound("session"));
+    }
+    db::sessions::end(&mut tx, id, EndReason::Revoked, now).await?;
+    let event = Event::new("session.revoke").object(id.0);
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End every other session of one's own account.
+#[utoipa::path(delete, path = "/api/v1/auth/sessions", tag = "session", security(("bearer" = [])),
+    responses((status = 204, description = "Ended"), Problems))]
+pub async fn revoke_other_sessions(
+    Allowed { caller, .. }: Allowed<UseOwnAccount>,
+    State(state): State<AppState>,
+) -> Result<StatusCode> {
+    let (now, kept) = (state.clock.now(), Some(caller.session()?));
+    let mut tx = state.db.begin().await?;
+    let reason = EndReason::Revoked;
+    let ended = db::sessions::end_all(&mut tx, caller.user_id, kept, reason, now).await?;
+    let event = Event::new("session.revoke_others").details(json!({ "ended_sessions": ended }));
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Read one's own account.
 #[utoipa::path(get, path = "/api/v1/me", tag = "session", operation_id = "get_me",
     security(("bearer" = [])),
@@ -178,9 +313,9 @@ async fn continue_session(
     state: &AppState,
     session: SessionId,
     user_id: UserId,
-) -> Result<(RefreshToken, SignedIn)> {
+) -> Result<(Secret, SignedIn)> {
     let now = state.clock.now();
-    let token = RefreshToken::random();
+    let token = Secret::random();
     db::sessions::add_refresh_token(tx, session, &token.hash(), now).await?;
     let user = db::users::find(&mut *tx, user_id).await?.ok_or(Error::NotSignedIn)?;
     let signed_in = SignedIn {

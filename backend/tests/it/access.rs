@@ -9,7 +9,8 @@ use axum::{
 use serde_json::{Value, json};
 use shared::{
     access::{Role, Scope},
-    id::PatientId,
+    id::{PatientId, UserId},
+    user::User,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,24 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("list_tokens",           [401,      200,  200,      200,       403,    403]),
     ("create_token",          [401,      201,  201,      201,       403,    403]),
     ("revoke_token",          [401,      204,  204,      404,       403,    403]),
+    ("login_second_factor",   [401,      401,  401,      401,       401,    401]),
+    ("set_password",          [422,      422,  422,      422,       422,    422]),
+    ("change_password",       [401,      422,  422,      422,       422,    422]),
+    ("list_sessions",         [401,      200,  200,      200,       200,    200]),
+    ("revoke_session",        [401,      404,  404,      404,       404,    404]),
+    ("revoke_other_sessions", [401,      204,  204,      204,       204,    204]),
+    ("get_second_factor",     [401,      200,  200,      200,       200,    200]),
+    ("begin_second_factor",   [401,      200,  200,      200,       200,    200]),
+    ("confirm_second_factor", [401,      422,  422,      422,       422,    422]),
+    ("remove_second_factor",  [401,      204,  204,      204,       204,    204]),
+    ("list_users",            [401,      200,  403,      403,       403,    403]),
+    ("create_user",           [401,      201,  403,      403,       403,    403]),
+    ("get_user",              [401,      200,  403,      403,       403,    403]),
+    ("update_user",           [401,      200,  403,      403,       403,    403]),
+    ("deactivate_user",       [401,      204,  403,      403,       403,    403]),
+    ("reset_password",        [401,      200,  403,      403,       403,    403]),
+    ("unlock_user",           [401,      200,  403,      403,       403,    403]),
+    ("remove_user_second_factor", [401,  204,  403,      403,       403,    403]),
     ("get_settings",          [401,      200,  403,      403,       403,    403]),
     ("update_settings",       [401,      200,  403,      403,       403,    403]),
     ("get_openapi",           [200,      200,  200,      200,       200,    200]),
@@ -75,6 +94,31 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("list_patient_audit_events", [401,  200,  200,      403,       403,    403]),
 ];
 
+/// An account that nobody signs in with.
+async fn add_account(app: &TestApp) -> String {
+    let id = UserId(Uuid::now_v7());
+    let user = User {
+        id,
+        email: format!("{id}@example.org"),
+        display_name: "Ada Testwell".to_owned(),
+        role: Role::Researcher,
+        patient_id: None,
+    };
+    let mut connection = app.db.acquire().await.unwrap();
+    backend::db::users::insert(&mut connection, &user, "no hash", app.clock.now()).await.unwrap();
+    id.to_string()
+}
+
+/// Operations on somebody's account, which each need one of their own.
+const USERS_CHANGED: [&str; 6] = [
+    "get_user",
+    "update_user",
+    "deactivate_user",
+    "reset_password",
+    "unlock_user",
+    "remove_user_second_factor",
+];
+
 /// What an API token can do: each operation with the scope that opens it. Every other operation
 /// that needs a caller is closed to tokens, whatever their scopes.
 #[rustfmt::skip]
@@ -116,6 +160,7 @@ pub struct Fixture {
     pub biopsy: String,
     pub prediction: String,
     model: String,
+    user: String,
 }
 
 pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
@@ -139,6 +184,7 @@ pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture
         therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
         prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
+        user: Uuid::nil().to_string(),
         patient,
         model,
     }
@@ -158,6 +204,7 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
     let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
     let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
     let model = |rest: &str| format!("/api/v1/models/{}{rest}", on.model);
+    let user = |rest: &str| format!("/api/v1/users/{}{rest}", on.user);
     match operation {
         "login" => post(
             "/api/v1/auth/login".into(),
@@ -167,6 +214,44 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "refresh_session" => empty("POST", "/api/v1/auth/refresh".into()),
         "logout" => empty("POST", "/api/v1/auth/logout".into()),
         "get_me" => empty("GET", "/api/v1/me".into()),
+        "login_second_factor" => post(
+            "/api/v1/auth/login/second-factor".into(),
+            json!({ "challenge": "unknown", "code": "123456" }),
+        ),
+        "set_password" => post(
+            "/api/v1/auth/set-password".into(),
+            json!({ "token": "unknown", "password": "seven lazy otters" }),
+        ),
+        "change_password" => post(
+            "/api/v1/auth/password".into(),
+            json!({ "current_password": "wrong", "new_password": "seven lazy otters" }),
+        ),
+        "list_sessions" => empty("GET", "/api/v1/auth/sessions".into()),
+        "revoke_session" => empty("DELETE", format!("/api/v1/auth/sessions/{}", on.patient)),
+        "revoke_other_sessions" => empty("DELETE", "/api/v1/auth/sessions".into()),
+        "get_second_factor" => empty("GET", "/api/v1/auth/totp".into()),
+        "begin_second_factor" => {
+            post("/api/v1/auth/totp".into(), json!({ "password": crate::support::PASSWORD }))
+        }
+        "confirm_second_factor" => {
+            post("/api/v1/auth/totp/confirm".into(), json!({ "code": "no code" }))
+        }
+        "remove_second_factor" => with_json(
+            client.request("DELETE", "/api/v1/auth/totp"),
+            &json!({ "password": crate::support::PASSWORD }),
+        ),
+        "list_users" => empty("GET", "/api/v1/users".into()),
+        "create_user" => post(
+            "/api/v1/users".into(),
+            json!({ "email": format!("{mrn}@example.org"), "display_name": "Ada Testwell",
+                "role": "researcher" }),
+        ),
+        "get_user" => empty("GET", user("")),
+        "update_user" => patch(user(""), json!({ "display_name": "Ada Otherwise" })),
+        "deactivate_user" => empty("DELETE", user("")),
+        "reset_password" => empty("POST", user("/password-reset")),
+        "unlock_user" => empty("POST", user("/unlock")),
+        "remove_user_second_factor" => empty("DELETE", user("/totp")),
         "get_settings" => empty("GET", "/api/v1/settings".into()),
         "update_settings" => patch("/api/v1/settings".into(), json!({ "session_hours": 10 })),
         "get_openapi" => empty("GET", "/api/v1/openapi.json".into()),
@@ -264,13 +349,16 @@ pub async fn caller(app: &TestApp, kind: &str) -> Client {
 }
 
 async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
-    let clinician = app.sign_in(Role::Clinician).await;
+    let mut clinician = app.sign_in(Role::Clinician).await;
     for (kind, status) in CALLERS.into_iter().zip(expected) {
         let mrn = format!("{operation}-{kind}");
         let mut on = fixture(&clinician, &mrn, true).await;
         if operation == "revoke_token" {
             let made = clinician.post("/api/v1/tokens", new_token(&[Scope::PatientsRead])).await;
             on.token = made.created()["token"]["id"].as_str().unwrap().to_owned();
+        }
+        if USERS_CHANGED.contains(&operation) {
+            on.user = add_account(app).await;
         }
         // For `stranger` the account is linked to another record, which allows it.
         let linked = match kind {
@@ -290,6 +378,9 @@ async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
         let client = caller(app, kind).await;
         let answer = client.send(request(operation, &client, &on, &mrn)).await;
         assert_eq!(answer.status.as_u16(), status, "{operation} as {kind}: {:#}", answer.body);
+        if operation == "revoke_other_sessions" {
+            clinician = app.sign_in(Role::Clinician).await;
+        }
     }
 }
 
@@ -338,7 +429,9 @@ async fn a_token_opens_what_its_scope_names_and_nothing_else() {
                 (token.send(request(operation, &token, &closed, &mrn)).await.status, 403)
             };
             // Without its cookie a session cannot be refreshed, whoever asks.
-            let allowed = if *operation == "refresh_session" { 401 } else { allowed };
+            // Nor does a token finish signing in.
+            let cookie_or_challenge = ["refresh_session", "login_second_factor"];
+            let allowed = if cookie_or_challenge.contains(operation) { 401 } else { allowed };
             assert_eq!(status.as_u16(), allowed, "{operation} with {}", scope.name());
         }
     }

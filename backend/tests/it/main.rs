@@ -16,6 +16,10 @@ mod tidy;
 mod access;
 mod attacks;
 mod audit;
+mod lockout;
+mod passwords;
+mod second_factors;
+mod users;
 
 mod biopsies;
 mod models;

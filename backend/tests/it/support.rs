@@ -18,7 +18,7 @@ use axum::{
 use backend::{
     MIGRATOR,
     audit::checkpoint::{SealingKey, TrustedKeys},
-    auth::{password, password::Hasher, token::Keys},
+    auth::{password, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     db,
     db::models::Roles,
@@ -98,6 +98,7 @@ impl TestApp {
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(key).unwrap()),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
+            vault: Arc::new(Vault::new(key).unwrap()),
             hasher: Hasher::new().unwrap(),
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
@@ -114,7 +115,7 @@ impl TestApp {
 
     /// A caller without credentials.
     pub fn anonymous(&self) -> Client {
-        Client { router: self.router.clone(), token: None, cookie: None }
+        Client { router: self.router.clone(), token: None, cookie: None, address: None }
     }
 
     /// The test account of a role, signed in.
@@ -131,6 +132,13 @@ impl TestApp {
     pub fn sealer(&self) -> Sealer {
         let database = self.db.connect_options().as_ref().clone();
         Sealer::new(database, self.clock.clone(), Arc::new(sealing_key()))
+    }
+
+    /// Somebody who tries to sign in from an address.
+    pub async fn try_at(&self, address: &'static str, email: &str, password: &str) -> Answer {
+        let client = Client { address: Some(address), ..self.anonymous() };
+        let credentials = json!({ "email": email, "password": password });
+        client.post("/api/v1/auth/login", credentials).await
     }
 
     /// Links the patient role's account to a record.
@@ -201,6 +209,8 @@ pub struct Client {
     pub router: Router,
     pub token: Option<String>,
     pub cookie: Option<String>,
+    /// Where the requests come from, as NGINX would say.
+    pub address: Option<&'static str>,
 }
 
 impl Client {
@@ -212,6 +222,9 @@ impl Client {
         }
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(address) = self.address {
+            request = request.header("x-forwarded-for", address);
         }
         request
     }
@@ -303,6 +316,14 @@ impl Answer {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let errors = body["errors"].as_array().unwrap();
         errors.iter().map(|error| (text(&error["pointer"]), text(&error["message"]))).collect()
+    }
+
+    /// A client with what this sign-in answered.
+    #[track_caller]
+    pub fn signed_in(self, app: &TestApp) -> Client {
+        let cookie = self.refresh_cookie();
+        let token = self.ok()["access_token"].as_str().map(str::to_owned);
+        Client { cookie, token, ..app.anonymous() }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

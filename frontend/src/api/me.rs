@@ -1,10 +1,57 @@
 //! The account of whoever is signed in.
 
-use shared::user::User;
+use shared::{
+    id::SessionId,
+    page::Items,
+    second_factor::{Confirmation, Enrolment, NewSecondFactor, Proof, RecoveryCodes, SecondFactor},
+    session::Session,
+    user::{NewPassword, PasswordChange, User},
+};
 
 use super::{Call, Result, request};
 
 /// The account itself.
 pub async fn read() -> Result<User> {
     request(Call::get("/me")).await
+}
+
+/// One's own sessions.
+pub async fn sessions() -> Result<Items<Session>> {
+    request(Call::get("/auth/sessions")).await
+}
+
+/// Ends one of one's own sessions, or all the others.
+pub async fn revoke(session: Option<SessionId>) -> Result<()> {
+    let id = session.map(|id| format!("/{id}")).unwrap_or_default();
+    request(Call::delete(format!("/auth/sessions{id}"))).await
+}
+
+/// Changes one's own password.
+pub async fn change_password(change: &PasswordChange) -> Result<()> {
+    request(Call::post("/auth/password").json(change)).await
+}
+
+/// Sets a password with a link.
+pub async fn set_password(new: &NewPassword) -> Result<()> {
+    request(Call::post("/auth/set-password").json(new).unsigned()).await
+}
+
+/// How one's own second factor stands.
+pub async fn second_factor() -> Result<SecondFactor> {
+    request(Call::get("/auth/totp")).await
+}
+
+/// Begins to set one up.
+pub async fn begin_second_factor(new: &NewSecondFactor) -> Result<Enrolment> {
+    request(Call::post("/auth/totp").json(new)).await
+}
+
+/// Shows that the app makes the right codes.
+pub async fn confirm_second_factor(confirmation: &Confirmation) -> Result<RecoveryCodes> {
+    request(Call::post("/auth/totp/confirm").json(confirmation)).await
+}
+
+/// Removes one's own second factor.
+pub async fn remove_second_factor(proof: &Proof) -> Result<()> {
+    request(Call::delete("/auth/totp").json(proof)).await
 }

@@ -1,12 +1,20 @@
 //! Signing in, staying signed in, signing out.
 
-use shared::session::{Credentials, SignedIn};
+use shared::{
+    second_factor::SecondStep,
+    session::{Credentials, SignedIn},
+};
 
 use super::{Call, Result, request};
 
 /// Signs in; the refresh token comes as a cookie that no script can read.
 pub async fn login(credentials: &Credentials) -> Result<SignedIn> {
     request(Call::post("/auth/login").json(credentials).unsigned()).await
+}
+
+/// Finishes signing in with a code.
+pub async fn second_step(step: &SecondStep) -> Result<SignedIn> {
+    request(Call::post("/auth/login/second-factor").json(step).unsigned()).await
 }
 
 /// A new access token for the cookie's refresh token.

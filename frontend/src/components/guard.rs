@@ -15,8 +15,12 @@ use crate::session::{self, Standing};
 enum Gate {
     Wait,
     Unreachable(shared::problem::Problem),
-    SignIn { on_purpose: bool },
+    SignIn {
+        on_purpose: bool,
+    },
     Forbidden(Role),
+    /// A second factor has to be set up first.
+    Enrol,
     Open,
 }
 
@@ -33,6 +37,9 @@ pub fn Guard(
         Standing::Starting => Gate::Wait,
         Standing::Unreachable(problem) => Gate::Unreachable(problem),
         Standing::SignedOut { on_purpose } => Gate::SignIn { on_purpose },
+        Standing::SignedIn(_) if session::must_enrol() && needs != Permission::UseOwnAccount => {
+            Gate::Enrol
+        }
         Standing::SignedIn(_) if session::allows(needs) => Gate::Open,
         Standing::SignedIn(user) => Gate::Forbidden(user.role),
     });
@@ -42,6 +49,7 @@ pub fn Guard(
             let retry = Callback::new(|()| leptos::task::spawn_local(session::start()));
             view! { <div class="page"><ProblemNote problem retry /></div> }.into_any()
         }
+        Gate::Enrol => view! { <Redirect path="/account" /> }.into_any(),
         Gate::SignIn { on_purpose: true } => view! { <Redirect path="/sign-in" /> }.into_any(),
         Gate::SignIn { on_purpose: false } => {
             let here = location.pathname.get_untracked() + &search_of(&location);

@@ -1,16 +1,57 @@
-//! When the session ends while a page is in use: sign in again, over the page, so that what was
+//! Before the session ends: a way to stay. When it ends while a page is in use: sign in again, over the page, so that what was
 //! typed there stays and the request that found out can go on.
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::sign_in_form::SignInForm;
+use super::{dialog::Dialog, problem_note::FormProblem, sign_in_form::SignInForm};
 use crate::session;
 
 /// A dialog that opens when the session has ended.
 #[component]
 pub fn SessionDialog() -> impl IntoView {
     let open = Memo::new(|_| session::expired());
-    move || open.get().then(|| view! { <SignInAgain /> })
+    let ending = Memo::new(|_| session::ending());
+    move || match ending.get() {
+        _ if open.get() => view! { <SignInAgain /> }.into_any(),
+        Some(can_stay) => view! { <Ending can_stay /> }.into_any(),
+        None => ().into_any(),
+    }
+}
+
+/// A few minutes before the end.
+#[component]
+fn Ending(can_stay: bool) -> impl IntoView {
+    let stay = Action::new_local(|(): &()| session::stay());
+    let problem = move || stay.value().get().and_then(Result::err);
+    let email = session::user().map(|user| user.email).unwrap_or_default();
+    let close = Callback::new(|()| session::dismiss_warning());
+    view! {
+        <Dialog title="Your session is about to end" id="session-ending" close>
+            <FormProblem problem=Signal::derive(problem) />
+            {if can_stay {
+                view! {
+                    <p>"Nothing has happened for a while. In three minutes you will be signed out."</p>
+                    <button
+                        type="button"
+                        class="btn btn-primary btn-wide"
+                        on:click=move |_| { stay.dispatch_local(()); }
+                    >
+                        "Stay signed in"
+                    </button>
+                }
+                .into_any()
+            } else {
+                view! {
+                    <p>"It has nearly reached its longest time. Sign in again to go on."</p>
+                    <SignInForm only=email form="stay" />
+                }
+                .into_any()
+            }}
+            <button type="button" class="btn btn-quiet" on:click=|_| spawn_local(session::sign_out())>
+                "Sign out now"
+            </button>
+        </Dialog>
+    }
 }
 
 #[component]

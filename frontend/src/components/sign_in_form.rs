@@ -1,7 +1,11 @@
-//! E-mail address and password.
+//! E-mail address and password, and a code where one is needed.
 
 use leptos::prelude::*;
-use shared::{problem::Problem, session::Credentials};
+use shared::{
+    problem::{Problem, ProblemKind},
+    second_factor::SecondStep,
+    session::Credentials,
+};
 
 use super::{field::TextField, problem_note::FormProblem};
 use crate::session;
@@ -18,25 +22,45 @@ pub fn SignInForm(
     let fixed = only.is_some();
     let email = RwSignal::new(only.unwrap_or_default());
     let password = RwSignal::new(String::new());
+    let code = RwSignal::new(String::new());
+    // What the server gave for the right password, when it wants a code, too.
+    let challenge = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<Problem>);
-    let sign_in = Action::new_local(move |credentials: &Credentials| {
-        let credentials = credentials.clone();
-        async move {
-            problem.set(None);
-            match session::sign_in(&credentials).await {
-                Ok(()) => password.set(String::new()),
-                Err(wrong) => problem.set(Some(wrong)),
+    let sign_in = Action::new_local(move |(): &()| async move {
+        problem.set(None);
+        let answer = match challenge.get_untracked() {
+            None => {
+                let email = email.get_untracked().trim().to_owned();
+                let password = password.get_untracked();
+                session::sign_in(&Credentials { email, password }).await
             }
+            Some(challenge) => {
+                session::second_step(&SecondStep { challenge, code: code.get_untracked() }).await
+            }
+        };
+        // Once signed in, the form may be gone.
+        let Err(wrong) = answer else {
+            let _ = password.try_set(String::new());
+            return;
+        };
+        match wrong.kind {
+            ProblemKind::SecondFactorRequired => challenge.set(wrong.challenge),
+            ProblemKind::ChallengeOver => {
+                challenge.set(None);
+                problem.set(Some(wrong));
+            }
+            _ => problem.set(Some(wrong)),
         }
+        code.set(String::new());
     });
     let pending = sign_in.pending();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if !pending.get_untracked() {
-            let email = email.get_untracked().trim().to_owned();
-            sign_in.dispatch_local(Credentials { email, password: password.get_untracked() });
+            sign_in.dispatch_local(());
         }
     };
+    let asks_code = Memo::new(move |_| challenge.with(Option::is_some));
     view! {
         <form class="stack" on:submit=submit>
             <FormProblem problem />
@@ -44,31 +68,32 @@ pub fn SignInForm(
             {fixed.then(|| view! {
                 <input hidden type="email" autocomplete="username" prop:value=move || email.get() />
             })}
-            {(!fixed).then(|| {
+            {move || if asks_code.get() {
                 view! {
                     <TextField
-                        label="E-mail address"
-                        pointer="/email"
-                        kind="email"
-                        value=email
-                        problem
-                        autocomplete="username"
-                        form
+                        label="Code from your app" pointer="/code" value=code problem
+                        autocomplete="one-time-code" form hint="Or one of your recovery codes"
                     />
                 }
-            })}
-            <TextField
-                label="Password"
-                pointer="/password"
-                kind="password"
-                value=password
-                problem
-                autocomplete="current-password"
-                form
-            />
+                .into_any()
+            } else {
+                view! {
+                    {(!fixed).then(|| view! {
+                        <TextField
+                            label="E-mail address" pointer="/email" kind="email" value=email problem
+                            autocomplete="username" form
+                        />
+                    })}
+                    <TextField
+                        label="Password" pointer="/password" kind="password" value=password problem
+                        autocomplete="current-password" form
+                    />
+                }
+                .into_any()
+            }}
             <button type="submit" class="btn btn-primary btn-wide" aria-disabled=move || pending.get().to_string()>
                 {move || pending.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })}
-                "Sign in"
+                {move || if asks_code.get() { "Confirm" } else { "Sign in" }}
             </button>
         </form>
     }

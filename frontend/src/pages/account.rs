@@ -1,0 +1,318 @@
+//! One's own account: password, second factor, sessions.
+
+use leptos::prelude::*;
+use shared::{
+    page::Items,
+    problem::Problem,
+    second_factor::{Confirmation, Enrolment, NewSecondFactor, Proof, SecondFactor},
+    session::Session,
+    user::{PasswordChange, User},
+};
+
+use crate::{
+    api,
+    app::set_title,
+    components::{
+        async_view::AsyncView, dialog::Dialog, field::TextField, problem_note::ProblemNote,
+        record_form::RecordForm, shown_once::ShownOnce,
+    },
+    format, session,
+};
+
+/// The dialog that is open.
+#[derive(Clone)]
+enum Open {
+    Password,
+    Begin,
+    Scan(Enrolment),
+    Codes(Vec<String>),
+    Remove,
+}
+
+/// The account of whoever is signed in.
+#[component]
+pub fn AccountPage() -> impl IntoView {
+    set_title("Your account");
+    let open = RwSignal::new(None::<Open>);
+    let factor = LocalResource::new(api::me::second_factor);
+    let close = Callback::new(move |()| open.set(None));
+    let changed = RwSignal::new("");
+    view! {
+        <div class="page page-narrow">
+            <h1>"Your account"</h1>
+            {move || session::must_enrol().then(|| view! {
+                <p class="notice notice-warning" role="alert">
+                    "This site requires a second factor of your role. Set it up below; everything else is closed until then."
+                </p>
+            })}
+            {move || session::user().map(|user| view! { <Facts user /> })}
+            <section class="card stack-tight" aria-labelledby="password">
+                <h2 id="password">"Password"</h2>
+                <div class="row">
+                    <button type="button" class="btn" on:click=move |_| open.set(Some(Open::Password))>
+                        "Change password"
+                    </button>
+                    <span role="status">{move || changed.get()}</span>
+                </div>
+            </section>
+            <section class="card stack-tight" aria-labelledby="factor">
+                <h2 id="factor">"Second factor"</h2>
+                <AsyncView resource=factor rows=2 render=move |factor| view! { <Factor factor open /> } />
+            </section>
+            <Sessions />
+            {move || open.get().map(|asked| match asked {
+                Open::Password => view! { <ChangePassword close changed /> }.into_any(),
+                Open::Begin => view! { <Begin close open /> }.into_any(),
+                Open::Scan(enrolment) => view! { <Scan enrolment close open factor /> }.into_any(),
+                Open::Codes(codes) => view! { <Codes codes close /> }.into_any(),
+                Open::Remove => view! { <Remove close factor /> }.into_any(),
+            })}
+        </div>
+    }
+}
+
+#[component]
+fn Facts(user: User) -> impl IntoView {
+    view! {
+        <section class="card" aria-label="You">
+            <dl class="facts">
+                <dt>"Name"</dt>
+                <dd>{user.display_name}</dd>
+                <dt>"E-mail address"</dt>
+                <dd>{user.email}</dd>
+                <dt>"Role"</dt>
+                <dd>{user.role.label()}</dd>
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl IntoView {
+    let current = RwSignal::new(String::new());
+    let new = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<Problem>);
+    let save = Action::new_local(move |(): &()| async move {
+        let change = PasswordChange {
+            current_password: current.get_untracked(),
+            new_password: new.get_untracked(),
+        };
+        match api::me::change_password(&change).await {
+            Ok(()) => {
+                changed.set("Changed. Your other sessions have ended.");
+                close.run(());
+            }
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    view! {
+        <Dialog title="Change password" id="change-password" close>
+            <RecordForm save verb="Change" close problem>
+                <TextField
+                    label="Current password" pointer="/current_password" kind="password" value=current
+                    problem autocomplete="current-password" form="password"
+                />
+                <TextField
+                    label="New password" pointer="/new_password" kind="password" value=new
+                    problem autocomplete="new-password" form="password"
+                    hint="12 characters or more; a few unrelated words are easy to keep in mind"
+                />
+            </RecordForm>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Factor(factor: SecondFactor, open: RwSignal<Option<Open>>) -> impl IntoView {
+    let (text, verb, next) = if factor.enabled {
+        let left = factor.recovery_codes_left;
+        (format!("On. {left} recovery codes are left."), "Remove", Open::Remove)
+    } else {
+        let text = "Off. With it, signing in asks for a code from an app on your telephone, too.";
+        (text.to_owned(), "Set up", Open::Begin)
+    };
+    view! {
+        <p>{text}</p>
+        <div>
+            <button type="button" class="btn" on:click=move |_| open.set(Some(next.clone()))>{verb}</button>
+        </div>
+    }
+}
+
+#[component]
+fn Begin(close: Callback<()>, open: RwSignal<Option<Open>>) -> impl IntoView {
+    let password = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<Problem>);
+    let save = Action::new_local(move |(): &()| async move {
+        let new = NewSecondFactor { password: password.get_untracked() };
+        match api::me::begin_second_factor(&new).await {
+            Ok(enrolment) => open.set(Some(Open::Scan(enrolment))),
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    view! {
+        <Dialog title="Set up a second factor" id="begin-factor" close>
+            <RecordForm save verb="Go on" close problem>
+                <TextField
+                    label="Your password, once more" pointer="/password" kind="password" value=password
+                    problem autocomplete="current-password" form="begin"
+                />
+            </RecordForm>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Scan(
+    enrolment: Enrolment,
+    close: Callback<()>,
+    open: RwSignal<Option<Open>>,
+    factor: LocalResource<api::Result<SecondFactor>>,
+) -> impl IntoView {
+    let code = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<Problem>);
+    let save = Action::new_local(move |(): &()| async move {
+        match api::me::confirm_second_factor(&Confirmation { code: code.get_untracked() }).await {
+            Ok(codes) => {
+                open.set(Some(Open::Codes(codes.recovery_codes)));
+                factor.refetch();
+                // What was closed until now is open: the session's terms say so.
+                let _ = session::stay().await;
+            }
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    let picture = String::from(js_sys::encode_uri_component(&enrolment.qr_svg));
+    view! {
+        <Dialog title="Scan with your app" id="scan-factor" close>
+            <img
+                class="qr" width="220" height="220"
+                alt="QR code for an authenticator app; the secret below is the same"
+                src=format!("data:image/svg+xml,{picture}")
+            />
+            <p class="fine">"Or type this secret into the app:"</p>
+            <ShownOnce secret=enrolment.secret />
+            <RecordForm save verb="Confirm" close problem>
+                <TextField
+                    label="Code that the app shows" pointer="/code" value=code problem
+                    autocomplete="one-time-code" form="scan"
+                />
+            </RecordForm>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Codes(codes: Vec<String>, close: Callback<()>) -> impl IntoView {
+    view! {
+        <Dialog title="Keep your recovery codes" id="recovery-codes" close>
+            <p>
+                "Signing in asks for a code from now on. Should you lose the telephone, each of these \
+                signs you in once. They are shown this once."
+            </p>
+            <ShownOnce secret=codes.join("\n") />
+            <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
+                "I have kept them"
+            </button>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Remove(close: Callback<()>, factor: LocalResource<api::Result<SecondFactor>>) -> impl IntoView {
+    let password = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<Problem>);
+    let save = Action::new_local(move |(): &()| async move {
+        let proof = Proof { password: Some(password.get_untracked()), code: None };
+        match api::me::remove_second_factor(&proof).await {
+            Ok(()) => {
+                factor.refetch();
+                close.run(());
+                let _ = session::stay().await;
+            }
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    view! {
+        <Dialog title="Remove the second factor?" id="remove-factor" close>
+            <RecordForm save verb="Remove" close problem>
+                <TextField
+                    label="Your password" pointer="/password" kind="password" value=password
+                    problem autocomplete="current-password" form="remove"
+                />
+            </RecordForm>
+        </Dialog>
+    }
+}
+
+/// Where one is signed in, and ways to end that.
+#[component]
+fn Sessions() -> impl IntoView {
+    let sessions = LocalResource::new(api::me::sessions);
+    let end = Action::new_local(move |id: &Option<shared::id::SessionId>| {
+        let id = *id;
+        async move {
+            let ended = api::me::revoke(id).await;
+            sessions.refetch();
+            ended
+        }
+    });
+    let problem = move || end.value().get().and_then(Result::err);
+    view! {
+        <section class="card stack-tight" aria-labelledby="sessions">
+            <h2 id="sessions">"Where you are signed in"</h2>
+            {move || problem().map(|problem| view! { <ProblemNote problem /> })}
+            <AsyncView
+                resource=sessions
+                render=move |Items { items }| {
+                    let several = 1 < items.len();
+                    let lines: Vec<_> =
+                        items.into_iter().map(|session| view! { <Line session end /> }).collect();
+                    view! {
+                        <ul class="records">{lines}</ul>
+                        {several.then(|| view! {
+                            <div>
+                                <button type="button" class="btn" on:click=move |_| { end.dispatch_local(None); }>
+                                    "End all others"
+                                </button>
+                            </div>
+                        })}
+                    }
+                }
+            />
+        </section>
+    }
+}
+
+#[component]
+fn Line(
+    session: Session,
+    end: Action<Option<shared::id::SessionId>, api::Result<()>>,
+) -> impl IntoView {
+    let name = session.device.unwrap_or_else(|| "Unknown program".to_owned());
+    let from = session.address.map(|address| format!(" from {address}")).unwrap_or_default();
+    let id = session.id;
+    let label = format!("End {name}{from}");
+    view! {
+        <li class="record">
+            <div>
+                <p>
+                    <strong>{name}</strong> {from}
+                    {session.current.then(|| view! { " " <span class="badge">"this one"</span> })}
+                </p>
+                <p class="fine">
+                    "since " {format::date_time(session.started_at)}
+                    ", last used " {format::date_time(session.last_used_at)}
+                </p>
+            </div>
+            {(!session.current).then(|| view! {
+                <button
+                    type="button" class="btn btn-small" aria-label=label
+                    on:click=move |_| { end.dispatch_local(Some(id)); }
+                >
+                    "End"
+                </button>
+            })}
+        </li>
+    }
+}

@@ -1,0 +1,166 @@
+//! What an administrator decides for the whole site.
+
+use leptos::prelude::*;
+use shared::{
+    access::Role,
+    prediction::KfreRegion,
+    problem::{FieldProblem, Problem, ProblemKind},
+    settings::{Settings, SettingsPatch, Visibility},
+};
+
+use crate::{
+    api,
+    app::set_title,
+    components::{
+        async_view::AsyncView,
+        field::{SelectField, TextField},
+        problem_note::FormProblem,
+        record_form::{incomplete, wire_name},
+    },
+    format,
+};
+
+/// The site's settings.
+#[component]
+pub fn SettingsPage() -> impl IntoView {
+    set_title("Settings");
+    let settings = LocalResource::new(api::settings::read);
+    view! {
+        <div class="page page-narrow">
+            <h1>"Settings"</h1>
+            <AsyncView resource=settings rows=8 render=|settings| view! { <Form settings /> } />
+        </div>
+    }
+}
+
+const REGIONS: [KfreRegion; 3] =
+    [KfreRegion::NorthAmerica, KfreRegion::Other, KfreRegion::UnitedKingdom];
+
+fn number(pointer: &str, text: &str) -> Result<i32, FieldProblem> {
+    text.trim().parse().map_err(|_| FieldProblem::new(pointer, "Enter a whole number."))
+}
+
+#[component]
+fn Form(settings: Settings) -> impl IntoView {
+    let visibility = RwSignal::new(wire_name(settings.visibility));
+    let region = RwSignal::new(wire_name(settings.kfre_region));
+    let idle = RwSignal::new(settings.session_idle_minutes.to_string());
+    let hours = RwSignal::new(settings.session_hours.to_string());
+    let risk = RwSignal::new(settings.patients_see_risk);
+    let roles = RwSignal::new(settings.second_factor_required.clone());
+    let current = RwSignal::new(settings);
+    let problem = RwSignal::new(None::<Problem>);
+    let saved = RwSignal::new("");
+    let read = move || {
+        let idle = number("/session_idle_minutes", &idle.get_untracked());
+        let hours = number("/session_hours", &hours.get_untracked());
+        match (idle, hours) {
+            (Ok(idle), Ok(hours)) => Ok(SettingsPatch {
+                visibility: [Visibility::Organisation, Visibility::CareTeam]
+                    .into_iter()
+                    .find(|one| wire_name(one) == visibility.get_untracked()),
+                second_factor_required: Some(roles.get_untracked()),
+                session_idle_minutes: Some(idle),
+                session_hours: Some(hours),
+                kfre_region: REGIONS
+                    .into_iter()
+                    .find(|one| wire_name(one) == region.get_untracked()),
+                patients_see_risk: Some(risk.get_untracked()),
+            }),
+            (idle, hours) => Err(incomplete(idle.err().into_iter().chain(hours.err()).collect())),
+        }
+    };
+    let save = Action::new_local(move |(): &()| async move {
+        problem.set(None);
+        saved.set("");
+        let version = current.with_untracked(|current| current.version);
+        let answer = match read() {
+            Ok(patch) => api::settings::update(version, &patch).await,
+            Err(incomplete) => Err(incomplete),
+        };
+        match answer {
+            Ok(settings) => {
+                current.set(settings);
+                saved.set("Saved. It counts from the next request on.");
+            }
+            Err(failed) if failed.kind == ProblemKind::Stale => {
+                let detail = "Somebody else changed the settings. Load the page again.";
+                problem.set(Some(Problem { detail: Some(detail.to_owned()), ..failed }));
+            }
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if !save.pending().get_untracked() {
+            save.dispatch_local(());
+        }
+    };
+    let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let visibilities = vec![
+        (wire_name(Visibility::Organisation), "Every clinician sees every patient".to_owned()),
+        (wire_name(Visibility::CareTeam), "Clinicians see their own patients".to_owned()),
+    ];
+    let boxes: Vec<_> = Role::ALL
+        .into_iter()
+        .map(|role| {
+            view! {
+                <label class="check">
+                    <input
+                        type="checkbox"
+                        prop:checked=move || roles.with(|roles| roles.contains(&role))
+                        on:change:target=move |event| {
+                            let wanted = event.target().checked();
+                            roles.update(|roles| {
+                                roles.retain(|one| *one != role);
+                                if wanted {
+                                    roles.push(role);
+                                }
+                            });
+                        }
+                    />
+                    {role.label()}
+                </label>
+            }
+        })
+        .collect();
+    view! {
+        <form class="card stack" novalidate=true on:submit=submit>
+            <FormProblem problem />
+            <SelectField label="Who sees whom" pointer="/visibility" value=visibility options=visibilities problem form="settings" />
+            <SelectField
+                label="KFRE baseline" pointer="/kfre_region" value=region options=regions problem form="settings"
+                hint="For new predictions; earlier ones keep theirs"
+            />
+            <label class="check">
+                <input
+                    type="checkbox"
+                    prop:checked=move || risk.get()
+                    on:change:target=move |event| risk.set(event.target().checked())
+                />
+                "Patients see the risk in their own record"
+            </label>
+            <fieldset class="field">
+                <legend>"A second factor is required of"</legend>
+                <div class="row">{boxes}</div>
+            </fieldset>
+            <div class="grid-2">
+                <TextField
+                    label="A session ends after minutes without use" pointer="/session_idle_minutes" kind="number"
+                    value=idle problem form="settings" hint="16 to 1440"
+                />
+                <TextField
+                    label="and in any case after hours" pointer="/session_hours" kind="number"
+                    value=hours problem form="settings" hint="1 to 168"
+                />
+            </div>
+            <div class="form-actions">
+                <button type="submit" class="btn btn-primary">"Save"</button>
+                <span role="status">{move || saved.get()}</span>
+            </div>
+            {move || current.with(|current| current.changed_at).map(|moment| view! {
+                <p class="fine">"Last changed " {format::date_time(moment)} "."</p>
+            })}
+        </form>
+    }
+}
