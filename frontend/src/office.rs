@@ -9,13 +9,48 @@ use shared::access::Permission;
 
 use crate::{
     components::guard::Guard,
-    pages::{model::ModelPage, models::ModelsPage, not_found::NotFoundPage, tokens::TokensPage},
+    pages::{
+        account::AccountPage, audit::AuditPage, model::ModelPage, models::ModelsPage,
+        not_found::NotFoundPage, set_password::SetPasswordPage, settings::SettingsPage,
+        tokens::TokensPage, users::UsersPage,
+    },
 };
 
 /// The routes.
 pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
+            <Route path=path!("/set-password") view=SetPasswordPage />
+            <Route
+                path=path!("/account")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::UseOwnAccount>
+                            <AccountPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/users")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ManageUsers>
+                            <UsersPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/settings")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ManageSettings>
+                            <SettingsPage />
+                        </Guard>
+                    }
+                }
+            />
             <Route
                 path=path!("/audit")
                 view=|| {

@@ -199,6 +199,7 @@ async fn a_stream_ends_with_its_token() {
         },
         patient_id: None,
         site: shared::access::SitePolicy { patients_see_risk: false },
+        must_enrol: false,
         address: None,
     };
     assert!(caller(Role::Clinician).still_lives(&app.state).await);

@@ -54,6 +54,16 @@ fn AccountMenu(user: User) -> impl IntoView {
         .filter_map(|word| word.chars().next())
         .take(2)
         .collect();
+    let links: Vec<_> = [
+        (Permission::UseOwnAccount, "/account", "Your account"),
+        (Permission::UseTokens, "/tokens", "API tokens"),
+        (Permission::ManageUsers, "/users", "Users"),
+        (Permission::ManageSettings, "/settings", "Settings"),
+    ]
+    .into_iter()
+    .filter(|(needs, ..)| user.role.allows(*needs))
+    .map(|(_, href, text)| view! { <A href attr:class="btn btn-wide">{text}</A> })
+    .collect();
     view! {
         // Whoever steers by voice says what stands there: the name holds the initials.
         <button
@@ -70,9 +80,7 @@ fn AccountMenu(user: User) -> impl IntoView {
                 <span>{user.email.clone()}</span>
                 <span class="badge badge-quiet">{user.role.label()}</span>
             </p>
-            {user.role.allows(Permission::UseTokens).then(|| view! {
-                <A href="/tokens" attr:class="btn btn-wide">"API tokens"</A>
-            })}
+            {links}
             <button
                 type="button"
                 class="btn btn-wide"

@@ -7,12 +7,12 @@ use shared::{
     problem::{FieldProblem, Problem},
     token::{CreatedToken, NewToken, Token},
 };
-use wasm_bindgen_futures::JsFuture;
 
 use super::{
     dialog::{Confirm, Dialog},
     field::TextField,
     record_form::{RecordForm, incomplete, read_day},
+    shown_once::ShownOnce,
 };
 use crate::{api, format, session};
 
@@ -118,35 +118,16 @@ pub fn SecretDialog(
     /// Takes the dialog off the page; the secret goes with it.
     close: Callback<()>,
 ) -> impl IntoView {
-    let copied = RwSignal::new("");
-    let secret = made.secret.clone();
-    let copy = move |_| {
-        let secret = secret.clone();
-        leptos::task::spawn_local(async move {
-            let clipboard = window().navigator().clipboard();
-            let done = JsFuture::from(clipboard.write_text(&secret)).await.is_ok();
-            // The dialog may be closed by now.
-            let _ = copied.try_set(if done {
-                "Copied."
-            } else {
-                "The browser did not allow it: select and copy the secret by hand."
-            });
-        });
-    };
     view! {
         <Dialog title=format!("The secret of {}", made.token.name) id="token-secret" close>
             <p>
                 "Copy it now and keep it as you would a password. It is shown this once: Nephrocast \
                 keeps no copy."
             </p>
-            <p><code data-secret="">{made.secret}</code></p>
-            <div class="form-actions">
-                <button type="button" class="btn btn-primary" on:click=copy>"Copy"</button>
-                <button type="button" class="btn btn-quiet" on:click=move |_| close.run(())>
-                    "I have kept it"
-                </button>
-            </div>
-            <p class="fine" role="status">{move || copied.get()}</p>
+            <ShownOnce secret=made.secret />
+            <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
+                "I have kept it"
+            </button>
         </Dialog>
     }
 }
