@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    auth::{lockout, password, secret::Secret},
+    auth::{lockout, password, secret::Secret, vault::Vault},
     clock::Clock,
     db::{
         self,
@@ -83,6 +83,26 @@ pub async fn reset(
     db::users::forget_password(&mut *db, id, unusable).await?;
     db::password_links::insert(db, id, &secret.hash(), now, expires_at).await?;
     Ok(PasswordLink { path: format!("/set-password#{}", secret.as_str()), expires_at })
+}
+
+/// Seals every second factor anew that an earlier key sealed, so that the earlier key can go.
+pub async fn reseal(db: &PgPool, vault: &Vault) -> anyhow::Result<()> {
+    for (user, before) in db::second_factors::sealed(db).await? {
+        if !vault.is_outdated(&before) {
+            continue;
+        }
+        let about = user.0.as_bytes();
+        match vault.open(&before, about) {
+            Ok(secret) => {
+                let after = vault.seal(&secret, about)?;
+                db::second_factors::reseal(db, user, &before, &after).await?;
+            }
+            Err(error) => {
+                tracing::warn!(%user, error = format!("{error:#}"), "a second factor is lost");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a password must not be made of.

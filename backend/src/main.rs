@@ -251,6 +251,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let db = config.database.connect().await?;
     jobs::check_schema(&db).await?;
     db::settings::set_defaults(&db, config.site.defaults()).await?;
+    accounts::reseal(&db, &vault).await?;
     let releases = load(&config.model, &db).await?;
     let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
     Ok(AppState {

@@ -70,18 +70,38 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Notes that the code of a step was used, and seals the secret anew.
-pub async fn use_step(
-    db: &mut PgConnection,
-    user: UserId,
-    step: i64,
-    secret: &[u8],
-) -> sqlx::Result<()> {
+/// Notes that the code of a step was used.
+pub async fn use_step(db: &mut PgConnection, user: UserId, step: i64) -> sqlx::Result<()> {
     sqlx::query!(
-        "update second_factors set last_step = $2, secret = $3 where user_id = $1",
+        "update second_factors set last_step = $2 where user_id = $1",
         user as UserId,
         step,
-        secret,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Every sealed secret with its owner.
+pub async fn sealed(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(UserId, Vec<u8>)>> {
+    let found = sqlx::query!(r#"select user_id as "user_id: UserId", secret from second_factors"#)
+        .fetch_all(db)
+        .await?;
+    Ok(found.into_iter().map(|row| (row.user_id, row.secret)).collect())
+}
+
+/// Replaces a sealed secret by the same one sealed anew, unless it has changed.
+pub async fn reseal(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    before: &[u8],
+    after: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update second_factors set secret = $3 where user_id = $1 and secret = $2",
+        user as UserId,
+        before,
+        after,
     )
     .execute(db)
     .await?;

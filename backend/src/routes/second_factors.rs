@@ -196,13 +196,8 @@ async fn used(
     };
     let code = totp::bare(code);
     let secret = state.vault.open(&stored.secret, user.0.as_bytes())?;
-    if let Some(step) = totp::step(secret.clone(), &code, stored.last_step, now)? {
-        let sealed = if state.vault.is_outdated(&stored.secret) {
-            state.vault.seal(&secret, user.0.as_bytes())?
-        } else {
-            stored.secret
-        };
-        db::second_factors::use_step(tx, user, step, &sealed).await?;
+    if let Some(step) = totp::step(secret, &code, stored.last_step, now)? {
+        db::second_factors::use_step(tx, user, step).await?;
         return Ok(Some(Used::Code));
     }
     let hash = totp::recovery_hash(&code);

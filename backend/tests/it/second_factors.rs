@@ -1,6 +1,9 @@
 //! The second factor: setting it up, signing in with it, losing it.
 
+use std::sync::Arc;
+
 use axum::body::Body;
+use backend::{accounts, auth::vault::Vault, router::router};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::access::Role;
@@ -172,6 +175,24 @@ async fn a_role_that_needs_one_does_nothing_else_until_it_is_set_up() {
     administrator.delete(&lost).await.expect(204);
     clinician.get("/api/v1/patients").await.expect(403);
     app.sign_in(Role::Clinician).await;
+}
+
+#[tokio::test]
+async fn a_replaced_key_can_go_once_a_server_has_started_with_the_new_one() {
+    let app = TestApp::new().await;
+    let client = app.sign_in(Role::Clinician).await;
+    let (secret, _) = enrol(&app, &client).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    let old = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let new = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let both = Vault::new(&format!("{new}\n{old}")).unwrap();
+    accounts::reseal(&app.db, &both).await.unwrap();
+
+    let mut after = app.state.clone();
+    after.vault = Arc::new(Vault::new(new).unwrap());
+    let app = TestApp { router: router(after), ..app };
+    let given = challenge(&app, HOME).await;
+    second(&app, HOME, &given, &code(&app, &secret)).await.ok();
 }
 
 async fn refresh(client: &mut Client) -> Value {
