@@ -179,7 +179,7 @@ async fn a_role_that_needs_one_does_nothing_else_until_it_is_set_up() {
 
 #[tokio::test]
 async fn a_replaced_key_can_go_once_a_server_has_started_with_the_new_one() {
-    let app = TestApp::new().await;
+    let mut app = TestApp::new().await;
     let client = app.sign_in(Role::Clinician).await;
     let (secret, _) = enrol(&app, &client).await;
     app.clock.advance(TimeDelta::minutes(1));
@@ -190,7 +190,7 @@ async fn a_replaced_key_can_go_once_a_server_has_started_with_the_new_one() {
 
     let mut after = app.state.clone();
     after.vault = Arc::new(Vault::new(new).unwrap());
-    let app = TestApp { router: router(after), ..app };
+    app.router = router(after);
     let given = challenge(&app, HOME).await;
     second(&app, HOME, &given, &code(&app, &secret)).await.ok();
 }
