@@ -25,6 +25,8 @@ pub struct LiveToken {
     pub last_used_on: Option<NaiveDate>,
     /// Where it was used from.
     pub last_used_address: Option<String>,
+    /// The site requires a second factor of the role, and the account has none.
+    pub must_enrol: bool,
 }
 
 /// The token with this hash, if neither it nor its account has ended.
@@ -37,9 +39,14 @@ pub async fn find_live(
         LiveToken,
         r#"select api_tokens.id as "id: TokenId", scopes as "scopes: Vec<Scope>",
             users.id as "user_id: UserId", role as "role: Role",
-            patient_id as "patient_id: PatientId", last_used_on, last_used_address
+            patient_id as "patient_id: PatientId", last_used_on, last_used_address,
+            role = any(second_factor_required) and not exists(
+                select from second_factors
+                where second_factors.user_id = users.id and confirmed_at is not null
+            ) as "must_enrol!"
         from api_tokens
         join users on users.id = api_tokens.user_id
+        cross join settings
         where hash = $1
             and revoked_at is null
             and $2 < expires_at

@@ -233,7 +233,7 @@ impl Client {
     pub async fn token(&self, scopes: &[Scope]) -> Self {
         let made = self.post("/api/v1/tokens", new_token(scopes)).await.created();
         let secret = made["secret"].as_str().unwrap().to_owned();
-        Self { router: self.router.clone(), token: Some(secret), cookie: None }
+        Self { token: Some(secret), cookie: None, ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
