@@ -1,8 +1,8 @@
 //! One module for each page.
 
 pub mod about;
-pub mod audit;
 pub mod account;
+pub mod audit;
 pub mod home;
 pub mod model;
 pub mod models;
