@@ -4,29 +4,8 @@ use leptos::prelude::*;
 use leptos_router::components::Router;
 
 use crate::{
-<<<<<<< HEAD
     components::{app_bar::AppBar, session_dialog::SessionDialog},
     programs::{self, Program},
-=======
-    components::{app_bar::AppBar, guard::Guard, session_dialog::SessionDialog},
-    pages::{
-        about::AboutPage,
-        account::AccountPage,
-        audit::AuditPage,
-        home::HomePage,
-        model::ModelPage,
-        models::ModelsPage,
-        not_found::NotFoundPage,
-        patient::PatientPage,
-        patient_form::{EditPatientPage, NewPatientPage},
-        patients::PatientsPage,
-        set_password::SetPasswordPage,
-        settings::SettingsPage,
-        sign_in::SignInPage,
-        tokens::TokensPage,
-        users::UsersPage,
-    },
->>>>>>> ef77cce (router: one order)
     session,
 };
 
