@@ -161,7 +161,8 @@ impl Group {
             for (row, sums) in tile.iter().zip(sums) {
                 let output = &mut output[row.output + at.column..][..self.bias.len()];
                 for (output, sum) in S::as_mut_simd_f32s(output).0.iter_mut().zip(sums) {
-                    *output = simd.max_f32s(sum, floor);
+                    // In this order what is no number stays none: weights gone wrong must show.
+                    *output = simd.max_f32s(floor, sum);
                 }
             }
         }

@@ -19,10 +19,16 @@ use crate::support::{course, persona, released};
 const MEMBERS: usize = 3;
 
 fn member(shape: &Shape, rng: &mut StdRng) -> Network {
+    member_with(shape, rng, |_| false)
+}
+
+/// Random weights, those of the layers that are `broken` no numbers.
+fn member_with(shape: &Shape, rng: &mut StdRng, broken: impl Fn(&str) -> bool) -> Network {
     let mut weights = HashMap::new();
     for (name, input, output) in layers(shape) {
         let mut random = |count: usize, bound: f32| -> Vec<f32> {
-            (0..count).map(|_| rng.random_range(-bound..bound)).collect()
+            let number = |_| if broken(&name) { f32::NAN } else { rng.random_range(-bound..bound) };
+            (0..count).map(number).collect()
         };
         let weight = random(input * output, (6.0 / input as f32).sqrt());
         let weight = Tensor::from_vec(weight, (output, input), &Device::Cpu).unwrap();
@@ -129,6 +135,19 @@ fn the_size_of_a_batch_changes_nothing() {
 fn an_ensemble_of_nobody_is_refused() {
     let config = released().config().clone();
     assert!(Predictor::assemble(config, &[]).is_err());
+}
+
+#[test]
+fn weights_that_are_no_numbers_give_no_risk() {
+    let mut rng = StdRng::seed_from_u64(6);
+    let shape = Shape::default();
+    for broken in layers(&shape) {
+        let (mut members, predictor) = ensemble(&shape, &mut rng);
+        members[1] = member_with(&shape, &mut rng, |name| name == broken.0);
+        let predictor = Predictor::assemble(predictor.config().clone(), &members).unwrap();
+        let course = predictor.courses(&[Patient::new(&course(60.0, 25.0))]).unwrap()[0];
+        assert!(course[YEARS - 1].0.is_nan(), "{}: {course:?}", broken.0);
+    }
 }
 
 #[test]
