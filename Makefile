@@ -1,6 +1,6 @@
 # The commands of Nephrocast; each is a script, which says the rest.
 
-.PHONY: run test bench fmt openapi sqlx
+.PHONY: run test bench model fmt openapi sqlx
 
 run: ## Install what is missing, start everything on loopback, print the address
 	@exec scripts/run
@@ -10,6 +10,9 @@ test: ## Every check, from nothing
 
 bench: ## How fast it is
 	@exec scripts/bench
+
+model: ## Simulate, train, and compare with the released weights
+	@exec scripts/model
 
 fmt: ## Format the code
 	@exec scripts/fmt

@@ -1,9 +1,9 @@
 """The released ensemble as ONNX graphs, from `config.json` and `weights.safetensors`.
 
 Three forms of one network, because a runtime is only as fast as its graph: `convolutions` is the
-network as it is written down; `stacked` has matrix products instead, one for all members;
-`members` has them member by member. All end at each member's cumulative incidence of kidney
-failure, `[members, patients, years]`.
+network as it is written down; `stacked` computes only what the head looks back on, with the
+members stacked in one matrix product each; `members` does the same, member by member. All end at
+each member's cumulative incidence of kidney failure, `[members, patients, years]`.
 """
 
 import json
@@ -37,9 +37,13 @@ class Network:
         return self.weights[f"member.{member}.{name}.bias"]
 
     def cone(self) -> list[list[int]]:
-        """The positions at which each temporal layer is needed, lowest layer first: the head reads
-        the mean over all."""
-        return [list(range(self.visits)) for _ in self.dilations]
+        """The positions at which each temporal layer is needed, lowest layer first."""
+        needed, cone = {self.visits - 1}, []
+        for dilation in reversed(self.dilations):
+            cone.append(sorted(needed))
+            taps = {at - tap * dilation for at in needed for tap in range(KERNEL)}
+            needed = {tap for tap in taps if 0 <= tap}
+        return cone[::-1]
 
     def taps(self, layer: int) -> list[int]:
         """What each of a layer's positions reads, as places in the layer below; the place after
@@ -121,16 +125,6 @@ def padded(graph: Graph, value: str, axis: int, places: list[int], have: int) ->
     return graph.add("Pad", value, pads, "", graph.shape(axis))
 
 
-def pooled(graph: Graph, course: str, axis: int, mark: str, *shape: int) -> tuple[str, str]:
-    """The last position, and the mean over the visits that there are."""
-    last = graph.gather(course, [graph.network.visits - 1], axis)
-    total = graph.add("ReduceSum", course, graph.shape(axis), keepdims=0)
-    count = graph.add("ReduceSum", mark, graph.shape(1, 2), keepdims=0)
-    count = graph.add("Max", count, graph.constant(np.array(1, np.float32)))
-    mean = graph.add("Div", total, graph.add("Unsqueeze", count, graph.shape(1)))
-    return tuple(graph.add("Reshape", value, graph.shape(*shape)) for value in (last, mean))
-
-
 def stacked(network: Network):
     graph = Graph(network)
     mark, cone = marks(graph), network.cone()
@@ -151,9 +145,9 @@ def stacked(network: Network):
         course = graph.add("Reshape", course, shape)
         course = graph.add("Mul", course, graph.gather(mark, positions, 1))
         axis, below = 2, len(positions)
-    read = pooled(graph, course, 2, mark, network.members, -1, network.channels)
+    last = graph.add("Reshape", course, graph.shape(network.members, -1, network.channels))
     facts = graph.dense("facts", stack("facts"), biases("facts"))
-    joint = graph.add("Concat", *read, facts, axis=2)
+    joint = graph.add("Concat", last, facts, axis=2)
     joint = graph.dense(joint, stack("joint"), biases("joint"))
     logits = graph.dense(joint, stack("head"), biases("head"), is_rectified=False)
     return graph.model(graph.incidences(logits))
@@ -181,9 +175,8 @@ def members(network: Network):
             course = dense(course, f"temporal.{layer}")
             shape = graph.shape(-1, len(positions), network.channels)
             course = graph.add("Mul", graph.add("Reshape", course, shape), at[layer])
-        read_by_joint = pooled(graph, course, 1, mark, -1, network.channels)
-        facts = dense("facts", "facts")
-        joint = dense(graph.add("Concat", *read_by_joint, facts, axis=1), "joint")
+        last = graph.add("Reshape", course, graph.shape(-1, network.channels))
+        joint = dense(graph.add("Concat", last, dense("facts", "facts"), axis=1), "joint")
         head = dense(joint, "head", is_rectified=False)
         logits.append(graph.add("Unsqueeze", head, graph.shape(0)))
     return graph.model(graph.incidences(graph.add("Concat", *logits, axis=0)))
@@ -211,13 +204,14 @@ def convolutions(network: Network):
             pads=[(KERNEL - 1) * dilation, 0],
         )
         course = graph.add("Mul", graph.add("Relu", course), mark)
-    read = pooled(graph, course, 2, mark, -1, network.members, network.channels)
-    read = [graph.add("Transpose", value, perm=[1, 0, 2]) for value in read]
+    last = graph.gather(course, [network.visits - 1], 2)
+    last = graph.add("Reshape", last, graph.shape(-1, network.members, network.channels))
+    last = graph.add("Transpose", last, perm=[1, 0, 2])
     each = range(network.members)
     stack = lambda name: np.stack([network.weight(m, name) for m in each])
     biases = lambda name: np.stack([network.bias(m, name) for m in each])[:, None]
     facts = graph.dense("facts", stack("facts"), biases("facts"))
-    joint = graph.add("Concat", *read, facts, axis=2)
+    joint = graph.add("Concat", last, facts, axis=2)
     joint = graph.dense(joint, stack("joint"), biases("joint"))
     logits = graph.dense(joint, stack("head"), biases("head"), is_rectified=False)
     return graph.model(graph.incidences(logits))

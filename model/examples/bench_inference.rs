@@ -20,7 +20,7 @@ use model::{
     config::{Shape, YEARS},
     dataset,
     features::{FACTS_WIDTH, Patient, VISITS},
-    network::layers,
+    network::{cone, layers},
     predictor::Predictor,
 };
 use shared::prediction::PredictionInputs;
@@ -110,8 +110,9 @@ fn gemm(seconds: f64) -> anyhow::Result<f64> {
 /// Operations that one member cannot do without for one patient with a full course: a
 /// multiplication and an addition for every weight, at every position that it is needed at.
 fn flops(shape: &Shape) -> usize {
+    let positions = cone(&shape.dilations);
     let layers = layers(shape);
-    let times = |index: usize| if index < shape.dilations.len() { VISITS } else { 1 };
+    let times = |index: usize| positions.get(index).map_or(1, Vec::len);
     layers.iter().enumerate().map(|(i, (_, input, output))| 2 * input * output * times(i)).sum()
 }
 

@@ -5,10 +5,12 @@
 //! Visits see it irregularly and with noise. The true risk is that of many futures of the same
 //! patient. Every patient is drawn from `(seed, index)` alone, so order and threads do not matter.
 
+pub mod check;
 mod course;
 mod records;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use shared::{
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
@@ -71,12 +73,25 @@ pub struct SimulatedPatient {
     pub biopsy: Option<(BiopsyScores, f64)>,
     /// Everything measured, oldest first, in units that laboratories use.
     pub observations: Vec<SimulatedObservation>,
+    /// What nobody knows of them, for the check against the published facts.
+    pub latent: LatentState,
     /// How the next years went.
     pub outcome: Outcome,
     /// Share of futures with kidney failure within 2 years.
     pub true_risk_2y: f64,
     /// Share of futures with kidney failure within 5 years.
     pub true_risk_5y: f64,
+}
+
+/// The truth behind a record.
+#[derive(Clone, Copy, Debug)]
+pub struct LatentState {
+    /// Kidney function today, mL/min/1.73 m².
+    pub egfr: f64,
+    /// uACR today, mg/g, without the noise of a day.
+    pub uacr_mg_g: f64,
+    /// Change of kidney function a year, acute injuries apart.
+    pub slope: f64,
 }
 
 /// MEST-C scores without a date.
@@ -115,10 +130,16 @@ pub struct SimulatedObservation {
     pub unit: &'static str,
 }
 
-/// The patients of a cohort, one by one.
+/// Patients that are drawn at a time, on all cores.
+const CHUNK: usize = 512;
+
+/// The patients of a cohort, in order.
 pub fn simulate(spec: &CohortSpec) -> impl Iterator<Item = SimulatedPatient> + use<> {
     let spec = *spec;
-    (0..spec.patients).map(move |index| patient(&spec, index))
+    (0..spec.patients).step_by(CHUNK).flat_map(move |start| {
+        let chunk = start..spec.patients.min(start + CHUNK);
+        chunk.into_par_iter().map(|index| patient(&spec, index)).collect::<Vec<_>>()
+    })
 }
 
 /// One patient of a cohort.
@@ -129,7 +150,7 @@ pub fn patient(spec: &CohortSpec, index: usize) -> SimulatedPatient {
     let latent = course::Latent::draw(&mut rng, spec.population);
     let past = latent.past(&mut rng);
     let observations = records::observe(&latent, &past, &mut rng);
-    let now = past.last().copied().unwrap_or(latent.egfr);
+    let now = past.levels.last().copied().unwrap_or(latent.egfr);
     let outcome = latent.future(now, &mut rng).outcome(&mut rng);
     let (mut at_2y, mut at_5y) = (0_usize, 0_usize);
     for _ in 0..spec.futures {

@@ -207,6 +207,14 @@ impl Patient {
         self.visits.drain(..surplus);
     }
 
+    /// Keeps of each channel the latest value, all as of today: what a table with one row per
+    /// patient holds.
+    pub fn keep_one_row(&mut self) {
+        let latest = |channel: usize| self.visits.iter().rev().find_map(|v| v.values[channel]);
+        let row = Visit { months: 0.0, values: std::array::from_fn(latest) };
+        self.visits = vec![row];
+    }
+
     /// Forgets every channel but eGFR and uACR: what KFRE's four variables see.
     pub fn keep_egfr_and_uacr(&mut self) {
         for visit in &mut self.visits {
@@ -225,7 +233,7 @@ impl Patient {
         }
     }
 
-    /// Forgets comorbidities, cause and biopsy, each where `hides` says so.
+    /// Forgets comorbidities, cause, drugs and biopsy, each where `hides` says so.
     pub fn hide_facts(&mut self, mut hides: impl FnMut() -> bool) {
         for known in &mut self.facts.comorbidities {
             if hides() {
@@ -234,6 +242,9 @@ impl Patient {
         }
         if hides() {
             self.facts.disease = RenalDisease::Unknown;
+        }
+        if hides() {
+            self.facts.therapies = [false; 4];
         }
         if hides() {
             self.facts.biopsy = None;
@@ -284,6 +295,44 @@ impl Patient {
             .filter_map(|visit| visit.values[EGFR].map(|value| (-visit.months / 12.0, value)))
             .collect();
         out.extend(line(&points));
+    }
+}
+
+/// Names of the columns of [`Patient::write_table`].
+pub fn table_columns() -> Vec<String> {
+    let mut names: Vec<String> = (0..FACTS_WIDTH).map(|index| format!("fact_{index}")).collect();
+    for channel in &CHANNEL_TABLE {
+        let code = channel.code.as_str();
+        names.extend(["mean", "least", "most", "count", "slope"].map(|of| format!("{code}_{of}")));
+    }
+    names.push("visits".to_owned());
+    names
+}
+
+impl Patient {
+    /// The patient as one row for models that read tables: everything the network reads of the
+    /// facts, and of each channel's course the mean, least, most, number of values and slope; NaN
+    /// where nothing was measured.
+    pub fn write_table(&self, out: &mut Vec<f32>) {
+        self.write_facts(out);
+        for channel in 0..CHANNELS {
+            let points: Vec<(f32, f32)> = self
+                .visits
+                .iter()
+                .filter_map(|v| v.values[channel].map(|value| (-v.months / 12.0, value)))
+                .collect();
+            let values = points.iter().map(|(_, value)| *value);
+            let count = points.len() as f32;
+            if points.is_empty() {
+                out.extend([f32::NAN, f32::NAN, f32::NAN, 0.0, f32::NAN]);
+                continue;
+            }
+            let mean = values.clone().sum::<f32>() / count;
+            let least = values.clone().fold(f32::INFINITY, f32::min);
+            let most = values.fold(f32::NEG_INFINITY, f32::max);
+            out.extend([mean, least, most, count, line(&points)[0]]);
+        }
+        out.push(self.visits.len() as f32);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The forward pass that serves: the same numbers as [`Network::forward`], many times as fast.
 //!
-//! Three things make the difference. Only the positions where there is a visit are computed. A chunk of patients goes through one member
+//! Three things make the difference. Only the positions that the head looks back on are computed,
+//! and of those only the ones where there is a visit. A chunk of patients goes through one member
 //! from its first layer to its last, while everything that it needs stays in the cache. And every
 //! buffer is used again: a thread that has seen a full chunk allocates nothing any more.
 
@@ -18,7 +19,7 @@ use self::dense::{Dense, Row};
 use crate::{
     config::{Shape, YEARS},
     features::{FACTS_WIDTH, VISIT_WIDTH, VISITS},
-    network::{CAUSES, KERNEL, Network},
+    network::{CAUSES, KERNEL, Network, cone},
 };
 
 /// The most patients of a chunk: enough to fill the tiles, few enough for the cache.
@@ -127,14 +128,14 @@ fn layers(dilations: &[usize]) -> Vec<Layer> {
         below = positions;
         Layer(slots)
     };
-    // The head reads the mean over all visits, so every layer is needed at each of them.
-    dilations.iter().map(|dilation| ((0..VISITS).collect(), dilation)).map(layer).collect()
+    cone(dilations).into_iter().zip(dilations).map(layer).collect()
 }
 
 impl Member {
     fn new(network: &Network, arch: Arch) -> Result<Self> {
         let temporal = network.temporal.iter();
-        let temporal = temporal.map(|(_, layer)| Ok(Dense::new(layer, KERNEL, arch)?.rectified()));
+        let temporal =
+            temporal.map(|layer| Ok(Dense::new(&layer.linear, KERNEL, arch)?.rectified()));
         Ok(Self {
             temporal: temporal.collect::<Result<_>>()?,
             facts: Dense::new(&network.facts, 1, arch)?.rectified(),
@@ -160,28 +161,31 @@ impl Workspace {
     /// computed is zero: slot 0, and where there is no visit.
     fn lay_out(&mut self, layers: &[Layer], member: &Member, patients: usize) {
         let channels = member.temporal.last().map_or(0, Dense::outputs);
-        let (joint, hidden) = (2 * channels + member.facts.row(), member.joint.row());
+        let (joint, hidden) = (channels + member.facts.row(), member.joint.row());
         self.rows.temporal.resize_with(layers.len(), Vec::new);
         let (mut slots_below, mut row_below) = (1 + VISITS, VISIT_WIDTH);
         for (index, (layer, dense)) in layers.iter().zip(&member.temporal).enumerate() {
             let (below, above) = self.courses.split_at_mut(1 + index);
-            let (slots, row) = (1 + layer.0.len(), dense.row());
+            let is_last = index + 1 == layers.len();
+            // The last layer's one slot is the beginning of what the joint layer reads.
+            let (slots, row) = if is_last { (0, joint) } else { (1 + layer.0.len(), dense.row()) };
             clear(&mut above[0], patients * slots * row);
             let rows = &mut self.rows.temporal[index];
             rows.clear();
             for (patient, visits) in below[0].chunks_exact((1 + VISITS) * VISIT_WIDTH).enumerate() {
                 for (slot, Slot { position, taps }) in (1..).zip(&layer.0) {
                     if visits[(2 + position) * VISIT_WIDTH - 1] != 0.0 {
+                        let at = if is_last { patient } else { patient * slots + slot };
                         rows.push(Row {
                             inputs: taps.map(|tap| (patient * slots_below + tap) * row_below),
-                            output: (patient * slots + slot) * row,
+                            output: at * row,
                         });
                     }
                 }
             }
             (slots_below, row_below) = (slots, row);
         }
-        one_by_one(&mut self.rows.facts, patients, FACTS_WIDTH, joint, 2 * channels);
+        one_by_one(&mut self.rows.facts, patients, FACTS_WIDTH, joint, channels);
         one_by_one(&mut self.rows.joint, patients, joint, hidden, 0);
         one_by_one(&mut self.rows.head, patients, hidden, member.head.row(), 0);
         clear(&mut self.joint, patients * joint);
@@ -222,9 +226,10 @@ impl WithSimd for Pass<'_> {
         for (index, member) in ensemble.members.iter().enumerate() {
             for (layer, dense) in member.temporal.iter().enumerate() {
                 let (below, above) = courses.split_at_mut(1 + layer);
-                dense.run(simd, &rows.temporal[layer], &below[layer], &mut above[0]);
+                let is_last = layer + 1 == member.temporal.len();
+                let output = if is_last { &mut *joint } else { &mut above[0] };
+                dense.run(simd, &rows.temporal[layer], &below[layer], output);
             }
-            pool(member, courses, joint);
             member.facts.run(simd, &rows.facts, facts, joint);
             member.joint.run(simd, &rows.joint, joint, hidden);
             member.head.run(simd, &rows.head, hidden, logits);
@@ -236,32 +241,6 @@ impl WithSimd for Pass<'_> {
                     *slot = incidence;
                 }
             }
-        }
-    }
-}
-
-/// The last position, and the mean over the visits that there are.
-#[inline(always)]
-fn pool(member: &Member, courses: &[Vec<f32>], joint: &mut [f32]) {
-    let (Some(dense), Some(course)) = (member.temporal.last(), courses.last()) else { return };
-    let (channels, row) = (dense.outputs(), dense.row());
-    let visits = courses[0].chunks_exact((1 + VISITS) * VISIT_WIDTH);
-    let courses = course.chunks_exact((1 + VISITS) * row);
-    let joint = joint.chunks_exact_mut(2 * channels + member.facts.row());
-    for ((visits, course), joint) in visits.zip(courses).zip(joint) {
-        let (last, rest) = joint.split_at_mut(channels);
-        last.copy_from_slice(&course[VISITS * row..][..channels]);
-        let mean = &mut rest[..channels];
-        mean.fill(0.0);
-        for slot in course.chunks_exact(row) {
-            for (mean, value) in mean.iter_mut().zip(slot) {
-                *mean += value;
-            }
-        }
-        let marks = visits.chunks_exact(VISIT_WIDTH).map(|visit| visit[VISIT_WIDTH - 1]);
-        let count = marks.sum::<f32>().max(1.0);
-        for mean in mean {
-            *mean /= count;
         }
     }
 }

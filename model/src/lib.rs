@@ -18,7 +18,11 @@ pub mod cohort;
 pub mod dataset;
 pub mod loss;
 pub mod metrics;
+mod optimizer;
 pub mod reference;
+
+pub mod checkpoint;
 pub mod train;
 
+pub mod card;
 pub mod evaluate;

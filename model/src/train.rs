@@ -1,22 +1,31 @@
 //! Fitting an ensemble. Everything random comes from one seed: initial weights, the order of the
-//! rows, what is hidden from the network. The same data and seed give the same weights on one
-//! machine.
+//! rows, what is hidden from the network; each pass of each member has its own stream of it. So
+//! the same data and seed give the same weights on one machine, also when the training was
+//! interrupted and taken up again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
+use candle_nn::VarBuilder;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use sha2::{Digest, Sha256};
 use shared::prediction::ModelVersion;
 
 use crate::{
     calibration::{Calibration, cloglog, cumulative_incidence, spread},
+    checkpoint::{Checkpoint, CheckpointError, Checkpoints},
     config::{Config, Shape, YEARS},
     dataset::{Example, Outcome},
     features::Patient,
     loss::{negative_log_likelihood, targets},
     metrics::{auroc, label},
     network::{Network, layers},
+    optimizer::AdamW,
     predictor::{PredictError, Predictor, tensors},
 };
 
@@ -46,9 +55,9 @@ impl Default for TrainSpec {
         Self {
             shape: Shape::default(),
             members: 5,
-            epochs: 24,
-            batch: 256,
-            learning_rate: 2e-3,
+            epochs: 16,
+            batch: 512,
+            learning_rate: 3e-3,
             weight_decay: 1e-3,
             patience: 5,
             seed: 1,
@@ -90,6 +99,15 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// The caller had enough; what is done is in the checkpoints, if there are any.
+    #[error("the training was stopped")]
+    Stopped,
+    /// A checkpoint could not be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// No thread to compute on.
+    #[error("no thread could be started: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -125,13 +143,16 @@ impl Trained {
 }
 
 /// Fits an ensemble on four fifths of the patients, watching a tenth, and calibrates it on the
-/// tenth that no member has seen. `model` and `trained_on` go into the configuration.
+/// tenth that no member has seen. `model` and `trained_on` go into the configuration. With a
+/// folder for `checkpoints`, an interrupted training goes on where it was. `on_progress` hears of
+/// every pass, from any thread, and can stop the training.
 pub fn train(
     examples: &[Example],
     spec: &TrainSpec,
     model: ModelVersion,
     trained_on: String,
-    mut on_progress: impl FnMut(&Progress),
+    checkpoints: Option<&Path>,
+    on_progress: &(dyn Fn(&Progress) -> ControlFlow<()> + Sync),
 ) -> Result<Trained, TrainError> {
     if examples.len() < 1000 {
         return Err(TrainError::TooFew(examples.len()));
@@ -152,14 +173,19 @@ pub fn train(
     if fitted.iter().find(is_event).is_none() {
         return Err(TrainError::NoEvents);
     }
+    let checkpoints = match checkpoints {
+        Some(folder) => Some(Checkpoints::new(folder, fingerprint(&rows, spec))?),
+        None => None,
+    };
+    let fitting = Fitting { fitted, validation, spec, checkpoints: checkpoints.as_ref() };
     let mut weights = HashMap::new();
     let mut members = Vec::new();
-    for member in 0..spec.members {
-        let fitted_member = fit(fitted, validation, spec, member, &mut on_progress)?;
-        for (name, tensor) in &fitted_member {
+    for (member, tensors) in fitting.members(on_progress)?.into_iter().enumerate() {
+        for (name, tensor) in &tensors {
             weights.insert(format!("member.{member}.{name}"), tensor.clone());
         }
-        let vb = VarBuilder::from_tensors(fitted_member, DType::F32, &Device::Cpu);
+        let tensors = tensors.into_iter().collect();
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         members.push(Network::new(&vb, &spec.shape)?);
     }
     let config = Config {
@@ -172,88 +198,204 @@ pub fn train(
         weights_sha256: String::new(),
     };
     let uncalibrated = Predictor::assemble(config.clone(), &members)?;
-    let calibration = calibrate(&uncalibrated, calibration_rows)?;
+    let calibration = calibrate(&uncalibrated, calibration_rows, spec.seed)?;
     let predictor = Predictor::assemble(Config { calibration, ..config }, &members)?;
+    if let Some(checkpoints) = checkpoints {
+        checkpoints.clear()?;
+    }
     Ok(Trained { predictor, weights })
 }
 
-/// One member: the weights of the pass with the best validation loss.
-fn fit(
-    fitted: &[Row],
-    validation: &[Row],
-    spec: &TrainSpec,
-    member: usize,
-    on_progress: &mut impl FnMut(&Progress),
-) -> Result<HashMap<String, Tensor>, TrainError> {
-    let mut rng = StdRng::seed_from_u64(spec.seed ^ (member as u64 + 1).wrapping_mul(0x9E37_79B9));
-    let variables = initial_weights(&spec.shape, &mut rng)?;
-    let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
-    let network = Network::new(&vb, &spec.shape)?;
-    let parameters = ParamsAdamW {
-        lr: spec.learning_rate,
-        weight_decay: spec.weight_decay,
-        ..ParamsAdamW::default()
-    };
-    let mut optimizer = AdamW::new(variables.all_vars(), parameters)?;
-    let mut order: Vec<usize> = (0..fitted.len()).collect();
-    let steps = fitted.len().div_ceil(spec.batch) * spec.epochs;
-    let mut step = 0_usize;
-    let mut best = (f64::INFINITY, HashMap::new());
-    let mut waited = 0;
-    for epoch in 0..spec.epochs {
+/// What the weights depend on: the rows in their order, and how they are fitted.
+fn fingerprint(rows: &[Row], spec: &TrainSpec) -> String {
+    let mut digest = Sha256::new();
+    digest.update(format!("{spec:?}"));
+    let mut numbers = Vec::new();
+    for row in rows {
+        numbers.clear();
+        row.patient.write_visits(&mut numbers);
+        row.patient.write_facts(&mut numbers);
+        numbers.extend(targets(row.outcome));
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        digest.update(bytes);
+    }
+    digest.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// What every member is fitted from.
+struct Fitting<'a> {
+    fitted: &'a [Row],
+    validation: &'a [Row],
+    spec: &'a TrainSpec,
+    checkpoints: Option<&'a Checkpoints>,
+}
+
+/// Weights by name.
+type Weights = BTreeMap<String, Tensor>;
+
+impl Fitting<'_> {
+    /// Every member's weights. Members know nothing of each other, so each has its own thread, and
+    /// its matrix products stay on it: they are too small to be worth waiting for other cores.
+    fn members(
+        &self,
+        on_progress: &(dyn Fn(&Progress) -> ControlFlow<()> + Sync),
+    ) -> Result<Vec<Weights>, TrainError> {
+        let stopped = AtomicBool::new(false);
+        let fit = |member: usize| -> Result<Weights, TrainError> {
+            let progress = |progress: &Progress| {
+                if stopped.load(Ordering::Relaxed) {
+                    return ControlFlow::Break(());
+                }
+                on_progress(progress)
+            };
+            let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            let fitted: Result<Weights, TrainError> =
+                alone.install(|| self.member(member, &progress));
+            stopped.fetch_or(fitted.is_err(), Ordering::Relaxed);
+            fitted
+        };
+        let fitted: Vec<Result<Weights, TrainError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.spec.members)
+                .map(|member| (member, &fit))
+                .map(|(member, fit)| scope.spawn(move || fit(member)))
+                .collect();
+            let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.map(|fitted| fitted.expect("a member's thread panicked")).collect()
+        });
+        // What stopped the others tells more than that they were stopped.
+        let (mut weights, mut errors) = (Vec::new(), Vec::new());
+        for fitted in fitted {
+            match fitted {
+                Ok(member) => weights.push(member),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors.sort_by_key(|error| matches!(error, TrainError::Stopped));
+        errors.into_iter().next().map_or(Ok(weights), Err)
+    }
+
+    /// One member: the weights of the pass with the best validation loss.
+    fn member(
+        &self,
+        member: usize,
+        on_progress: &dyn Fn(&Progress) -> ControlFlow<()>,
+    ) -> Result<Weights, TrainError> {
+        let spec = self.spec;
+        let variables = initial_weights(&spec.shape, &mut self.random(member, None))?;
+        let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+        let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
+        let network = Network::new(&vb, &spec.shape)?;
+        let mut optimizer = AdamW::new(variables, spec.weight_decay);
+        let mut at = match self.checkpoints {
+            Some(checkpoints) => checkpoints.load(member)?,
+            None => None,
+        };
+        if let Some(at) = &at {
+            optimizer.restore(&at.state, at.steps)?;
+        }
+        let start = at.as_ref().map_or(0, |at| at.epochs);
+        for epoch in start..spec.epochs {
+            if at.as_ref().is_some_and(|at| at.done) {
+                break;
+            }
+            let loss = self.pass(&network, &mut optimizer, member, epoch)?;
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { member, epoch, loss });
+            }
+            let (validation_loss, validation_auroc_2y) =
+                validate(&network, self.validation, spec.seed)?;
+            let fresh = self.after(at, epoch, validation_loss, &optimizer)?;
+            if let Some(checkpoints) = self.checkpoints {
+                checkpoints.save(member, &fresh)?;
+            }
+            at = Some(fresh);
+            let progress = Progress { member, epoch, loss, validation_loss, validation_auroc_2y };
+            if on_progress(&progress).is_break() {
+                return Err(TrainError::Stopped);
+            }
+        }
+        Ok(at.map(|at| at.best).unwrap_or_default())
+    }
+
+    /// Where a member is after a pass.
+    fn after(
+        &self,
+        before: Option<Checkpoint>,
+        epoch: usize,
+        validation_loss: f64,
+        optimizer: &AdamW,
+    ) -> candle_core::Result<Checkpoint> {
+        let (best, best_loss, waited) = match before {
+            Some(at) if at.best_loss <= validation_loss => (at.best, at.best_loss, at.waited + 1),
+            _ => (optimizer.weights()?, validation_loss, 0),
+        };
+        Ok(Checkpoint {
+            epochs: epoch + 1,
+            done: self.spec.patience <= waited || epoch + 1 == self.spec.epochs,
+            state: optimizer.state()?,
+            steps: (epoch + 1) * self.steps(),
+            best,
+            best_loss,
+            waited,
+        })
+    }
+
+    /// Steps of a pass.
+    fn steps(&self) -> usize {
+        self.fitted.len().div_ceil(self.spec.batch)
+    }
+
+    /// One pass over the rows; their mean loss.
+    fn pass(
+        &self,
+        network: &Network,
+        optimizer: &mut AdamW,
+        member: usize,
+        epoch: usize,
+    ) -> Result<f64, TrainError> {
+        let spec = self.spec;
+        let mut rng = self.random(member, Some(epoch));
+        let mut order: Vec<usize> = (0..self.fitted.len()).collect();
         order.shuffle(&mut rng);
+        let all_steps = (self.steps() * spec.epochs) as f64;
         let mut total = 0.0;
-        for batch in order.chunks(spec.batch) {
-            let along = std::f64::consts::PI * step as f64 / steps as f64;
-            optimizer.set_learning_rate(spec.learning_rate * (0.525 + 0.475 * along.cos()));
-            step += 1;
-            let rows = batch.iter().map(|index| &fitted[*index]);
+        for (step, batch) in order.chunks(spec.batch).enumerate() {
+            let step = epoch * self.steps() + step;
+            let along = std::f64::consts::PI * step as f64 / all_steps;
+            // A short rise first: the first steps know the least.
+            let rise = ((step + 1) as f64 / 100.0).min(1.0);
+            let rate = spec.learning_rate * rise * (0.51 + 0.49 * along.cos());
+            let rows = batch.iter().map(|index| &self.fitted[*index]);
             let patients: Vec<Patient> =
                 rows.clone().map(|row| hidden(&row.patient, &mut rng)).collect();
-            let loss = loss(&network, &patients, rows.map(|row| row.outcome))?;
-            optimizer.backward_step(&loss)?;
+            let loss = loss(network, &patients, rows.map(|row| row.outcome))?;
+            optimizer.step(&loss.backward()?, rate)?;
             total += f64::from(loss.to_scalar::<f32>()?) * batch.len() as f64;
         }
-        let (validation_loss, validation_auroc_2y) = validate(&network, validation)?;
-        let loss = total / fitted.len() as f64;
-        if !loss.is_finite() {
-            return Err(TrainError::Diverged { member, epoch, loss });
-        }
-        on_progress(&Progress { member, epoch, loss, validation_loss, validation_auroc_2y });
-        waited += 1;
-        if validation_loss < best.0 {
-            best = (validation_loss, snapshot(&variables)?);
-            waited = 0;
-        }
-        if spec.patience <= waited {
-            break;
-        }
+        Ok(total / self.fitted.len() as f64)
     }
-    Ok(best.1)
+
+    /// The random numbers of a member's pass, or of its beginning.
+    fn random(&self, member: usize, epoch: Option<usize>) -> StdRng {
+        let stream = (member as u64 + 1) << 16 | epoch.map_or(0, |epoch| epoch as u64 + 1);
+        StdRng::seed_from_u64(self.spec.seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
 }
 
 /// Uniform within ±√(6 / inputs) (He et al. 2015) for the weights, a tenth of it for the head's;
 /// zero for the biases.
-fn initial_weights(shape: &Shape, rng: &mut StdRng) -> candle_core::Result<VarMap> {
-    let variables = VarMap::new();
-    {
-        let mut data = variables.data().lock().expect("nobody else holds the lock");
-        for (name, input, output) in layers(shape) {
-            let bound = (6.0 / input as f32).sqrt() * if name == "head" { 0.1 } else { 1.0 };
-            let weight: Vec<f32> =
-                (0..input * output).map(|_| rng.random_range(-bound..bound)).collect();
-            let weight = Tensor::from_vec(weight, (output, input), &Device::Cpu)?;
-            data.insert(format!("{name}.weight"), Var::from_tensor(&weight)?);
-            let bias = Tensor::zeros(output, DType::F32, &Device::Cpu)?;
-            data.insert(format!("{name}.bias"), Var::from_tensor(&bias)?);
-        }
+fn initial_weights(shape: &Shape, rng: &mut StdRng) -> candle_core::Result<BTreeMap<String, Var>> {
+    let mut variables = BTreeMap::new();
+    for (name, input, output) in layers(shape) {
+        let bound = (6.0 / input as f32).sqrt() * if name == "head" { 0.1 } else { 1.0 };
+        let weight: Vec<f32> =
+            (0..input * output).map(|_| rng.random_range(-bound..bound)).collect();
+        let weight = Tensor::from_vec(weight, (output, input), &Device::Cpu)?;
+        variables.insert(format!("{name}.weight"), Var::from_tensor(&weight)?);
+        let bias = Tensor::zeros(output, DType::F32, &Device::Cpu)?;
+        variables.insert(format!("{name}.bias"), Var::from_tensor(&bias)?);
     }
     Ok(variables)
-}
-
-fn snapshot(variables: &VarMap) -> candle_core::Result<HashMap<String, Tensor>> {
-    let data = variables.data().lock().expect("nobody else holds the lock");
-    data.iter().map(|(name, var)| Ok((name.clone(), var.as_tensor().copy()?.detach()))).collect()
 }
 
 fn loss(
@@ -267,38 +409,54 @@ fn loss(
     negative_log_likelihood(&network.forward(&visits, &facts)?, &targets)
 }
 
-fn validate(network: &Network, rows: &[Row]) -> candle_core::Result<(f64, f64)> {
+/// Loss over whole and over partly hidden records, always the same ones; AUROC over whole ones.
+fn validate(network: &Network, rows: &[Row], seed: u64) -> candle_core::Result<(f64, f64)> {
     let mut total = 0.0;
     let mut risks = Vec::with_capacity(rows.len());
+    let mut rng = StdRng::seed_from_u64(seed);
     for chunk in rows.chunks(1024) {
-        let patients: Vec<Patient> = chunk.iter().map(|row| row.patient.clone()).collect();
-        let (visits, facts) = tensors(&patients)?;
-        let log_probabilities = network.forward(&visits, &facts)?;
-        let values = log_probabilities.flatten_all()?.to_vec1::<f32>()?;
-        for (row, values) in chunk.iter().zip(values.chunks_exact(YEARS * 3)) {
-            let counted = targets(row.outcome);
-            let log_likelihood: f32 = counted.iter().zip(values).map(|(t, v)| t * v).sum();
-            total -= f64::from(log_likelihood);
-            risks.push(cumulative_incidence(values)[1]);
+        let whole: Vec<Patient> = chunk.iter().map(|row| row.patient.clone()).collect();
+        let partly: Vec<Patient> = whole.iter().map(|whole| hidden(whole, &mut rng)).collect();
+        for (patients, is_whole) in [(whole, true), (partly, false)] {
+            let (visits, facts) = tensors(&patients)?;
+            let values = network.forward(&visits, &facts)?.flatten_all()?.to_vec1::<f32>()?;
+            for (row, values) in chunk.iter().zip(values.chunks_exact(YEARS * 3)) {
+                let counted = targets(row.outcome);
+                let log_likelihood: f32 = counted.iter().zip(values).map(|(t, v)| t * v).sum();
+                total -= f64::from(log_likelihood);
+                if is_whole {
+                    risks.push(cumulative_incidence(values)[1]);
+                }
+            }
         }
     }
     let outcomes: Vec<Outcome> = rows.iter().map(|row| row.outcome).collect();
     let auroc = auroc(&risks, &label(&outcomes, 2.0)).unwrap_or(0.5);
-    Ok((total / rows.len() as f64, auroc))
+    Ok((total / (2 * rows.len()) as f64, auroc))
 }
 
 /// The patient with some of the record hidden, as other hospitals would have it: a short history
-/// or one visit only, channels that were never measured, facts that nobody asked for.
+/// or one row only, channels that were never measured, facts that nobody asked for.
 fn hidden(patient: &Patient, rng: &mut StdRng) -> Patient {
     let mut patient = patient.clone();
-    if rng.random_bool(0.35) {
-        let keep = if rng.random_bool(0.4) { 1 } else { rng.random_range(2..6) };
-        patient.keep_latest_visits(keep);
+    match rng.random_range(0..100) {
+        0..20 => patient.keep_one_row(),
+        20..27 => patient.keep_latest_visits(1),
+        27..37 => patient.keep_latest_visits(rng.random_range(2..6)),
+        _ => {}
     }
-    if rng.random_bool(0.15) {
-        patient.keep_egfr_and_uacr();
-    } else if rng.random_bool(0.3) {
-        patient.hide_channels(|| rng.random_bool(0.3));
+    match rng.random_range(0..100) {
+        0..12 => {
+            patient.keep_egfr_and_uacr();
+            if rng.random_bool(0.5) {
+                patient.hide_facts(|| true);
+            }
+        }
+        12..30 => {
+            let share = rng.random_range(0.2..0.8);
+            patient.hide_channels(|| rng.random_bool(share));
+        }
+        _ => {}
     }
     if rng.random_bool(0.2) {
         patient.hide_facts(|| rng.random_bool(0.5));
@@ -306,17 +464,22 @@ fn hidden(patient: &Patient, rng: &mut StdRng) -> Patient {
     patient
 }
 
-fn calibrate(predictor: &Predictor, rows: &[Row]) -> Result<Calibration, PredictError> {
+fn calibrate(predictor: &Predictor, rows: &[Row], seed: u64) -> Result<Calibration, PredictError> {
     let patients: Vec<Patient> = rows.iter().map(|row| row.patient.clone()).collect();
     let incidences = predictor.incidences(&patients)?;
-    let member_risks = |row: usize, year: usize| -> Vec<f64> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let partly: Vec<Patient> = patients.iter().map(|whole| hidden(whole, &mut rng)).collect();
+    let of_partly = predictor.incidences(&partly)?;
+    let risks_of = |incidences: &[Vec<[f64; YEARS]>], row: usize, year: usize| -> Vec<f64> {
         incidences.iter().map(|member| member[row][year]).collect()
     };
+    let member_risks = |row: usize, year: usize| risks_of(&incidences, row, year);
     let outcomes: Vec<Outcome> = rows.iter().map(|row| row.outcome).collect();
     let mut labelled = Vec::new();
     for (year, horizon) in [(1, 2.0), (4, 5.0)] {
         for (row, label) in label(&outcomes, horizon).into_iter().enumerate() {
             labelled.push((spread(&member_risks(row, year)).0, label));
+            labelled.push((spread(&risks_of(&of_partly, row, year)).0, label));
         }
     }
     let calibration = Calibration::fit(&labelled);

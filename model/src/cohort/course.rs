@@ -30,9 +30,9 @@ pub(super) struct Latent {
     pub systolic: f64,
     pub hba1c: f64,
     pub weight: f64,
-    /// Deviations of haemoglobin, phosphate, bicarbonate and albumin from what eGFR explains, in
-    /// standard deviations.
-    pub residuals: [f64; 4],
+    /// Deviations of haemoglobin, phosphate, bicarbonate, albumin and calcium from what eGFR
+    /// explains, in standard deviations.
+    pub residuals: [f64; 5],
     pub ras_inhibitor: bool,
     pub sglt2_inhibitor: bool,
     pub immunosuppression: bool,
@@ -44,6 +44,15 @@ pub(super) struct Latent {
     pub fluctuation: f64,
     /// Cared for by a nephrologist.
     pub referred: bool,
+}
+
+/// Kidney function of the past.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// Month by month, oldest first, today last.
+    pub levels: Vec<f64>,
+    /// Months before now in which an acute injury began.
+    pub acute_months: Vec<usize>,
 }
 
 fn softplus(x: f64) -> f64 {
@@ -100,7 +109,7 @@ impl Latent {
         let shift = match population {
             Population::Early => -14.0,
             _ if referred => -5.0,
-            _ => 3.0,
+            _ => 7.0,
         };
         let age = truncated(rng, mean + shift, spread, 18.5, 97.0);
         let egfr = egfr_now(rng, population);
@@ -117,15 +126,17 @@ impl Latent {
             RenalDisease::Polycystic => -0.3,
             _ => 0.0,
         };
-        let early = if population == Population::Early { -0.5 } else { 0.0 };
-        let ln_acr = 2.9
-            + 1.25 * flag(referred)
-            + 0.75 * flag(diabetes)
-            + by_disease
-            + early
-            + 0.03 * (45.0 - egfr).clamp(-30.0, 45.0)
-            - 0.008 * (age - 68.0)
-            + 1.4 * normal(rng);
+        let setting = match population {
+            Population::Early => 2.5,
+            _ if referred => 4.1,
+            _ => 2.8,
+        };
+        // Skewed: most have little albuminuria, some very much.
+        let own = 1.1 * normal(rng) + 1.3 * (-(1.0 - rng.random::<f64>()).ln() - 1.0);
+        let ln_acr =
+            setting + 0.75 * flag(diabetes) + by_disease + 0.03 * (45.0 - egfr).clamp(-30.0, 45.0)
+                - 0.008 * (age - 68.0)
+                + own;
         let ras_inhibitor = happens(rng, 0.45 + 0.2 * flag(diabetes) + 0.1 * flag(3.4 < ln_acr));
         let mut latent = Self {
             age,
@@ -170,10 +181,10 @@ impl Latent {
 
     /// What a patient like this loses a year, on average.
     fn mean_slope(&self) -> f64 {
-        let [haemoglobin, phosphate, bicarbonate, albumin] = self.residuals;
+        let [haemoglobin, phosphate, bicarbonate, albumin, calcium] = self.residuals;
         let sglt2 = flag(self.sglt2_inhibitor);
         let diabetic = flag(self.diabetes);
-        let pace = 0.95 * softplus(1.1 * (self.ln_acr - 4.0));
+        let pace = 1.6 * softplus(1.2 * (self.ln_acr - 4.6));
         let mest = self.mest.map_or(0.0, |[m, e, _, t]| {
             0.3 * f64::from(m) + 0.2 * f64::from(e) + 0.7 * f64::from(t)
         });
@@ -185,7 +196,8 @@ impl Latent {
             + mest
             - 0.03 * (self.age - 62.0).clamp(-25.0, 25.0)
             + 0.03 * (self.systolic - 138.0).clamp(0.0, 50.0) * (1.0 + 0.3 * diabetic)
-            + 0.15 * (phosphate - haemoglobin - bicarbonate - albumin) * (1.0 + 0.4 * pace)
+            + (0.15 * (phosphate - haemoglobin - albumin) - 0.2 * bicarbonate - 0.1 * calcium)
+                * (1.0 + 0.4 * pace)
             + 0.25 * flag(self.smoker)
             + 0.15 * flag(self.male)
             + 0.18 * diabetic * (self.hba1c - 7.2).abs().min(3.0);
@@ -195,8 +207,9 @@ impl Latent {
         -loss * factor * if 0.0 < loss { benefit } else { 1.0 }
     }
 
-    /// Kidney function of each month of the past, oldest first, today last.
-    pub(super) fn past(&self, rng: &mut StdRng) -> Vec<f64> {
+    /// Kidney function of the past.
+    pub(super) fn past(&self, rng: &mut StdRng) -> Past {
+        let mut acute_months = Vec::new();
         let mut backwards = Vec::with_capacity(PAST_MONTHS + 1);
         let mut wave = 0.0;
         let mut dip = 0.0_f64;
@@ -207,12 +220,13 @@ impl Latent {
             dip = if month == 0 { 0.0 } else { dip * 0.535 };
             if 0 < month && happens(rng, self.acute_hazard(level) / 12.0) {
                 dip = rng.random_range(0.2..0.5);
+                acute_months.push(month);
             }
             backwards.push((level * (1.0 - dip)).max(4.0));
             wave = self.fluctuate(wave, rng);
         }
         backwards.reverse();
-        backwards
+        Past { levels: backwards, acute_months }
     }
 
     fn fluctuate(&self, wave: f64, rng: &mut StdRng) -> f64 {
@@ -244,21 +258,23 @@ impl Latent {
             return 0.0;
         }
         let by_age = if 80.0 < age { 0.45 } else { 1.0 } * if age < 65.0 { 1.3 } else { 1.0 };
-        (0.55 * (0.42 * (10.0 - egfr)).exp()).min(8.0) * by_age
+        (0.80 * (0.42 * (10.0 - egfr)).exp()).min(8.0) * by_age
     }
 
     fn death_hazard(&self, egfr: f64, age: f64, acute: bool) -> f64 {
-        let exponent = 0.072 * (age - 70.0)
+        let exponent = 0.085 * (age - 70.0)
             + 0.22 * flag(self.male)
             + 0.28 * flag(self.diabetes)
             + 0.60 * flag(self.heart_failure)
             + 0.35 * flag(self.cardiovascular)
             + 0.30 * flag(self.smoker)
-            + 0.023 * (50.0 - egfr).clamp(0.0, 45.0)
+            + 0.025 * (50.0 - egfr).clamp(0.0, 45.0)
             + 0.15 * (self.ln_acr - 4.0)
             + 0.25 * flag(self.residuals[3] < -1.5)
-            + 1.2 * flag(acute);
-        0.016 * exponent.exp()
+            + 1.2 * flag(acute)
+            // The frail are seldom referred.
+            - 0.5 * flag(self.referred);
+        0.022 * exponent.exp()
     }
 
     /// One future from today.
@@ -305,10 +321,10 @@ impl Latent {
 }
 
 /// Correlated residuals: sicker patients are off in several values.
-fn residuals(rng: &mut StdRng) -> [f64; 4] {
+fn residuals(rng: &mut StdRng) -> [f64; 5] {
     let common = normal(rng);
     let mut draw = |sign: f64| sign * 0.4 * common + 0.917 * normal(rng);
-    [draw(-1.0), draw(1.0), draw(-1.0), draw(-1.0)]
+    [draw(-1.0), draw(1.0), draw(-1.0), draw(-1.0), draw(-1.0)]
 }
 
 /// How a future ended, years from today.

@@ -3,8 +3,9 @@
 use rand::{Rng, rngs::StdRng};
 use shared::{
     clinical::{
+        albuminuria::acr_from_pcr_log_sd,
         egfr::creatinine_for_egfr,
-        quantity::{CreatinineMgDl, Egfr},
+        quantity::{AcrMgG, CreatinineMgDl, Egfr},
     },
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
@@ -12,8 +13,8 @@ use shared::{
 };
 
 use super::{
-    BiopsyScores, SimulatedObservation, SimulatedPatient,
-    course::{Latent, PAST_MONTHS},
+    BiopsyScores, LatentState, SimulatedObservation, SimulatedPatient,
+    course::{Latent, PAST_MONTHS, Past},
     happens, normal,
 };
 use crate::dataset::Outcome;
@@ -24,29 +25,29 @@ struct Laboratory {
     protein: bool,
 }
 
-/// Everything measured in the past, oldest first; the last visit is today or some weeks ago.
-pub(super) fn observe(
-    latent: &Latent,
-    past: &[f64],
-    rng: &mut StdRng,
-) -> Vec<SimulatedObservation> {
+/// Everything measured in the past, oldest first; the last visit is mostly some weeks ago.
+pub(super) fn observe(latent: &Latent, past: &Past, rng: &mut StdRng) -> Vec<SimulatedObservation> {
     let laboratory = Laboratory { molar: happens(rng, 0.45), protein: happens(rng, 0.12) };
     let mut observations = Vec::new();
-    for month in visit_months(latent, rng) {
+    for month in visit_months(latent, &past.acute_months, rng) {
         let index = PAST_MONTHS - (month.round() as usize).min(PAST_MONTHS);
-        visit(latent, &laboratory, past[index], month, rng, &mut observations);
+        visit(latent, &laboratory, past.levels[index], month, rng, &mut observations);
     }
     observations
 }
 
-/// Months before now of each visit, oldest first. One in nine has been seen only once.
-fn visit_months(latent: &Latent, rng: &mut StdRng) -> Vec<f64> {
-    let last = (rng.random::<f64>() * 3.0).max(0.05);
+/// Months before now of each visit, oldest first. One in nine has been seen only once, and one in
+/// sixteen not for a while.
+fn visit_months(latent: &Latent, acute_months: &[usize], rng: &mut StdRng) -> Vec<f64> {
+    let last = if happens(rng, 0.06) { 3.0..15.0 } else { 0.05..3.0 };
+    let last = rng.random_range(last);
     if happens(rng, 0.11) {
         return vec![last];
     }
-    let history = rng.random_range(24.0..PAST_MONTHS as f64);
-    // KDIGO's frequency by category, with everybody's own punctuality.
+    // The network reads five years; some records are shorter, a few longer.
+    let history = rng.random_range(12.0..72.0);
+    // KDIGO's frequency by category, with everybody's own punctuality; who gets worse is seen
+    // more often.
     let usual = match latent.egfr {
         60.0.. => 11.0,
         45.0.. => 8.0,
@@ -55,16 +56,24 @@ fn visit_months(latent: &Latent, rng: &mut StdRng) -> Vec<f64> {
         _ => 2.4,
     };
     let own = usual * (0.35 * normal(rng)).exp() * if latent.referred { 0.9 } else { 1.1 };
+    let own = own * (0.03 * latent.slope.clamp(-10.0, 0.0)).exp();
     let mut months = vec![last];
     let mut month = last;
     loop {
         month += own * (0.3 * normal(rng)).exp();
-        if history < month || months.len() == 60 {
+        if history < month || months.len() == 48 {
             break;
         }
         months.push(month);
     }
-    months.reverse();
+    // Half of the acute injuries are noticed, by a measurement that was not planned.
+    for acute in acute_months {
+        let at = *acute as f64;
+        if last < at && at < history && happens(rng, 0.5) {
+            months.push(at);
+        }
+    }
+    months.sort_by(|a, b| b.total_cmp(a));
     months
 }
 
@@ -97,7 +106,7 @@ fn visit(
         let acr = (latent.ln_acr - 0.006 * months_before + 0.46 * normal(rng)).exp();
         let acr = acr.clamp(1.0, 20_000.0);
         if laboratory.protein {
-            let pcr = protein(acr);
+            let pcr = protein(latent, acr, rng);
             add(ObservationCode::Upcr, round(pcr / 8.84, 1).max(0.2), "mg/mmol{creat}");
         } else if laboratory.molar {
             add(ObservationCode::Uacr, round(acr / 8.84, 1).max(0.1), "mg/mmol{creat}");
@@ -116,7 +125,7 @@ fn chemistry(
     rng: &mut StdRng,
     add: &mut impl FnMut(ObservationCode, f64, &'static str),
 ) {
-    let [haemoglobin, phosphate, bicarbonate, albumin] = latent.residuals;
+    let [haemoglobin, phosphate, bicarbonate, albumin, calcium] = latent.residuals;
     let noise = |rng: &mut StdRng, spread: f64| spread * normal(rng);
     let below = |limit: f64| (limit - egfr).max(0.0);
     let asked = match egfr {
@@ -133,12 +142,12 @@ fn chemistry(
         } else {
             add(ObservationCode::Haemoglobin, round(value, 1), "g/dL");
         }
-        let value = 4.4 + 0.012 * below(45.0) + noise(rng, 0.4);
+        let value = 4.4 + 0.016 * below(45.0) + noise(rng, 0.4);
         add(ObservationCode::Potassium, round(value.clamp(2.8, 6.9), 1), "mmol/L");
     }
     if happens(rng, asked) {
         let value =
-            (3.5 + 0.04 * below(40.0) + 0.45 * phosphate + noise(rng, 0.25)).clamp(1.8, 9.5);
+            (3.5 + 0.032 * below(40.0) + 0.45 * phosphate + noise(rng, 0.25)).clamp(1.8, 9.5);
         if laboratory.molar {
             add(ObservationCode::Phosphate, round(value / 3.097, 2), "mmol/L");
         } else {
@@ -146,7 +155,7 @@ fn chemistry(
         }
         let value = 26.3 - 0.14 * below(40.0) + 2.0 * bicarbonate + noise(rng, 1.2);
         add(ObservationCode::Bicarbonate, round(value.clamp(10.0, 37.0), 0), "mmol/L");
-        let value = (9.4 - 0.03 * below(22.0) + noise(rng, 0.4)).clamp(6.8, 11.4);
+        let value = (9.4 - 0.03 * below(22.0) + 0.35 * calcium + noise(rng, 0.2)).clamp(6.8, 11.4);
         if laboratory.molar {
             add(ObservationCode::Calcium, round(value / 4.008, 2), "mmol/L");
         } else {
@@ -175,10 +184,17 @@ fn chemistry(
     }
 }
 
-/// A PCR, mg/g, that goes with an ACR: the published estimate of ACR from PCR, read backwards.
-fn protein(acr: f64) -> f64 {
-    // ln ACR = 5.2659 + 1.5643·ln(PCR/500) below 500 mg/g, 1.1109 above.
-    let offset = acr.ln() - 5.2659;
+/// A PCR, mg/g, that goes with an ACR: the published estimate of ACR from PCR, read backwards,
+/// with its published error.
+fn protein(latent: &Latent, acr: f64, rng: &mut StdRng) -> f64 {
+    let error = AcrMgG::new(acr).map_or(0.0, |acr| {
+        acr_from_pcr_log_sd(acr, sex(latent), latent.diabetes, latent.hypertension)
+    });
+    let flag = |set: bool| f64::from(u8::from(set));
+    // ln ACR = 5.2659 + 1.5643·ln(PCR/500) below 500 mg/g, 1.1109 above, and three shifts.
+    let offset = acr.ln() + error * normal(rng) - 5.2659 + 0.0773 * flag(!latent.male)
+        - 0.0797 * flag(latent.diabetes)
+        - 0.1265 * flag(latent.hypertension);
     let exponent = if offset < 0.0 { offset / 1.5643 } else { offset / 1.1109 };
     (500.0 * exponent.exp()).clamp(20.0, 25_000.0)
 }
@@ -229,6 +245,11 @@ pub(super) fn record(
         therapies,
         biopsy,
         observations,
+        latent: LatentState {
+            egfr: latent.egfr,
+            uacr_mg_g: latent.ln_acr.exp(),
+            slope: latent.slope,
+        },
         outcome,
         true_risk_2y,
         true_risk_5y,

@@ -1,4 +1,8 @@
-use model::cohort::{CohortSpec, Population, patient, simulate};
+use model::cohort::{
+    CohortSpec, Population,
+    check::{Fact, check},
+    patient, simulate,
+};
 
 fn spec(seed: u64, population: Population) -> CohortSpec {
     CohortSpec { patients: 400, seed, population, futures: 20 }
@@ -36,4 +40,17 @@ fn everything_measured_is_plausible_in_its_unit() {
             assert!(!matches!(plausible, Plausibility::Implausible { .. }), "{seen:?}");
         }
     }
+}
+
+/// A small cohort has some noise: a fact counts as kept within a tenth of its bounds' width more.
+#[test]
+fn the_published_facts_are_met() {
+    let missed: Vec<Fact> = check(6000, 11)
+        .into_iter()
+        .filter(|fact| {
+            let slack = 0.1 * (fact.high - fact.low);
+            !(fact.low - slack..=fact.high + slack).contains(&fact.simulated)
+        })
+        .collect();
+    assert_eq!(missed, []);
 }

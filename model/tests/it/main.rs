@@ -9,6 +9,7 @@
 mod card;
 mod cohort;
 mod dataset;
+mod evaluate;
 mod inference;
 mod predictor;
 mod reference;
