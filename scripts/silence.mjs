@@ -57,6 +57,7 @@ for (const name of ["admin", "clinician", "researcher", "patient"]) {
 }
 const key = readFileSync(join(folder, "secret-key"), "utf8").split("\n").filter(Boolean);
 key.forEach((line, index) => keep(`signing key ${index + 1}`, line.trim()));
+keep("the audit log's key", readFileSync(join(folder, "audit-key"), "utf8").trim());
 keep("the database's password", readFileSync(join(folder, "postgres/password"), "utf8").trim());
 
 const patients = [];
