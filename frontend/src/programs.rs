@@ -38,30 +38,33 @@ pub fn hand_over() -> bool {
     if Program::of(&path) == this {
         return false;
     }
-    let address = path + &location.search.get_untracked() + &location.hash.get_untracked();
     let storage = window().session_storage().ok().flatten();
     let noted = storage.as_ref().and_then(|storage| storage.get_item(HANDED_OVER).ok().flatten());
+    // Whoever serves the site without NGINX's rules gets this program again: no circle.
+    let came_back = noted.as_ref() == Some(&path);
     if let Some(storage) = storage {
-        // Whoever serves the site without NGINX's rules gets this program again: no circle.
-        let note = if noted.as_ref() == Some(&address) { "" } else { &address };
-        // Without it a circle is possible only where the rules are missing.
-        let _ = storage.set_item(HANDED_OVER, note);
+        // The path alone: what follows it may be a secret. Without the note a circle is possible
+        // only where the rules are missing.
+        let _ = storage.set_item(HANDED_OVER, if came_back { "" } else { &path });
     }
-    if noted.as_ref() == Some(&address) {
-        return false;
+    if !came_back {
+        let search = location.search.get_untracked();
+        leptos::task::spawn_local(load(path, search));
     }
-    leptos::task::spawn_local(load(address));
-    true
+    !came_back
 }
 
 /// Loads an address anew once the router has written it down.
-async fn load(address: String) {
+async fn load(path: String, search: String) {
     TimeoutFuture::new(20).await;
     let location = window().location();
-    let here = [location.pathname(), location.search(), location.hash()];
-    let here: String = here.into_iter().filter_map(Result::ok).collect();
     // A browser that refuses to load a page of its own site has been closed.
-    let _ = if here == address { location.reload() } else { location.assign(&address) };
+    let _ = if location.pathname().is_ok_and(|here| here == path) {
+        location.reload()
+    } else {
+        let mark = if search.is_empty() { "" } else { "?" };
+        location.assign(&format!("{path}{mark}{search}"))
+    };
 }
 
 /// The program on this page has come up: the next hand-over may lead here again.
