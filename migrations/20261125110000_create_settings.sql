@@ -3,8 +3,6 @@
 create table settings (
     only_row boolean primary key default true check (only_row),
     version integer not null default 1,
-    visibility text not null default 'organisation'
-        check (visibility in ('organisation', 'care_team')),
     second_factor_required text[] not null default '{}'
         check (second_factor_required <@ array['administrator', 'clinician', 'researcher', 'patient']),
     session_idle_minutes integer not null default 30 check (session_idle_minutes between 16 and 1440),

@@ -5,27 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{access::Role, patient::given, prediction::KfreRegion};
 
-/// Whose records a clinician sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
-#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
-pub enum Visibility {
-    /// Everybody's.
-    #[default]
-    Organisation,
-    /// Those of the patients whose care team they belong to.
-    CareTeam,
-}
-
 /// The site's settings; a change counts from the next request on, in every process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Settings {
     /// Raised by each change; send it as `If-Match` with the next one.
     pub version: i32,
-    /// Whose records a clinician sees.
-    pub visibility: Visibility,
     /// Roles that must use a second factor.
     pub second_factor_required: Vec<Role>,
     /// Minutes without use after which a session ends.
@@ -45,10 +30,6 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct SettingsPatch {
-    /// Whose records a clinician sees.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "server", schema(value_type = Visibility, required = false))]
-    pub visibility: Option<Visibility>,
     /// Roles that must use a second factor.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = Vec<Role>, required = false, max_items = 4))]

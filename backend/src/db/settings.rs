@@ -1,17 +1,13 @@
 //! The site's settings: one row.
 
-use shared::{
-    access::Role,
-    prediction::KfreRegion,
-    settings::{Settings, Visibility},
-};
+use shared::{access::Role, prediction::KfreRegion, settings::Settings};
 use sqlx::{PgConnection, PgExecutor};
 
 /// The settings as they are now.
 pub async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Settings> {
     sqlx::query_as!(
         Settings,
-        r#"select version, visibility as "visibility: Visibility",
+        r#"select version,
             second_factor_required as "second_factor_required: Vec<Role>", session_idle_minutes,
             session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk, changed_at
         from settings"#,
@@ -30,11 +26,9 @@ pub async fn read_for_update(db: &mut PgConnection) -> sqlx::Result<Settings> {
 pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<()> {
     sqlx::query!(
         "update settings
-        set version = $1, visibility = $2, second_factor_required = $3,
-            session_idle_minutes = $4, session_hours = $5, kfre_region = $6,
-            patients_see_risk = $7, changed_at = $8",
+        set version = $1, second_factor_required = $2, session_idle_minutes = $3,
+            session_hours = $4, kfre_region = $5, patients_see_risk = $6, changed_at = $7",
         changed.version,
-        changed.visibility as Visibility,
         &changed.second_factor_required as &[Role],
         changed.session_idle_minutes,
         changed.session_hours,

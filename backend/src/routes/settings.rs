@@ -61,7 +61,6 @@ pub async fn update_settings(
 fn patched(before: Settings, patch: SettingsPatch) -> Settings {
     Settings {
         version: before.version,
-        visibility: patch.visibility.unwrap_or(before.visibility),
         second_factor_required: patch
             .second_factor_required
             .unwrap_or(before.second_factor_required),

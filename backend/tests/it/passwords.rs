@@ -92,6 +92,8 @@ async fn sessions_are_listed_and_ended_by_their_owner() {
     there.get("/api/v1/me").await.ok();
 
     here.delete(&other).await.expect(204);
+    let trail = app.audit_trail().await;
+    assert!(trail.last().is_some_and(|last| last.ends_with("session.revoke success")), "{trail:?}");
     there.get("/api/v1/me").await.expect(401);
     here.delete(&other).await.expect(404);
     let (third, fourth) = (app.sign_in(Role::Clinician).await, app.sign_in(Role::Clinician).await);

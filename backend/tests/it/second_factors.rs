@@ -73,6 +73,16 @@ async fn signing_in_asks_for_a_code_that_is_good_once() {
     .await
     .unwrap();
     assert_eq!(refused, 2, "the reused challenge belongs to nobody any more");
+    let trail = app.audit_trail().await;
+    assert!(trail.contains(&"clinician second_factor.confirm success".to_owned()), "{trail:?}");
+    let signed_in: i64 = sqlx::query_scalar(
+        "select count(*) from audit_events
+        where action = 'session.sign_in' and outcome = 'success' and actor_role = 'clinician'",
+    )
+    .fetch_one(&app.db)
+    .await
+    .unwrap();
+    assert_eq!(signed_in, 2, "before the second factor, and with it");
 }
 
 #[tokio::test]

@@ -42,32 +42,31 @@ async fn an_administrator_changes_them_on_the_version_that_was_read() {
     assert_eq!(read.header("etag"), Some("\"1\""));
     assert_eq!(
         read.ok(),
-        json!({ "version": 1, "visibility": "organisation", "second_factor_required": [],
+        json!({ "version": 1, "second_factor_required": [],
             "session_idle_minutes": 30, "session_hours": 12, "kfre_region": "north_america",
             "patients_see_risk": false, "changed_at": null })
     );
 
-    let wanted = json!({ "visibility": "care_team", "patients_see_risk": true,
-        "second_factor_required": ["clinician", "administrator", "clinician"] });
+    let wanted = json!({ "session_hours": 10, "patients_see_risk": true,
+        "second_factor_required": ["researcher", "clinician", "researcher"] });
     let changed = administrator.patch(SETTINGS, 1, wanted.clone()).await.ok();
     assert_eq!(changed["version"], 2);
-    assert_eq!(changed["visibility"], "care_team");
-    assert_eq!(changed["second_factor_required"], json!(["administrator", "clinician"]));
+    assert_eq!(changed["session_hours"], 10);
+    assert_eq!(changed["second_factor_required"], json!(["clinician", "researcher"]));
     assert_eq!(changed["session_idle_minutes"], 30, "what is left out stays");
     let audited = app.audit_details("settings.update").await;
-    let visibility = json!({ "from": "organisation", "to": "care_team" });
-    assert_eq!(audited["changed"]["visibility"], visibility);
+    assert_eq!(audited["changed"]["session_hours"], json!({ "from": 12, "to": 10 }));
     assert_eq!(audited["changed"].as_object().unwrap().len(), 3, "{audited}");
 
     administrator.patch(SETTINGS, 1, json!({ "session_hours": 8 })).await.expect(412);
-    assert_eq!(administrator.get(SETTINGS).await.ok()["session_hours"], 12);
+    assert_eq!(administrator.get(SETTINGS).await.ok()["session_hours"], 10);
 }
 
 #[tokio::test]
 async fn every_faulty_setting_is_named() {
     let app = TestApp::new().await;
     let administrator = app.sign_in(Role::Administrator).await;
-    let wrong = json!({ "session_idle_minutes": 15, "session_hours": 169, "visibility": "nobody",
+    let wrong = json!({ "session_idle_minutes": 15, "session_hours": 169, "visibility": "everyone",
         "second_factor_required": ["janitor"], "patients_see_risk": null, "version": 7 });
     let faults = administrator.patch(SETTINGS, 1, wrong).await.faults();
     let mut pointers: Vec<_> = faults.keys().map(String::as_str).collect();

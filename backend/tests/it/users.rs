@@ -58,7 +58,14 @@ async fn a_new_person_sets_a_password_with_a_link_that_is_good_once() {
     assert_eq!(account["state"], "active");
     assert!(account["last_sign_in_at"].is_string());
     let trail = app.audit_trail().await;
-    assert_eq!(trail, ["administrator user.create success", "clinician password.set success"]);
+    assert_eq!(
+        trail,
+        [
+            "administrator user.create success",
+            "clinician password.set success",
+            "clinician patient.list success"
+        ]
+    );
     let all: String = sqlx::query_scalar("select string_agg(details::text, ' ') from audit_events")
         .fetch_one(&app.db)
         .await

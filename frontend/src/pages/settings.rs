@@ -5,7 +5,7 @@ use shared::{
     access::Role,
     prediction::KfreRegion,
     problem::{FieldProblem, Problem, ProblemKind},
-    settings::{Settings, SettingsPatch, Visibility},
+    settings::{Settings, SettingsPatch},
 };
 
 use crate::{
@@ -42,7 +42,6 @@ fn number(pointer: &str, text: &str) -> Result<i32, FieldProblem> {
 
 #[component]
 fn Form(settings: Settings) -> impl IntoView {
-    let visibility = RwSignal::new(wire_name(settings.visibility));
     let region = RwSignal::new(wire_name(settings.kfre_region));
     let idle = RwSignal::new(settings.session_idle_minutes.to_string());
     let hours = RwSignal::new(settings.session_hours.to_string());
@@ -56,9 +55,6 @@ fn Form(settings: Settings) -> impl IntoView {
         let hours = number("/session_hours", &hours.get_untracked());
         match (idle, hours) {
             (Ok(idle), Ok(hours)) => Ok(SettingsPatch {
-                visibility: [Visibility::Organisation, Visibility::CareTeam]
-                    .into_iter()
-                    .find(|one| wire_name(one) == visibility.get_untracked()),
                 second_factor_required: Some(roles.get_untracked()),
                 session_idle_minutes: Some(idle),
                 session_hours: Some(hours),
@@ -97,10 +93,6 @@ fn Form(settings: Settings) -> impl IntoView {
         }
     };
     let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), one.label().to_owned())).into();
-    let visibilities = vec![
-        (wire_name(Visibility::Organisation), "Every clinician sees every patient".to_owned()),
-        (wire_name(Visibility::CareTeam), "Clinicians see their own patients".to_owned()),
-    ];
     let boxes: Vec<_> = Role::ALL
         .into_iter()
         .map(|role| {
@@ -127,7 +119,6 @@ fn Form(settings: Settings) -> impl IntoView {
     view! {
         <form class="card stack" novalidate=true on:submit=submit>
             <FormProblem problem />
-            <SelectField label="Who sees whom" pointer="/visibility" value=visibility options=visibilities problem form="settings" />
             <SelectField
                 label="KFRE baseline" pointer="/kfre_region" value=region options=regions problem form="settings"
                 hint="For new predictions; earlier ones keep theirs"
