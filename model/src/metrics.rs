@@ -280,10 +280,10 @@ pub fn hazard_ratios<const K: usize>(
             let eta: f64 = row.iter().zip(&ratios).map(|(x, b)| x * b).sum();
             let expected = (baseline + eta).exp() * outcome.years;
             let error = f64::from(u8::from(outcome.event == event)) - expected;
-            for i in 0..=K {
-                gradient[i] += error * x(i);
-                for j in 0..=K {
-                    curvature[i][j] += expected * x(i) * x(j);
+            for (i, (slope, row)) in gradient.iter_mut().zip(&mut curvature).enumerate() {
+                *slope += error * x(i);
+                for (j, value) in row.iter_mut().enumerate() {
+                    *value += expected * x(i) * x(j);
                 }
             }
         }

@@ -121,7 +121,7 @@ fn referral(mut cohort: Cohort) -> Vec<Fact> {
     cohort.fact("uACR, geometric mean, mg/g", centre, "170", (110.0, 260.0), acr);
     cohort.mean("eGFR", centre, "36.1", (30.0, 42.0), &|s| s.egfr);
     let source = "referred in Japan and Taiwan";
-    let stages: [(&str, std::ops::Range<f64>, [f64; 2], [f64; 2]); 3] = [
+    let stages = [
         ("stage 3", 30.0..60.0, [0.065, 0.035], [0.095, 0.05]),
         ("stage 4", 15.0..30.0, [0.278, 0.08], [0.112, 0.06]),
         ("stage 5", 0.0..15.0, [0.791, 0.10], [0.165, 0.08]),
