@@ -51,7 +51,13 @@ export type Typed = [code: string, value: string, unit: string];
 /** Records values through the form, all in one go. */
 export async function record(page: Page, values: Typed[]): Promise<void> {
   const form = page.getByRole("form", { name: "Record values" });
-  if (!(await form.isVisible())) await page.getByText("Record values", { exact: true }).first().click();
+  // The form of an empty record opens by itself: a click at the same moment would close it again.
+  await expect(async () => {
+    if (!(await form.isVisible())) {
+      await page.getByText("Record values", { exact: true }).first().click();
+    }
+    await expect(form).toBeVisible({ timeout: 500 });
+  }).toPass();
   for (const [index, [code, value, unit]] of values.entries()) {
     if (0 < index) await form.getByRole("button", { name: "Add another value" }).click();
     await form.getByLabel("Quantity").nth(index).selectOption(code);

@@ -40,7 +40,7 @@ for (const scheme of ["light", "dark"] as const) {
     const panel = page.getByRole("region", { name: "Risk of kidney failure" });
     await panel.getByRole("link", { name: /nephrocast/ }).click();
     await expect(page.getByRole("heading", { level: 1 })).toContainText("Model card");
-    await expect(page.getByText("it is not a medical device")).toBeVisible();
+    await expect(page.getByText("it is not a medical device").first()).toBeVisible();
     await expect(page.getByText("31. How soon found faults are corrected")).toBeVisible();
     // Every figure is a picture that the browser could draw.
     const pictures = page.getByRole("region", { name: "Figures" }).getByRole("img");

@@ -95,20 +95,18 @@ impl Attempt {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let forget = now - MEMORY;
-        match db::sign_in_delays::count(&mut *db, &self.account, place, now, forget).await? {
-            Some(failures) => {
-                if let Some(delay) = rule.delay(failures) {
-                    let until = now + delay;
-                    db::sign_in_delays::block(db, &self.account, place, until).await?;
-                }
-                Ok(())
-            }
-            None => {
-                let until = db::sign_in_delays::blocked_until(db, &self.account, place).await?;
-                let seconds = until.map_or(1, |until| (until - now).num_seconds() + 1);
-                Err(Error::TooManyRequests(u32::try_from(seconds).unwrap_or(1)))
-            }
+        let counted =
+            db::sign_in_delays::count(&mut *db, &self.account, place, now, forget).await?;
+        let Some(failures) = counted else {
+            let until = db::sign_in_delays::blocked_until(db, &self.account, place).await?;
+            let seconds = until.map_or(1, |until| (until - now).num_seconds() + 1);
+            return Err(Error::TooManyRequests(u32::try_from(seconds).unwrap_or(1)));
+        };
+        if let Some(delay) = rule.delay(failures) {
+            let until = now + delay;
+            db::sign_in_delays::block(db, &self.account, place, until).await?;
         }
+        Ok(())
     }
 
     /// It was who they said: the attempt counts no more, nor do the failures at this place.

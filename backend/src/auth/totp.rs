@@ -68,7 +68,7 @@ pub fn recovery_codes() -> Vec<String> {
 
 /// A code without what people put in between.
 pub fn bare(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase()
+    code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
 /// What is stored of a recovery code.
