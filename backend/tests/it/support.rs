@@ -323,7 +323,7 @@ impl Answer {
     pub fn signed_in(self, app: &TestApp) -> Client {
         let cookie = self.refresh_cookie();
         let token = self.ok()["access_token"].as_str().map(str::to_owned);
-        Client { cookie, token, ..app.anonymous() }
+        Client { token, cookie, ..app.anonymous() }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
