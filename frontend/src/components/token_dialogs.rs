@@ -142,14 +142,14 @@ pub fn RevokeDialog(
     /// Loads the list again.
     done: Callback<()>,
 ) -> impl IntoView {
-    let id = token.id;
+    let Token { id, name, .. } = token;
     let action = Action::new_local(move |(): &()| async move {
         api::tokens::revoke(id).await?;
         done.run(());
         Ok(())
     });
     view! {
-        <Confirm title=format!("Revoke {}?", token.name) id="revoke-token" verb="Revoke token" action close>
+        <Confirm title=format!("Revoke {name}?") id="revoke-token" verb="Revoke token" action close>
             <p>"The program that holds it is refused from its next request on. This cannot be undone."</p>
         </Confirm>
     }
