@@ -1,13 +1,13 @@
 // Looks through the logs of a run of the whole product for what must never be in one: secrets,
 // and what patients are called. scripts/with-product runs it after every command.
-//   NEPHROCAST_URL=http://127.0.0.1:8080 node scripts/silence.mjs <folder of the run's data>
+//   NEPHROCAST_URL=http://127.0.0.1:8080 node e2e/silence.mjs <folder of the run's data>
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const [folder] = process.argv.slice(2);
 const base = process.env.NEPHROCAST_URL;
-if (!base || !folder) throw new Error("use: NEPHROCAST_URL=… node scripts/silence.mjs <folder>");
+if (!base || !folder) throw new Error("use: NEPHROCAST_URL=… node e2e/silence.mjs <folder>");
 
 const WRONG = "a-wrong-password-that-was-typed";
 const STRANGER = "nobody-of-ours@example.org";
