@@ -21,6 +21,13 @@ async function openPatient(page) {
   await page.locator("figure svg").nth(1).waitFor();
 }
 
+/** The card of the first release of the list. */
+async function openCard(page) {
+  await page.goto("/models");
+  await page.locator('main a[href^="/models/"]').first().click();
+  await page.locator("main img").first().waitFor();
+}
+
 /** Each page: its name, who looks at it, and the way there. */
 const PAGES = [
   { name: "sign-in", open: (page) => page.goto("/sign-in") },
@@ -29,6 +36,13 @@ const PAGES = [
   { name: "new-patient", role: "clinician", open: (page) => page.goto("/patients/new") },
   { name: "about", role: "clinician", open: (page) => page.goto("/about") },
   { name: "own-record", role: "patient", open: (page) => page.goto("/") },
+  { name: "account", role: "clinician", open: (page) => page.goto("/account") },
+  { name: "tokens", role: "clinician", open: (page) => page.goto("/tokens") },
+  { name: "users", role: "admin", open: (page) => page.goto("/users") },
+  { name: "settings", role: "admin", open: (page) => page.goto("/settings") },
+  { name: "audit", role: "admin", open: (page) => page.goto("/audit") },
+  { name: "models", role: "admin", open: (page) => page.goto("/models") },
+  { name: "model-card", role: "admin", open: openCard },
 ];
 
 async function signIn(page, role) {
