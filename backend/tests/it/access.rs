@@ -349,33 +349,35 @@ pub async fn caller(app: &TestApp, kind: &str) -> Client {
     }
 }
 
+/// A record on which an operation can be tried by whoever may.
+pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str) -> Fixture {
+    let mut on = fixture(clinician, mrn, true).await;
+    if operation == "revoke_token" {
+        let made = clinician.post("/api/v1/tokens", new_token(&[Scope::PatientsRead])).await;
+        made.created()["token"]["id"].as_str().unwrap().clone_into(&mut on.token);
+    }
+    if USERS_CHANGED.contains(&operation) {
+        on.user = add_account(app).await;
+    }
+    // A stream ends with the prediction's final status, and a new prediction answers an open one.
+    if ["stream_prediction", "create_prediction"].contains(&operation) {
+        let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
+        clinician.post(&cancel, json!({})).await.ok();
+    }
+    on
+}
+
 async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
     let mut clinician = app.sign_in(Role::Clinician).await;
     for (kind, status) in CALLERS.into_iter().zip(expected) {
         let mrn = format!("{operation}-{kind}");
-        let mut on = fixture(&clinician, &mrn, true).await;
-        if operation == "revoke_token" {
-            let made = clinician.post("/api/v1/tokens", new_token(&[Scope::PatientsRead])).await;
-            made.created()["token"]["id"].as_str().unwrap().clone_into(&mut on.token);
-        }
-        if USERS_CHANGED.contains(&operation) {
-            on.user = add_account(app).await;
-        }
+        let on = ready(app, &clinician, operation, &mrn).await;
         // For `stranger` the account is linked to another record, which allows it.
         let linked = match kind {
             "stranger" => fixture(&clinician, &format!("{mrn}-linked"), true).await.patient,
             _ => on.patient.clone(),
         };
         app.link_patient(PatientId(linked.parse().unwrap())).await;
-        if operation == "stream_prediction" {
-            // A stream ends with the prediction's final status.
-            let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
-            clinician.post(&cancel, json!({})).await.ok();
-        }
-        if operation == "create_prediction" {
-            let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
-            clinician.post(&cancel, json!({})).await.ok();
-        }
         let client = caller(app, kind).await;
         let answer = client.send(request(operation, &client, &on, &mrn)).await;
         assert_eq!(answer.status.as_u16(), status, "{operation} as {kind}: {:#}", answer.body);
