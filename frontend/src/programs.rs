@@ -1,5 +1,6 @@
 //! Two programs share the site: the records, and the office, where accounts and the installation
-//! are run. So whoever comes for a patient does not download what only an administrator needs.
+//! are run, researchers work, and what belongs to a record but is seldom needed is kept. So whoever
+//! comes for a patient does not download what only few need.
 //! NGINX knows the same addresses (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -11,13 +12,17 @@ use leptos_router::hooks::use_location;
 pub enum Program {
     /// Signing in, patients, predictions.
     Records,
-    /// Accounts, tokens, settings, models, the audit log.
+    /// Accounts, tokens, settings, models, the audit log, summaries; a record's documents and care
+    /// team.
     Office,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 7] =
-    ["account", "audit", "models", "set-password", "settings", "tokens", "users"];
+const OFFICE: [&str; 8] =
+    ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
+
+/// The last part of every address of the office that belongs to a record: `/patients/{id}/…`.
+const OF_A_RECORD: [&str; 2] = ["care-team", "documents"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -25,8 +30,13 @@ const HANDED_OVER: &str = "nephrocast-handed-over";
 impl Program {
     /// The program that an address belongs to.
     pub fn of(path: &str) -> Self {
-        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        if OFFICE.contains(&first) { Self::Office } else { Self::Records }
+        let parts: Vec<_> = path.trim_matches('/').split('/').collect();
+        let is_office = match parts[..] {
+            ["patients", _, part] => OF_A_RECORD.contains(&part),
+            [first, ..] => OFFICE.contains(&first),
+            [] => false,
+        };
+        if is_office { Self::Office } else { Self::Records }
     }
 }
 
@@ -75,5 +85,23 @@ pub fn arrived() {
     {
         // See `hand_over`.
         let _ = storage.remove_item(HANDED_OVER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Program;
+
+    #[test]
+    fn an_address_belongs_to_one_program() {
+        for path in
+            ["/", "/patients", "/patients/new", "/patients/42", "/patients/42/edit", "/usersx"]
+        {
+            assert_eq!(Program::of(path), Program::Records, "{path}");
+        }
+        for path in ["/users", "/models/1.0.0", "/patients/42/documents", "/patients/42/care-team/"]
+        {
+            assert_eq!(Program::of(path), Program::Office, "{path}");
+        }
     }
 }
