@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use shared::{access::Role, prediction::KfreRegion};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use zeroize::Zeroizing;
 
 use crate::{
     accounts,
@@ -121,6 +122,7 @@ impl AuditTrustConfig {
 
 fn sealing_key(file: &Path) -> anyhow::Result<SealingKey> {
     let text = std::fs::read_to_string(file)
+        .map(Zeroizing::new)
         .with_context(|| format!("the audit log's key {} cannot be read", file.display()))?;
     SealingKey::from_hex(&text)
 }
@@ -168,9 +170,10 @@ impl ServeConfig {
 
     /// Reads the signing keys, and derives from them what seals the secrets of second factors.
     pub fn keys(&self) -> anyhow::Result<(Keys, Vault)> {
-        let text = std::fs::read_to_string(&self.secret_key_file).with_context(|| {
-            format!("the signing key {} cannot be read", self.secret_key_file.display())
-        })?;
+        let text =
+            std::fs::read_to_string(&self.secret_key_file).map(Zeroizing::new).with_context(
+                || format!("the signing key {} cannot be read", self.secret_key_file.display()),
+            )?;
         Ok((Keys::from_hex(&text)?, Vault::new(&text)?))
     }
 }

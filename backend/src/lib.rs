@@ -11,6 +11,7 @@ pub mod telemetry;
 
 pub mod accounts;
 pub mod auth;
+pub mod body;
 pub mod extract;
 pub mod input;
 pub mod limits;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    body::Body,
-    extract::{DefaultBodyLimit, Request},
+    extract::DefaultBodyLimit,
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::IntoResponse,
@@ -13,9 +12,7 @@ use axum::{
 };
 use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer,
-    set_header::SetResponseHeaderLayer,
-    timeout::{TimeoutBody, TimeoutLayer},
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
 };
 use utoipa::OpenApi;
 use utoipa_axum::{
@@ -25,10 +22,11 @@ use utoipa_axum::{
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    body,
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, models, observations, outcomes, passwords, patients, predictions,
+        audit, biopsies, models, observations, outcomes, passwords, patients, predictions, records,
         second_factors, service, session, settings, therapies, tokens, users,
     },
     state::AppState,
@@ -39,8 +37,6 @@ use crate::{
 const BODY_LIMIT: usize = 256 * 1024;
 /// The most a what-if may hold: 4000 values.
 const PREVIEW_LIMIT: usize = 1024 * 1024;
-/// The longest pause between two pieces of a body.
-const BODY_PAUSE: Duration = Duration::from_secs(5);
 /// The longest a request may take; streams of events begin at once and are not bound by it.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -61,6 +57,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
             second_factors::remove_second_factor
         ))
         .routes(routes!(second_factors::confirm_second_factor))
+        .routes(routes!(second_factors::renew_recovery_codes))
         .routes(routes!(second_factors::login_second_factor))
         .routes(routes!(passwords::set_password))
         .routes(routes!(passwords::change_password))
@@ -73,6 +70,10 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(patients::list_patients, patients::create_patient))
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))
         .routes(routes!(patients::restore_patient))
+        .routes(routes!(records::export_patient))
+        .routes(routes!(records::get_own_record))
+        .routes(routes!(records::list_own_predictions))
+        .routes(routes!(records::export_own_record))
         .routes(routes!(observations::list_observations, observations::create_observations))
         .routes(routes!(observations::correct_observation))
         .routes(routes!(observations::void_observation))
@@ -125,14 +126,9 @@ pub fn router(state: AppState) -> Router {
         ))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
-        .layer(middleware::map_request(impatient))
+        .layer(middleware::map_request(body::guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     api.layer(layers).with_state(state)
-}
-
-/// Gives up on a body that does not come on.
-async fn impatient(request: Request) -> Request {
-    request.map(|body| Body::new(TimeoutBody::new(BODY_PAUSE, body)))
 }
 
 /// The document, browsable; everything it loads comes from here.

@@ -16,6 +16,7 @@ pub mod observations;
 pub mod outcomes;
 pub mod patients;
 pub mod predictions;
+pub mod records;
 pub mod therapies;
 
 use axum::http::StatusCode;

@@ -21,6 +21,7 @@ pub mod observation;
 pub mod outcome;
 pub mod patient;
 pub mod prediction;
+pub mod record;
 pub mod therapy;
 
 pub mod model;

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use zeroize::ZeroizeOnDrop;
 
 /// What every token begins with.
 pub const PREFIX: &str = "nct_";
@@ -17,7 +18,8 @@ const SECRET_DIGITS: usize = 27;
 /// 62⁶ is the first power of 62 beyond 2³².
 const CHECKSUM_DIGITS: usize = 6;
 
-/// An API token; only its hash is stored.
+/// An API token; only its hash is stored, and it is wiped from memory when it is dropped.
+#[derive(ZeroizeOnDrop)]
 pub struct ApiToken(String);
 
 impl ApiToken {

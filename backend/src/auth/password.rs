@@ -1,4 +1,5 @@
-//! Passwords: argon2id, off the async threads, a bounded number at a time.
+//! Passwords: argon2id, off the async threads, a bounded number at a time. What was typed is wiped
+//! from memory when the work is done.
 
 use std::sync::{
     Arc,
@@ -11,6 +12,7 @@ use argon2::{
     password_hash::SaltString,
 };
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use crate::{
     auth::password_rules::{fault, normalised},
@@ -60,6 +62,7 @@ impl Hasher {
         password: String,
         about: Vec<String>,
     ) -> Result<String> {
+        let password = Zeroizing::new(password);
         let hashed = self.work(move || {
             let password = normalised(&password);
             match fault(&password, &about) {
@@ -73,7 +76,7 @@ impl Hasher {
     /// Whether the password belongs to the hash in PHC format; without a hash, never, in the same
     /// time.
     pub async fn verify(&self, password: String, phc: Option<String>) -> Result<bool> {
-        let known = phc.is_some();
+        let (password, known) = (Zeroizing::new(password), phc.is_some());
         let phc = phc.unwrap_or_else(|| self.decoy.to_string());
         let matches = self.work(move || verify(normalised(&password).as_bytes(), &phc)).await?;
         Ok(matches && known)
@@ -81,6 +84,7 @@ impl Hasher {
 
     /// The password's hash in PHC format.
     pub async fn hash(&self, password: String) -> Result<String> {
+        let password = Zeroizing::new(password);
         self.work(move || hash(normalised(&password).as_bytes())).await
     }
 

@@ -2,6 +2,7 @@
 //! characters to use.
 
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 /// The fewest characters.
 pub const SHORTEST: usize = 12;
@@ -11,8 +12,8 @@ pub const LONGEST: usize = 128;
 const TOO_FEW_GUESSES: u64 = 1_000_000_000;
 
 /// The password as it is hashed: the same characters, however a keyboard composed them.
-pub fn normalised(password: &str) -> String {
-    password.nfc().collect()
+pub fn normalised(password: &str) -> Zeroizing<String> {
+    Zeroizing::new(password.nfc().collect())
 }
 
 /// What is wrong with a password for an account that these words belong to.
@@ -89,6 +90,6 @@ mod tests {
 
     #[test]
     fn composed_and_decomposed_are_the_same_password() {
-        assert_eq!(normalised("Mu\u{308}ller"), normalised("Müller"));
+        assert_eq!(normalised("Mu\u{308}ller").as_str(), "Müller");
     }
 }

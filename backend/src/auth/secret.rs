@@ -1,10 +1,12 @@
-//! Secrets that travel once: 256 random bits, of which only the hash is stored.
+//! Secrets that travel once: 256 random bits, of which only the hash is stored. They are wiped from
+//! memory when they are dropped.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// 256 random bits in a form that fits a cookie and a link.
-#[derive(Clone)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl std::fmt::Debug for Secret {
@@ -16,9 +18,9 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// A new one.
     pub fn random() -> Self {
-        let mut bits = [0_u8; 32];
-        getrandom::fill(&mut bits).expect("the system gives random bits");
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bits))
+        let mut bits = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(&mut bits[..]).expect("the system gives random bits");
+        Self(BASE64_URL_SAFE_NO_PAD.encode(&bits[..]))
     }
 
     /// One that somebody sent.

@@ -45,12 +45,12 @@ pub fn enrolment(secret: Vec<u8>, email: &str) -> anyhow::Result<Enrolment> {
 
 /// The step whose code this is: now, or just before or after; later than the last one used.
 pub fn step(
-    secret: Vec<u8>,
+    secret: &[u8],
     code: &str,
     last: i64,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Option<i64>> {
-    let totp = totp(secret, "")?;
+    let totp = totp(secret.to_vec(), "")?;
     let current = now.timestamp() / STEP;
     let fits = |step: &i64| last < *step && totp.check(code, (step * STEP).unsigned_abs());
     Ok((current - 1..=current + 1).find(fits))
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn step_at(code: &str, last: i64, seconds: i64) -> Option<i64> {
-        step(SECRET.to_vec(), code, last, at(seconds)).unwrap()
+        step(SECRET, code, last, at(seconds)).unwrap()
     }
 
     #[test]

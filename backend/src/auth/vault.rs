@@ -9,6 +9,7 @@ use chacha20poly1305::{
 };
 use hkdf::Hkdf;
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// Bytes that say which key sealed something.
 const ID: usize = 4;
@@ -48,14 +49,14 @@ impl Vault {
     }
 
     /// Opens what one of the keys sealed.
-    pub fn open(&self, sealed: &[u8], about: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub fn open(&self, sealed: &[u8], about: &[u8]) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         let (id, rest) = sealed.split_at_checked(ID).context("too short")?;
         let (nonce, text) = rest.split_first_chunk::<NONCE>().context("too short")?;
         let key = self.0.iter().find(|key| key.id == id);
         let key = key.context("sealed with a key that is not in the secret key file any more")?;
         let payload = Payload { msg: text, aad: about };
         let opened = key.cipher.decrypt(&(*nonce).into(), payload);
-        opened.map_err(|_| anyhow!("the sealed secret was changed"))
+        opened.map(Zeroizing::new).map_err(|_| anyhow!("the sealed secret was changed"))
     }
 
     /// Whether something was sealed with another key than the one that seals now.
@@ -67,10 +68,10 @@ impl Vault {
 impl VaultKey {
     fn derive(line: &str) -> anyhow::Result<Self> {
         // As entropy goes, the hexadecimal digits are the key.
-        let secret = line.to_ascii_lowercase();
-        let mut derived = [0_u8; 32 + ID];
+        let secret = Zeroizing::new(line.to_ascii_lowercase());
+        let mut derived = Zeroizing::new([0_u8; 32 + ID]);
         Hkdf::<Sha256>::new(None, secret.as_bytes())
-            .expand(b"nephrocast second factors", &mut derived)
+            .expand(b"nephrocast second factors", &mut derived[..])
             .map_err(|error| anyhow!("deriving a key: {error}"))?;
         let (key, id) = derived.split_at(32);
         let cipher = ChaCha20Poly1305::new_from_slice(key).map_err(|error| anyhow!("{error}"))?;
@@ -90,7 +91,7 @@ mod tests {
         let vault = Vault::new(OLD).unwrap();
         let mut sealed = vault.seal(b"secret", b"ada").unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
-        assert_eq!(vault.open(&sealed, b"ada").unwrap(), b"secret");
+        assert_eq!(vault.open(&sealed, b"ada").unwrap().as_slice(), b"secret");
         assert!(vault.open(&sealed, b"bea").is_err());
         *sealed.last_mut().unwrap() ^= 1;
         assert!(vault.open(&sealed, b"ada").is_err());
@@ -101,12 +102,12 @@ mod tests {
     fn a_key_is_replaced_while_the_one_before_still_opens() {
         let sealed = Vault::new(OLD).unwrap().seal(b"secret", b"ada").unwrap();
         let both = Vault::new(&format!("{NEW}\n{}\n", OLD.to_uppercase())).unwrap();
-        assert_eq!(both.open(&sealed, b"ada").unwrap(), b"secret");
+        assert_eq!(both.open(&sealed, b"ada").unwrap().as_slice(), b"secret");
         assert!(both.is_outdated(&sealed));
         let again = both.seal(b"secret", b"ada").unwrap();
         assert!(!both.is_outdated(&again));
         let after = Vault::new(NEW).unwrap();
-        assert_eq!(after.open(&again, b"ada").unwrap(), b"secret");
+        assert_eq!(after.open(&again, b"ada").unwrap().as_slice(), b"secret");
         assert!(after.open(&sealed, b"ada").is_err());
     }
 }

@@ -180,6 +180,11 @@ pub async fn get_patient(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Versioned<Patient>> {
+    read(&state, &caller, id).await
+}
+
+/// A record, once the look at it is on record.
+pub async fn read(state: &AppState, caller: &Caller, id: PatientId) -> Result<Versioned<Patient>> {
     let mut tx = state.db.begin().await?;
     let patient = caller.patient(&mut tx, id).await?;
     let event = Event::new("patient.read").object(id.0).patient(id);

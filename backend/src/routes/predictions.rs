@@ -139,7 +139,17 @@ pub async fn list_predictions(
     Allowed { caller, .. }: Allowed<ReadPredictions>,
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
-    Query(PredictionQuery { cursor, limit }): Query<PredictionQuery>,
+    Query(query): Query<PredictionQuery>,
+) -> Result<Json<Page<Prediction>>> {
+    list(&state, &caller, id, query).await
+}
+
+/// A page of the predictions in a record.
+pub async fn list(
+    state: &AppState,
+    caller: &Caller,
+    id: PatientId,
+    PredictionQuery { cursor, limit }: PredictionQuery,
 ) -> Result<Json<Page<Prediction>>> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {

@@ -99,18 +99,46 @@ pub async fn confirm_second_factor(
     let begun = stored.filter(|stored| !stored.is_confirmed);
     let begun = begun.ok_or_else(|| Error::Conflict("nothing waits to be confirmed".to_owned()))?;
     let secret = state.vault.open(&begun.secret, user.id.0.as_bytes())?;
-    let step = totp::step(secret, &totp::bare(&code), begun.last_step, now)?;
+    let step = totp::step(&secret, &totp::bare(&code), begun.last_step, now)?;
     let step = step.ok_or_else(|| wrong("/code"))?;
-    let recovery_codes = totp::recovery_codes();
-    let hashes: Vec<_> =
-        recovery_codes.iter().map(|code| totp::recovery_hash(code).to_vec()).collect();
     db::second_factors::confirm(&mut tx, user.id, step, now).await?;
-    db::second_factors::set_recovery_codes(&mut tx, user.id, &hashes).await?;
+    let recovery_codes = fresh_codes(&mut tx, user.id).await?;
     attempt.succeeded(&mut tx).await?;
     let event = Event::new("second_factor.confirm").object(user.id.0);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
     Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+/// Replace one's recovery codes by fresh ones, shown once; the earlier ones count no more.
+#[utoipa::path(post, path = "/api/v1/auth/totp/recovery-codes", tag = "session",
+    operation_id = "renew_recovery_codes", security(("bearer" = [])),
+    request_body = NewSecondFactor,
+    responses((status = 200, description = "The codes", body = RecoveryCodes), Problems))]
+pub async fn renew_recovery_codes(
+    Allowed { caller, .. }: Allowed<UseOwnAccount>,
+    State(state): State<AppState>,
+    Json(NewSecondFactor { password }): Json<NewSecondFactor>,
+) -> Result<Json<RecoveryCodes>> {
+    let user = prove(&state, &caller, password, "/password").await?;
+    let mut tx = state.db.begin().await?;
+    let stored = db::second_factors::find(&mut tx, user.id).await?;
+    if !stored.is_some_and(|stored| stored.is_confirmed) {
+        return Err(Error::Conflict("there is no second factor; set one up first".to_owned()));
+    }
+    let recovery_codes = fresh_codes(&mut tx, user.id).await?;
+    let event = Event::new("second_factor.renew_codes").object(user.id.0);
+    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+/// Puts fresh recovery codes in the place of the account's earlier ones.
+async fn fresh_codes(tx: &mut PgConnection, user: UserId) -> Result<Vec<String>> {
+    let codes = totp::recovery_codes();
+    let hashes: Vec<_> = codes.iter().map(|code| totp::recovery_hash(code).to_vec()).collect();
+    db::second_factors::set_recovery_codes(tx, user, &hashes).await?;
+    Ok(codes)
 }
 
 /// Remove one's own second factor, with the password or with a code.
@@ -196,7 +224,7 @@ async fn used(
     };
     let code = totp::bare(code);
     let secret = state.vault.open(&stored.secret, user.0.as_bytes())?;
-    if let Some(step) = totp::step(secret, &code, stored.last_step, now)? {
+    if let Some(step) = totp::step(&secret, &code, stored.last_step, now)? {
         db::second_factors::use_step(tx, user, step).await?;
         return Ok(Some(Used::Code));
     }

@@ -506,6 +506,28 @@ async fn listening(app: &TestApp) -> SocketAddr {
 }
 
 #[tokio::test]
+async fn whoever_is_refused_before_the_body_has_come_still_gets_the_answer() {
+    let app = TestApp::new().await;
+    let researcher = app.sign_in(Role::Researcher).await;
+    let size = 8 * 1024 * 1024;
+    let head = format!(
+        "POST /api/v1/predictions/preview HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+         Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n",
+        researcher.token.unwrap()
+    );
+    let mut stream = TcpStream::connect(listening(&app).await).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The refusal is on its way before most of the body is.
+    for piece in vec![b'x'; size].chunks(64 * 1024) {
+        stream.write_all(piece).await.expect("the connection stays until the body is there");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_dribbles_does_not_hold_a_place_for_long() {
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(listening(&app).await).await.unwrap();

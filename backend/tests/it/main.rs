@@ -27,6 +27,7 @@ mod observations;
 mod outcomes;
 mod patients;
 mod predictions;
+mod records;
 mod seed;
 mod settings;
 mod therapies;

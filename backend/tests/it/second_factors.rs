@@ -125,6 +125,27 @@ async fn a_recovery_code_is_good_once() {
 }
 
 #[tokio::test]
+async fn fresh_recovery_codes_take_the_place_of_the_earlier_ones() {
+    const RENEW: &str = "/api/v1/auth/totp/recovery-codes";
+    let app = TestApp::new().await;
+    let client = app.sign_in(Role::Clinician).await;
+    client.post(RENEW, json!({ "password": PASSWORD })).await.expect(409);
+    let (_, earlier) = enrol(&app, &client).await;
+    let wrong = client.post(RENEW, json!({ "password": "not the password" })).await;
+    assert!(wrong.faults().contains_key("/password"));
+    let renewed = client.post(RENEW, json!({ "password": PASSWORD })).await.ok();
+    let fresh = renewed["recovery_codes"].as_array().unwrap();
+    assert_eq!(fresh.len(), 10);
+    assert!(
+        app.audit_trail().await.contains(&"clinician second_factor.renew_codes success".to_owned())
+    );
+
+    let begun = challenge(&app, HOME).await;
+    second(&app, HOME, &begun, &earlier[0]).await.expect(401);
+    second(&app, HOME, &begun, fresh[0].as_str().unwrap()).await.ok();
+}
+
+#[tokio::test]
 async fn setting_up_needs_the_password_and_a_right_code() {
     let app = TestApp::new().await;
     let client = app.sign_in(Role::Clinician).await;

@@ -8,7 +8,7 @@ use shared::{
     user::{NewPassword, PasswordChange, User},
 };
 
-use super::{Call, Result, request};
+use super::{Call, Result, download, request};
 
 /// The account itself.
 pub async fn read() -> Result<User> {
@@ -49,6 +49,16 @@ pub async fn begin_second_factor(new: &NewSecondFactor) -> Result<Enrolment> {
 /// Shows that the app makes the right codes.
 pub async fn confirm_second_factor(confirmation: &Confirmation) -> Result<RecoveryCodes> {
     request(Call::post("/auth/totp/confirm").json(confirmation)).await
+}
+
+/// Fresh recovery codes; the earlier ones count no more.
+pub async fn renew_recovery_codes(proof: &NewSecondFactor) -> Result<RecoveryCodes> {
+    request(Call::post("/auth/totp/recovery-codes").json(proof)).await
+}
+
+/// Saves everything in one's own record as a file.
+pub async fn export_record() -> Result<()> {
+    download(&Call::get("/me/record/export"), "record.ndjson").await
 }
 
 /// Removes one's own second factor.

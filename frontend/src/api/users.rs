@@ -8,9 +8,21 @@ use shared::{
 
 use super::{Call, Result, query, request};
 
-/// The accounts that match, by name.
-pub async fn list(q: &str, role: &str, state: &str) -> Result<Page<Account>> {
-    let query = query(&[("q", q), ("role", role), ("state", state), ("limit", "200")]);
+/// Which accounts to list. Empty text means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Part of a name or an e-mail address.
+    pub q: String,
+    /// A role's name in the contract.
+    pub role: String,
+    /// A state's name in the contract.
+    pub state: String,
+}
+
+/// A page of the accounts that match, by name, from where an earlier page ended.
+pub async fn list(wanted: &ListQuery, cursor: &str) -> Result<Page<Account>> {
+    let ListQuery { q, role, state } = wanted;
+    let query = query(&[("q", q), ("role", role), ("state", state), ("cursor", cursor)]);
     request(Call::get(format!("/users{query}"))).await
 }
 

@@ -32,6 +32,7 @@ pub fn action(action: &str) -> String {
         "patient.update" => "Changed the patient's facts",
         "patient.archive" => "Archived the record",
         "patient.restore" => "Restored the record",
+        "patient.export" => "Exported the whole record",
         "observation.list" => "Read values",
         "observation.create" => "Recorded values",
         "observation.correct" => "Corrected a value",

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
+    access::Reach,
     page::Items,
     problem::Problem,
     second_factor::{Confirmation, Enrolment, NewSecondFactor, Proof, SecondFactor},
@@ -26,6 +27,7 @@ enum Open {
     Begin,
     Scan(Enrolment),
     Codes(Vec<String>),
+    Renew,
     Remove,
 }
 
@@ -60,11 +62,14 @@ pub fn AccountPage() -> impl IntoView {
                 <AsyncView resource=factor rows=2 render=move |factor| view! { <Factor factor open /> } />
             </section>
             <Sessions />
+            {move || session::user().is_some_and(|user| user.role.reach() == Reach::OwnRecord)
+                .then(|| view! { <OwnRecord /> })}
             {move || open.get().map(|asked| match asked {
                 Open::Password => view! { <ChangePassword close changed /> }.into_any(),
                 Open::Begin => view! { <Begin close open /> }.into_any(),
                 Open::Scan(enrolment) => view! { <Scan enrolment close open factor /> }.into_any(),
                 Open::Codes(codes) => view! { <Codes codes close /> }.into_any(),
+                Open::Renew => view! { <Renew close open factor /> }.into_any(),
                 Open::Remove => view! { <Remove close factor /> }.into_any(),
             })}
         </div>
@@ -135,7 +140,69 @@ fn Factor(factor: SecondFactor, open: RwSignal<Option<Open>>) -> impl IntoView {
         <p>{text}</p>
         <div>
             <button type="button" class="btn" on:click=move |_| open.set(Some(next.clone()))>{verb}</button>
+            {factor.enabled.then(|| view! {
+                " "
+                <button type="button" class="btn" on:click=move |_| open.set(Some(Open::Renew))>
+                    "New recovery codes"
+                </button>
+            })}
         </div>
+    }
+}
+
+#[component]
+fn Renew(
+    close: Callback<()>,
+    open: RwSignal<Option<Open>>,
+    factor: LocalResource<api::Result<SecondFactor>>,
+) -> impl IntoView {
+    let password = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<Problem>);
+    let save = Action::new_local(move |(): &()| async move {
+        let proof = NewSecondFactor { password: password.get_untracked() };
+        match api::me::renew_recovery_codes(&proof).await {
+            Ok(codes) => {
+                factor.refetch();
+                open.set(Some(Open::Codes(codes.recovery_codes)));
+            }
+            Err(failed) => problem.set(Some(failed)),
+        }
+    });
+    view! {
+        <Dialog title="New recovery codes?" id="renew-codes" close>
+            <p>"The codes that you have kept count no more."</p>
+            <RecordForm save verb="Make new codes" close problem>
+                <TextField
+                    label="Your password" pointer="/password" kind="password" value=password
+                    problem autocomplete="current-password" form="renew"
+                />
+            </RecordForm>
+        </Dialog>
+    }
+}
+
+/// A copy of the record that the account is linked to.
+#[component]
+fn OwnRecord() -> impl IntoView {
+    let export = Action::new_local(|(): &()| api::me::export_record());
+    let problem = move || export.value().get().and_then(Result::err);
+    view! {
+        <section class="card stack-tight" aria-labelledby="own-record">
+            <h2 id="own-record">"Your record"</h2>
+            <p>
+                "Save a copy of everything that is kept about you: the values, the treatments, and who \
+                looked at your record. The file has one entry a line, for programs to read."
+            </p>
+            {move || problem().map(|problem| view! { <ProblemNote problem /> })}
+            <div>
+                <button
+                    type="button" class="btn" disabled=move || export.pending().get()
+                    on:click=move |_| { export.dispatch_local(()); }
+                >
+                    "Save a copy"
+                </button>
+            </div>
+        </section>
     }
 }
 

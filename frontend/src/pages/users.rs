@@ -10,13 +10,13 @@ use shared::{
 };
 
 use crate::{
-    api::{self, patients::ListQuery},
+    api::{self, patients::ListQuery, users::ListQuery as Wanted},
     app::set_title,
     components::{
         async_view::AsyncView,
         dialog::Dialog,
         field::{SelectField, TextField},
-        problem_note::FormProblem,
+        problem_note::{FormProblem, ProblemNote},
         record_form::{RecordForm, incomplete, wire_name},
         shown_once::ShownOnce,
     },
@@ -39,9 +39,14 @@ pub fn UsersPage() -> impl IntoView {
     set_title("Users");
     let (q, role, state) =
         (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let wanted = Memo::new(move |_| Wanted {
+        q: q.get().trim().to_owned(),
+        role: role.get(),
+        state: state.get(),
+    });
     let accounts: Accounts = LocalResource::new(move || {
-        let (q, role, state) = (q.get(), role.get(), state.get());
-        async move { api::users::list(q.trim(), &role, &state).await }
+        let wanted = wanted.get();
+        async move { api::users::list(&wanted, "").await }
     });
     let open = RwSignal::new(None::<Open>);
     let close = Callback::new(move |()| open.set(None));
@@ -69,7 +74,7 @@ pub fn UsersPage() -> impl IntoView {
                         options=AccountState::ALL.map(|one| (wire_name(one), one.label().to_owned())).into()
                     />
                 </form>
-                <AsyncView resource=accounts rows=6 render=move |page| view! { <List page open /> } />
+                <AsyncView resource=accounts rows=6 render=move |page| view! { <List page wanted=wanted.get_untracked() open /> } />
             </section>
             {move || open.get().map(|asked| match asked {
                 Open::New => view! { <New close open accounts /> }.into_any(),
@@ -106,13 +111,22 @@ fn Choice(
 }
 
 #[component]
-fn List(page: Page<Account>, open: RwSignal<Option<Open>>) -> impl IntoView {
-    let more = page.next_cursor.is_some();
+fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> impl IntoView {
     if page.items.is_empty() {
         return view! { <p class="empty" role="status">"Nobody matches."</p> }.into_any();
     }
-    let lines: Vec<_> =
-        page.items.into_iter().map(|account| view! { <Line account open /> }).collect();
+    let (items, cursor) = (RwSignal::new(page.items), RwSignal::new(page.next_cursor));
+    let more = Action::new_local(move |from: &String| {
+        let (wanted, from) = (wanted.clone(), from.clone());
+        async move {
+            let page = api::users::list(&wanted, &from).await?;
+            // The list may be another one by now: then these signals are gone.
+            let _ = items.try_update(|items| items.extend(page.items));
+            let _ = cursor.try_set(page.next_cursor);
+            Ok(())
+        }
+    });
+    let problem = move || more.value().get().and_then(api::Result::err);
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label="Users">
             <table class="table">
@@ -126,10 +140,24 @@ fn List(page: Page<Account>, open: RwSignal<Option<Open>>) -> impl IntoView {
                         <th scope="col"><span class="visually-hidden">"Action"</span></th>
                     </tr>
                 </thead>
-                <tbody>{lines}</tbody>
+                <tbody>
+                    <For each=move || items.get() key=|account| (account.id, account.version) let:account>
+                        <Line account open />
+                    </For>
+                </tbody>
             </table>
         </div>
-        {more.then(|| view! { <p class="list-end fine">"There are more: search for them."</p> })}
+        <div class="list-end">
+            {move || problem().map(|problem| view! { <ProblemNote problem /> })}
+            {move || cursor.get().map(|from| view! {
+                <button
+                    type="button" class="btn" disabled=move || more.pending().get()
+                    on:click=move |_| { more.dispatch_local(from.clone()); }
+                >
+                    "Load more"
+                </button>
+            })}
+        </div>
     }
     .into_any()
 }
