@@ -1,6 +1,6 @@
 # The commands of Nephrocast; each is a script, which says the rest.
 
-.PHONY: run test bench model fmt openapi sqlx
+.PHONY: run test bench model fmt openapi sqlx sbom
 
 run: ## Install what is missing, start everything on loopback, print the address
 	@exec scripts/run
@@ -19,6 +19,9 @@ fmt: ## Format the code
 
 openapi: ## Write openapi/openapi.json from the code
 	@exec scripts/openapi
+
+sbom: ## Write what Nephrocast is made of, as CycloneDX
+	@exec scripts/sbom
 
 sqlx: ## Write .sqlx/ from the queries and the migrations
 	@exec scripts/sqlx-prepare

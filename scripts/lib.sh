@@ -84,3 +84,15 @@ throw_away() {
   esac
   rm -rf "$root/.data/${1##*/}"
 }
+
+# install_tool <program> <version> <why> [cargo install's options]
+install_tool() {
+  local name=$1 version=$2 why=$3 program=${1%-cli}
+  [[ $("$program" --version 2>/dev/null || true) == *" $version"* ]] && return 0
+  say "Missing: $name $version ($why); compiling it, once per machine."
+  local build=$HOME/.cache/nephrocast/build
+  # From a folder without a toolchain file or lock of its own; warnings are other people's.
+  RUSTFLAGS="--cap-lints allow" CARGO_TARGET_DIR=$build \
+    cargo install --quiet --debug --root "$tools" --version "$version" "${@:4}" "$name" ||
+    fail "$name could not be compiled; the reason is above"
+}
