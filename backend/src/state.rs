@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
+use sqlx::{PgPool, PgTransaction};
 
 use crate::{
     audit::checkpoint::TrustedKeys,
-    auth::{password::Hasher, token::Keys, vault::Vault},
+    auth::{Caller, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     db,
     error::{Error, Result},
@@ -39,6 +39,11 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// The transaction in which a handler does what a caller asked for; every one of them uses it.
+    pub async fn begin(&self, _caller: &Caller) -> Result<PgTransaction<'static>> {
+        Ok(self.db.begin().await?)
+    }
+
     /// The network that answers now; this process may not have it while releases are rolled out.
     pub async fn active_release(&self) -> Result<Arc<Release>> {
         let roles = db::models::roles(&self.db).await?;

@@ -80,7 +80,7 @@ pub async fn list_audit_events(
 ) -> Result<Json<Page<AuditEvent>>> {
     let limit = page::limit(query.limit)?;
     let before = page::position(query.cursor.as_deref())?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let filter = filter(&mut tx, query).await?;
     let found = db::audit::list(&mut *tx, &filter, before, page::rows(limit)).await?;
     let page = page::page(found, limit, |last| last.id)?;
@@ -146,7 +146,7 @@ pub async fn get_audit_event(
     State(state): State<AppState>,
     Path(id): Path<i64>,
 ) -> Result<Json<AuditEvent>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let found = db::audit::find(&mut *tx, id).await?.ok_or(Error::NotFound(ENTRY))?;
     let event = Event { patient_id: found.patient_id, ..Event::new("audit.read") };
     let event = event.details(json!({ "entry": id }));
@@ -176,7 +176,7 @@ pub async fn get_audit_event_proof(
     };
     let unsealed = || Error::Conflict("the entry is not sealed yet; try again in a second".into());
     let proof = proof.ok_or_else(unsealed)?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let event = Event::new("audit.prove").details(json!({ "entry": id }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
@@ -200,7 +200,7 @@ pub async fn verify_audit_events(
     let outcome = if broken { Outcome::Failure } else { Outcome::Success };
     let event = Event::new("audit.verify").outcome(outcome);
     let event = event.details(json!({ "verdict": found.verdict, "checked": found.checked }));
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
     Ok(Json(found))
@@ -238,7 +238,7 @@ pub async fn export_audit_events(
     let mut faults = Faults::default();
     time(from, to, &mut faults);
     faults.refuse()?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let end = audit_tree::ends(&mut *tx).await?.checkpoint;
     let event = Event::new("audit.export").details(json!({ "from": from, "to": to, "end": end }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
@@ -293,7 +293,7 @@ pub async fn list_patient_audit_events(
 ) -> Result<Json<Page<AccessEvent>>> {
     let limit = page::limit(query.limit)?;
     let before = page::position(query.cursor.as_deref())?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let found = db::audit::accesses(&mut *tx, id, before, page::rows(limit)).await?;
     let page = page::page(found, limit, |last| last.id)?;

@@ -35,7 +35,7 @@ pub async fn list_biopsies(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Json<Items<Biopsy>>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::biopsies::list(&mut *tx, id).await?;
     let event = Event::new("biopsy.list").patient(id);
@@ -59,7 +59,7 @@ pub async fn create_biopsy(
     Path(id): Path<PatientId>,
     Creation { new, key }: Creation<NewBiopsy>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -128,7 +128,7 @@ pub async fn update_biopsy(
     version: IfMatch,
     Json(patch): Json<BiopsyPatch>,
 ) -> Result<Versioned<Biopsy>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (patient, before) = to_change(&mut tx, &caller, id, Some(version)).await?;
     let after = Biopsy {
         performed_on: patch.performed_on.unwrap_or(before.performed_on),
@@ -166,7 +166,7 @@ pub async fn delete_biopsy(
     version: Option<IfMatch>,
 ) -> Result<StatusCode> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (patient, before) = to_change(&mut tx, &caller, id, version).await?;
     db::biopsies::delete(&mut tx, id, now).await?;
     let event = Event::new("biopsy.delete").object(id.0).patient(patient.id);

@@ -66,7 +66,7 @@ pub async fn activate_model(
 ) -> Result<Json<ModelSummary>> {
     loaded(&state, &version)?;
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = db::models::roles_for_update(&mut tx).await?;
     db::models::give(&mut tx, ModelRole::Active, &version, caller.user_id, now).await?;
     if before.shadow.as_ref() == Some(&version) {
@@ -92,7 +92,7 @@ pub async fn set_shadow_model(
 ) -> Result<Json<ModelSummary>> {
     loaded(&state, &version)?;
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = db::models::roles_for_update(&mut tx).await?;
     if state.releases.active_version(&before) == Some(&version) {
         let message = format!("version {version} is the active one; it cannot be its own shadow");
@@ -116,7 +116,7 @@ pub async fn clear_shadow_model(
     State(state): State<AppState>,
     Path(version): Path<String>,
 ) -> Result<StatusCode> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = db::models::roles_for_update(&mut tx).await?;
     if before.shadow.as_ref() == Some(&version) {
         db::models::clear_shadow(&mut tx).await?;

@@ -72,7 +72,7 @@ pub async fn list_observations(
     let limit = page::limit(query.limit)?;
     let after = page::position(query.cursor.as_deref())?.map(|Cursor(at, id)| (at, id));
     let filter = filter(&query)?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let rows = page::rows(limit);
     let found = db::observations::list(&mut *tx, id, filter, after, rows).await?;
@@ -116,7 +116,7 @@ pub async fn create_observations(
     Path(id): Path<PatientId>,
     Creation { new, key }: Creation<NewObservations>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -243,7 +243,7 @@ pub async fn correct_observation(
     Path(id): Path<ObservationId>,
     Creation { new, key }: Creation<ObservationCorrection>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -334,7 +334,7 @@ pub async fn void_observation(
     Path(id): Path<ObservationId>,
     Json(void): Json<ObservationVoid>,
 ) -> Result<Json<Observation>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (patient, old) = to_change(&mut tx, &caller, id).await?;
     let mut faults = Faults::default();
     let reason = faults.text("/reason", &void.reason, REASON);

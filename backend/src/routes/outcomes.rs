@@ -28,7 +28,7 @@ pub async fn list_outcomes(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Json<Items<Outcome>>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::outcomes::list(&mut *tx, id).await?;
     let event = Event::new("outcome.list").patient(id);
@@ -51,7 +51,7 @@ pub async fn create_outcome(
     Creation { new, key }: Creation<NewOutcome>,
 ) -> Result<Created> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);

@@ -75,7 +75,7 @@ pub async fn change_password(
     }
     let hash = state.hasher.hash_new("/new_password", new_password, accounts::about(&user)).await?;
     let (now, others) = (state.clock.now(), Some(caller.session()?));
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     db::users::set_password(&mut tx, user.id, &hash, now).await?;
     db::password_links::withdraw(&mut tx, user.id).await?;
     let reason = EndReason::PasswordChanged;
@@ -97,13 +97,13 @@ pub(super) async fn prove(
 ) -> Result<User> {
     let now = state.clock.now();
     let user = db::users::find(&state.db, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     let place = format!("session {}", caller.session()?);
     let attempt = Attempt::at(&mut tx, &user.email, place, now).await?;
     tx.commit().await?;
     let hash = db::users::password_hash(&state.db, user.id).await?;
     let is_right = state.hasher.verify(password, hash).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     if is_right {
         attempt.succeeded(&mut tx).await?;
     } else {

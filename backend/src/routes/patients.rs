@@ -82,7 +82,7 @@ pub async fn list_patients(
         risk_category: query.risk_category,
         archived: query.archived.unwrap_or(false),
     };
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let rows = page::rows(limit);
     let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), rows).await?;
     let Page { items, next_cursor } =
@@ -108,7 +108,7 @@ pub async fn create_patient(
     State(state): State<AppState>,
     Creation { new, key }: Creation<NewPatient>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -185,7 +185,7 @@ pub async fn get_patient(
 
 /// A record, once the look at it is on record.
 pub async fn read(state: &AppState, caller: &Caller, id: PatientId) -> Result<Versioned<Patient>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     let patient = caller.patient(&mut tx, id).await?;
     let event = Event::new("patient.read").object(id.0).patient(id);
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
@@ -211,7 +211,7 @@ pub async fn update_patient(
     IfMatch(version): IfMatch,
     Json(patch): Json<PatientPatch>,
 ) -> Result<Versioned<Patient>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = caller.patient_to_change(&mut tx, id).await?;
     if before.version != version {
         return Err(Error::Stale);
@@ -297,7 +297,7 @@ pub async fn archive_patient(
     version: Option<IfMatch>,
 ) -> Result<StatusCode> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = caller.patient_to_change(&mut tx, id).await?;
     if version.is_some_and(|IfMatch(version)| version != before.version) {
         return Err(Error::Stale);
@@ -325,7 +325,7 @@ pub async fn restore_patient(
     Path(id): Path<PatientId>,
 ) -> Result<Versioned<Patient>> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let locked = db::patients::find_for_update(&mut *tx, id).await?;
     let before = locked.ok_or(Error::NotFound("patient"))?;

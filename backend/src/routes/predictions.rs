@@ -73,7 +73,7 @@ pub async fn create_prediction(
     Path(id): Path<PatientId>,
     Creation { new: NewPrediction {}, key }: Creation<NewPrediction>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -155,7 +155,7 @@ pub async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::field("/limit", format!("must be from 1 to {MAX_LIMIT}")));
     }
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     caller.patient(&mut tx, id).await?;
     let more = i64::from(limit) + 1;
     let mut items = db::predictions::list(&mut *tx, id, cursor, more).await?;
@@ -192,7 +192,7 @@ pub async fn cancel_prediction(
     Path(id): Path<PredictionId>,
 ) -> Result<Json<Prediction>> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = reachable(&mut tx, &caller, id).await?;
     if !db::predictions::cancel(&mut tx, id, now).await? {
         return Err(Error::Conflict("the prediction is final already".to_owned()));
@@ -365,6 +365,14 @@ fn events(first: Prediction, follower: Follower) -> impl Stream<Item = Result<Se
 }
 
 impl Follower {
+    /// The prediction as it is now, if the caller still sees it.
+    async fn look(&self) -> Result<Option<Prediction>> {
+        let mut tx = self.state.begin(&self.caller).await?;
+        let prediction = db::predictions::find(&mut *tx, self.id).await?;
+        tx.commit().await?;
+        Ok(prediction)
+    }
+
     /// The next change; `None` when the stream must end and the client should connect again.
     async fn change(mut self) -> Option<(Box<Prediction>, Self)> {
         loop {
@@ -376,7 +384,7 @@ impl Follower {
             if !goes_on || !self.caller.still_lives(&self.state).await {
                 return None;
             }
-            let prediction = db::predictions::find(&self.state.db, self.id).await.ok()??;
+            let prediction = self.look().await.ok()??;
             if prediction.status != self.shown {
                 self.shown = prediction.status;
                 return Some((Box::new(prediction), self));
@@ -398,7 +406,7 @@ async fn reachable(tx: &mut PgConnection, caller: &Caller, id: PredictionId) -> 
 
 /// The prediction, with an audit entry of the look.
 async fn read(state: &AppState, caller: &Caller, id: PredictionId) -> Result<Prediction> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     let prediction = reachable(&mut tx, caller, id).await?;
     let event = Event::new("prediction.read").object(id.0).patient(prediction.patient_id);
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;

@@ -16,7 +16,7 @@ use shared::{
     prediction::Prediction,
     record::RecordLine,
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use crate::{
     auth::{Allowed, Caller, ReadPatients, ReadPredictions},
@@ -103,7 +103,7 @@ pub async fn export_patient(
 
 async fn export(state: AppState, caller: Caller, id: PatientId) -> Result<impl IntoResponse> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let patient = caller.patient(&mut tx, id).await?;
     let with_predictions = caller.allows(Permission::ReadPredictions);
     let event = Event::new("patient.export").object(id.0).patient(id);
@@ -121,13 +121,14 @@ async fn export(state: AppState, caller: Caller, id: PatientId) -> Result<impl I
         (header::CONTENT_TYPE, "application/x-ndjson"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"record.ndjson\""),
     ];
-    let reader = Reader { db: state.db, id, with_predictions };
+    let reader = Reader { state, caller, id, with_predictions };
     Ok((headers, Body::from_stream(lines(reader, first))))
 }
 
 /// Who reads which record on, batch by batch.
 struct Reader {
-    db: PgPool,
+    state: AppState,
+    caller: Caller,
     id: PatientId,
     with_predictions: bool,
 }
@@ -160,7 +161,7 @@ impl Reader {
         if let Next::Lines(lines) = next {
             return Ok(Some((lines, Next::Observations(None))));
         }
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.state.begin(&self.caller).await?;
         let batch = self.rows(&mut tx, next).await?;
         tx.commit().await?;
         Ok(batch)

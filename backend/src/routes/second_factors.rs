@@ -71,7 +71,7 @@ pub async fn begin_second_factor(
     let now = state.clock.now();
     let secret = totp::random_secret();
     let sealed = state.vault.seal(&secret, user.id.0.as_bytes())?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if !db::second_factors::begin(&mut tx, user.id, &sealed, now).await? {
         return Err(Error::Conflict("there is a second factor; remove it first".to_owned()));
     }
@@ -94,7 +94,7 @@ pub async fn confirm_second_factor(
 ) -> Result<Json<RecoveryCodes>> {
     let now = state.clock.now();
     let (user, attempt) = counted(&state, &caller, now).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let stored = db::second_factors::find(&mut tx, user.id).await?;
     let begun = stored.filter(|stored| !stored.is_confirmed);
     let begun = begun.ok_or_else(|| Error::Conflict("nothing waits to be confirmed".to_owned()))?;
@@ -121,7 +121,7 @@ pub async fn renew_recovery_codes(
     Json(NewSecondFactor { password }): Json<NewSecondFactor>,
 ) -> Result<Json<RecoveryCodes>> {
     let user = prove(&state, &caller, password, "/password").await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let stored = db::second_factors::find(&mut tx, user.id).await?;
     if !stored.is_some_and(|stored| stored.is_confirmed) {
         return Err(Error::Conflict("there is no second factor; set one up first".to_owned()));
@@ -158,7 +158,7 @@ pub async fn remove_second_factor(
         (None, Some(code)) => prove_by_code(&state, &caller, &code, now).await?,
         (None, None) => return Err(Error::field("/password", "or code is required")),
     }
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let removed = db::second_factors::remove(&mut tx, caller.user_id).await?;
     let event = Event::new("second_factor.remove").object(caller.user_id.0);
     let event = event.details(json!({ "removed": removed }));
@@ -174,7 +174,7 @@ async fn prove_by_code(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (user, attempt) = counted(state, caller, now).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     used(&mut tx, state, user.id, code, now).await?.ok_or_else(|| wrong("/code"))?;
     attempt.succeeded(&mut tx).await?;
     Ok(tx.commit().await?)
@@ -182,7 +182,7 @@ async fn prove_by_code(
 
 /// The caller's account and one more attempt at its codes.
 async fn counted(state: &AppState, caller: &Caller, now: DateTime<Utc>) -> Result<(User, Attempt)> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(caller).await?;
     let user = db::users::find(&mut *tx, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
     let attempt = Attempt::at(&mut tx, &user.email, PLACE.to_owned(), now).await?;
     tx.commit().await?;

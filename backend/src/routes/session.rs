@@ -234,7 +234,7 @@ pub async fn logout(
 ) -> Result<impl IntoResponse> {
     let session = caller.session()?;
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     db::sessions::end(&mut tx, session, EndReason::SignedOut, now).await?;
     let event = Event::new("session.sign_out").object(session.0);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
@@ -266,7 +266,7 @@ pub async fn revoke_session(
     Path(id): Path<SessionId>,
 ) -> Result<StatusCode> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let own = db::sessions::list(&mut *tx, caller.user_id, caller.session()?, now).await?;
     if !own.iter().any(|session| session.id == id) {
         return Err(Error::NotFound("session"));
@@ -286,7 +286,7 @@ pub async fn revoke_other_sessions(
     State(state): State<AppState>,
 ) -> Result<StatusCode> {
     let (now, kept) = (state.clock.now(), Some(caller.session()?));
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let reason = EndReason::Revoked;
     let ended = db::sessions::end_all(&mut tx, caller.user_id, kept, reason, now).await?;
     let event = Event::new("session.revoke_others").details(json!({ "ended_sessions": ended }));

@@ -40,7 +40,7 @@ pub async fn update_settings(
     Json(patch): Json<SettingsPatch>,
 ) -> Result<Versioned<Settings>> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let before = db::settings::read_for_update(&mut tx).await?;
     if before.version != version {
         return Err(Error::Stale);

@@ -35,7 +35,7 @@ pub async fn list_therapies(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Json<Items<Therapy>>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::therapies::list(&mut *tx, id).await?;
     let event = Event::new("therapy.list").patient(id);
@@ -59,7 +59,7 @@ pub async fn create_therapy(
     Path(id): Path<PatientId>,
     Creation { new, key }: Creation<NewTherapy>,
 ) -> Result<Created> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
@@ -118,7 +118,7 @@ pub async fn update_therapy(
     version: IfMatch,
     Json(patch): Json<TherapyPatch>,
 ) -> Result<Versioned<Therapy>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (patient, before) = to_change(&mut tx, &caller, id, Some(version)).await?;
     let after = Therapy {
         kind: patch.kind.unwrap_or(before.kind),
@@ -153,7 +153,7 @@ pub async fn delete_therapy(
     version: Option<IfMatch>,
 ) -> Result<StatusCode> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (patient, before) = to_change(&mut tx, &caller, id, version).await?;
     db::therapies::delete(&mut tx, id, now).await?;
     let event = Event::new("therapy.delete").object(id.0).patient(patient.id);

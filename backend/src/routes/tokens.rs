@@ -44,7 +44,7 @@ pub async fn create_token(
     Json(new): Json<NewToken>,
 ) -> Result<Created> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if MOST <= db::tokens::count_live(&mut tx, caller.user_id, now).await? {
         let message = format!("there are {MOST} tokens in use already; revoke one first");
         return Err(Error::Conflict(message));
@@ -127,7 +127,7 @@ pub async fn list_tokens(
     }
     let limit = page::limit(query.limit)?;
     let owner = (!query.everybody).then_some(caller.user_id);
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let mut items = db::tokens::list(&mut *tx, owner, query.cursor, page::rows(limit)).await?;
     if query.everybody {
         let event = Event::new("token.list");
@@ -152,7 +152,7 @@ pub async fn revoke_token(
     Path(id): Path<TokenId>,
 ) -> Result<StatusCode> {
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let name = db::tokens::revoke(&mut tx, id, reach(&caller), now).await?;
     let name = name.ok_or(Error::NotFound("token in use"))?;
     let event = Event::new("token.revoke").object(id.0).details(json!({ "name": name }));

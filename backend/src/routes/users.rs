@@ -87,7 +87,7 @@ pub async fn create_user(
     Creation { new, key }: Creation<NewAccount>,
 ) -> Result<Created> {
     let unusable = state.hasher.hash(Secret::random().as_str().to_owned()).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         return Ok(first);
     }
@@ -167,7 +167,7 @@ pub async fn update_user(
     version: IfMatch,
     Json(patch): Json<AccountPatch>,
 ) -> Result<Versioned<Account>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (before, managers) = to_change(&mut tx, &state, id, Some(version)).await?;
     let was_active = before.state != AccountState::Deactivated;
     let active = patch.active.unwrap_or(was_active);
@@ -260,7 +260,7 @@ pub async fn deactivate_user(
     Path(id): Path<UserId>,
     version: Option<IfMatch>,
 ) -> Result<StatusCode> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (before, managers) = to_change(&mut tx, &state, id, version).await?;
     check_change(&caller, &before, before.role, true, &managers)?;
     let was_active = before.state != AccountState::Deactivated;
@@ -282,7 +282,7 @@ pub async fn reset_password(
 ) -> Result<Json<PasswordLink>> {
     let unusable = state.hasher.hash(Secret::random().as_str().to_owned()).await?;
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (account, _) = to_change(&mut tx, &state, id, None).await?;
     if account.state == AccountState::Deactivated {
         return Err(Error::Conflict("the account is deactivated; open it first".to_owned()));
@@ -308,7 +308,7 @@ pub async fn unlock_user(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
 ) -> Result<Versioned<Account>> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     let (account, _) = to_change(&mut tx, &state, id, None).await?;
     lockout::unlock(&mut tx, &account.email).await?;
     audit(&mut tx, &state, &caller, "user.unlock", id, Value::Null).await?;
@@ -327,7 +327,7 @@ pub async fn remove_user_second_factor(
     State(state): State<AppState>,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.begin(&caller).await?;
     to_change(&mut tx, &state, id, None).await?;
     if id == caller.user_id {
         let reason = "remove your own under your account instead";

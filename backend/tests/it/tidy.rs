@@ -44,6 +44,13 @@ fn handlers_hold_no_sql() {
 }
 
 #[test]
+fn handlers_begin_transactions_as_their_callers() {
+    // Where nobody has signed in yet.
+    let exempt = ["session.rs", "passwords.rs", "second_factors.rs"];
+    none_mentions("backend/src/routes", &["db.begin()"], &exempt);
+}
+
+#[test]
 fn nobody_but_the_router_imports_handlers() {
     let exempt = ["router.rs", "lib.rs"];
     for folder in ["backend/src/db", "backend/src/auth", "backend/src/jobs"] {
