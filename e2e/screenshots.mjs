@@ -28,12 +28,29 @@ async function openCard(page) {
   await page.locator("main img").first().waitFor();
 }
 
+/** The what-if of that patient, with a value moved. */
+async function openWhatIf(page) {
+  await openPatient(page);
+  await page.getByRole("link", { name: "What if?" }).click();
+  await page.getByRole("slider").first().press("PageUp");
+}
+
+/** The calculator with the values of a care-plan persona. */
+async function openCalculator(page) {
+  await page.goto("/calculator");
+  await page.getByLabel("Age, in years").fill("60");
+  await page.getByLabel("eGFR", { exact: true }).fill("28");
+  await page.getByLabel("Urine albumin").fill("742");
+}
+
 /** Each page: its name, who looks at it, and the way there. */
 const PAGES = [
   { name: "sign-in", open: (page) => page.goto("/sign-in") },
   { name: "patients", role: "clinician", open: (page) => page.goto("/patients") },
   { name: "patient", role: "clinician", open: openPatient },
   { name: "new-patient", role: "clinician", open: (page) => page.goto("/patients/new") },
+  { name: "what-if", role: "clinician", open: openWhatIf },
+  { name: "calculator", role: "clinician", open: openCalculator },
   { name: "about", role: "clinician", open: (page) => page.goto("/about") },
   { name: "own-record", role: "patient", open: (page) => page.goto("/") },
   { name: "account", role: "clinician", open: (page) => page.goto("/account") },

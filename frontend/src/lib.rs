@@ -12,5 +12,6 @@ pub mod components;
 pub mod api;
 pub mod record;
 pub mod session;
+pub mod what_if;
 
 pub mod format;

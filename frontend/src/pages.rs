@@ -3,6 +3,7 @@
 pub mod about;
 pub mod account;
 pub mod audit;
+pub mod calculator;
 pub mod home;
 pub mod model;
 pub mod models;
@@ -15,3 +16,4 @@ pub mod settings;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;
+pub mod what_if;

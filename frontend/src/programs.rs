@@ -12,17 +12,26 @@ use leptos_router::hooks::use_location;
 pub enum Program {
     /// Signing in, patients, predictions.
     Records,
-    /// Accounts, tokens, settings, models, the audit log, summaries; a record's documents and care
-    /// team.
+    /// Accounts, tokens, settings, models, the audit log, summaries, the calculator; a record's
+    /// documents, care team and what-if.
     Office,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 8] =
-    ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
+const OFFICE: [&str; 9] = [
+    "account",
+    "audit",
+    "calculator",
+    "models",
+    "research",
+    "set-password",
+    "settings",
+    "tokens",
+    "users",
+];
 
 /// The last part of every address of the office that belongs to a record: `/patients/{id}/…`.
-const OF_A_RECORD: [&str; 2] = ["care-team", "documents"];
+const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "what-if"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";

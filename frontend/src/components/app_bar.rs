@@ -41,6 +41,7 @@ fn RecordLinks(user: User) -> impl IntoView {
         {list.then(|| view! { <A href="/patients">"Patients"</A> })}
         {audit.then(|| view! { <A href="/audit">"Audit"</A> })}
         {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
+        {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">"Calculator"</A> })}
         {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">"Models"</A> })}
     }
 }

@@ -92,7 +92,7 @@ impl Row {
 }
 
 /// A typed number; a comma is a point.
-fn number(text: &str) -> Option<f64> {
+pub fn number(text: &str) -> Option<f64> {
     text.trim().replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())
 }
 

@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use shared::prediction::{
-    Advice, Igan, Kfre, Prediction, PredictionResult, RiskSource, Warning, YearRisk,
+use shared::{
+    access::Permission,
+    prediction::{Advice, Igan, Kfre, Prediction, PredictionResult, RiskSource, Warning, YearRisk},
 };
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{
     charts::{contributions::ContributionsChart, risk::RiskChart},
     format,
     record::Record,
+    session,
 };
 
 /// The risk of kidney failure: asking, the answer, and earlier answers.
@@ -33,7 +35,13 @@ pub fn PredictionPanel() -> impl IntoView {
                     <h2 id="prediction" tabindex="-1">"Risk of kidney failure"</h2>
                     <p class="fine">"Dialysis or kidney transplant"</p>
                 </div>
-                <PredictButton asked />
+                <div class="row">
+                    {move || (latest.with(Option::is_some) && session::allows(Permission::PreviewPredictions))
+                        .then(|| view! {
+                            <A href=format!("/patients/{}/what-if", record.id) attr:class="btn">"What if?"</A>
+                        })}
+                    <PredictButton asked />
+                </div>
             </div>
             <div class="stack">
                 <PredictProgress asked />
