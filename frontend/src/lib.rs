@@ -1,6 +1,7 @@
 //! The Nephrocast single-page application, in reading order.
 
 pub mod app;
+pub mod clinic;
 pub mod office;
 pub mod pages;
 pub mod programs;

@@ -10,9 +10,9 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        account::AccountPage, audit::AuditPage, calculator::CalculatorPage, model::ModelPage,
-        models::ModelsPage, not_found::NotFoundPage, set_password::SetPasswordPage,
-        settings::SettingsPage, tokens::TokensPage, users::UsersPage, what_if::WhatIfPage,
+        account::AccountPage, audit::AuditPage, model::ModelPage, models::ModelsPage,
+        not_found::NotFoundPage, set_password::SetPasswordPage, settings::SettingsPage,
+        tokens::TokensPage, users::UsersPage,
     },
 };
 
@@ -77,26 +77,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadModels>
                             <ModelPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/calculator")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <CalculatorPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/what-if")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <WhatIfPage />
                         </Guard>
                     }
                 }

@@ -1,36 +1,31 @@
-//! Two programs share the site: the records, and the office, where accounts and the installation
-//! are run, researchers work, and what belongs to a record but is seldom needed is kept. So whoever
-//! comes for a patient does not download what only few need.
-//! NGINX knows the same addresses (`docker/nginx/nginx.conf.template`).
+//! Three programs share the site: the records; the clinic, with what clinicians do beside them; and
+//! the office, where accounts and the installation are run and researchers work. So whoever comes for
+//! a patient does not download what only few need. NGINX knows the same addresses
+//! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-/// Which of the two programs runs.
+/// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// Signing in, patients, predictions.
     Records,
-    /// Accounts, tokens, settings, models, the audit log, summaries, the calculator; a record's
-    /// documents, care team and what-if.
+    /// The calculator, the what-if; a record's documents and care team.
+    Clinic,
+    /// Accounts, tokens, settings, models, the audit log, summaries.
     Office,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 9] = [
-    "account",
-    "audit",
-    "calculator",
-    "models",
-    "research",
-    "set-password",
-    "settings",
-    "tokens",
-    "users",
-];
+const OFFICE: [&str; 8] =
+    ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
 
-/// The last part of every address of the office that belongs to a record: `/patients/{id}/…`.
+/// The first part of every address of the clinic.
+const CLINIC: [&str; 1] = ["calculator"];
+
+/// The last part of every address of the clinic that belongs to a record: `/patients/{id}/…`.
 const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "what-if"];
 
 /// Where a program notes that it has handed an address over.
@@ -40,16 +35,16 @@ impl Program {
     /// The program that an address belongs to.
     pub fn of(path: &str) -> Self {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
-        let is_office = match parts[..] {
-            ["patients", _, part] => OF_A_RECORD.contains(&part),
-            [first, ..] => OFFICE.contains(&first),
-            [] => false,
-        };
-        if is_office { Self::Office } else { Self::Records }
+        match parts[..] {
+            ["patients", _, part] if OF_A_RECORD.contains(&part) => Self::Clinic,
+            [first, ..] if CLINIC.contains(&first) => Self::Clinic,
+            [first, ..] if OFFICE.contains(&first) => Self::Office,
+            _ => Self::Records,
+        }
     }
 }
 
-/// Loads the other program if the address is one of its own; says whether it is.
+/// Loads another program if the address is one of its own; says whether it is.
 pub fn hand_over() -> bool {
     let this = expect_context::<Program>();
     let location = use_location();
@@ -108,9 +103,11 @@ mod tests {
         {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/users", "/models/1.0.0", "/patients/42/documents", "/patients/42/care-team/"]
-        {
+        for path in ["/users", "/models/1.0.0", "/research"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
+        }
+        for path in ["/calculator", "/patients/42/documents", "/patients/42/care-team/"] {
+            assert_eq!(Program::of(path), Program::Clinic, "{path}");
         }
     }
 }

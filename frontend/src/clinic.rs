@@ -1,0 +1,42 @@
+//! The pages of the clinic: what clinicians do beside reading and writing records.
+
+use leptos::prelude::*;
+use leptos_router::{
+    components::{FlatRoutes, Route},
+    path,
+};
+use shared::access::Permission;
+
+use crate::{
+    components::guard::Guard,
+    pages::{calculator::CalculatorPage, not_found::NotFoundPage, what_if::WhatIfPage},
+};
+
+/// The routes.
+pub fn pages() -> AnyView {
+    view! {
+        <FlatRoutes fallback=NotFoundPage>
+            <Route
+                path=path!("/calculator")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::PreviewPredictions>
+                            <CalculatorPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/patients/:id/what-if")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::PreviewPredictions>
+                            <WhatIfPage />
+                        </Guard>
+                    }
+                }
+            />
+        </FlatRoutes>
+    }
+    .into_any()
+}
