@@ -1,13 +1,13 @@
 // What the audit log costs: reads of one patient after another with entries written and without, in
 // turn, in one run. "Without" is no setting of the product: a trigger of this database, which is
 // thrown away, drops the entries.
-//   NEPHROCAST_URL=http://127.0.0.1:8080 NEPHROCAST_DATABASE_URL=postgres://… node bench/audit.mjs [rounds]
+//   NEPHROCAST_URL=http://127.0.0.1:8080 NEPHROCAST_MIGRATE_DATABASE_URL=postgres://… node bench/audit.mjs [rounds]
 
 import { execFileSync } from "node:child_process";
 
 const base = process.env.NEPHROCAST_URL;
-const database = process.env.NEPHROCAST_DATABASE_URL;
-if (!base || !database) throw new Error("NEPHROCAST_URL or NEPHROCAST_DATABASE_URL is not set: run scripts/bench-audit");
+const database = process.env.NEPHROCAST_MIGRATE_DATABASE_URL;
+if (!base || !database) throw new Error("NEPHROCAST_URL or NEPHROCAST_MIGRATE_DATABASE_URL is not set: run scripts/bench-audit");
 const rounds = Number(process.argv[2] ?? 12);
 const api = `${base}/api/v1`;
 const headers = { "content-type": "application/json" };

@@ -23,11 +23,11 @@ start_product() {
   make_key "$folder/secret-key"
   make_key "$folder/audit-key"
   scripts/postgres start "$postgres_folder" "${@:3}" 9>&-
-  NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder")
+  NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder" nephrocast_app)
   api=$(free_ports 1)
   export NEPHROCAST_DATABASE_URL NEPHROCAST_DEMO=true NEPHROCAST_LISTEN=127.0.0.1:$api
   export NEPHROCAST_SECRET_KEY_FILE=$folder/secret-key NEPHROCAST_AUDIT_KEY_FILE=$folder/audit-key
-  fill_database "$run"
+  fill_database "$run" "$(scripts/postgres url "$postgres_folder")"
   scripts/nginx-config "$run" "$port" "$NEPHROCAST_LISTEN"
   launch PostgreSQL /dev/null tail --pid "$(head -n 1 "$postgres_folder/data/postmaster.pid")" -f /dev/null
   launch "the API server" "$run/serve.log" target/debug/nephrocast serve
@@ -46,9 +46,11 @@ make_key() {
   mv "$1.new" "$1"
 }
 
+# fill_database <run folder> <the owner's address>
 fill_database() {
   local log=$1/database.log
-  target/debug/nephrocast migrate >"$log" 2>&1 || fail "the database could not be migrated: $(tail -n 1 "$log")"
+  NEPHROCAST_MIGRATE_DATABASE_URL=$2 target/debug/nephrocast migrate >"$log" 2>&1 ||
+    fail "the database could not be migrated: $(tail -n 1 "$log")"
   local filled
   filled=$(psql --no-psqlrc -qtA "$NEPHROCAST_DATABASE_URL" -c 'select exists(select from users)')
   [[ $filled == t ]] && return 0

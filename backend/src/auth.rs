@@ -31,6 +31,7 @@ use crate::{
     db::{
         audit::{Actor, Event, Outcome},
         sessions::Origin,
+        walls::Sight,
     },
     error::{Error, Result},
     limits,
@@ -119,6 +120,15 @@ impl Caller {
             token_id,
             address: self.address.clone(),
             request_id: telemetry::request_id(),
+        }
+    }
+
+    /// What the database shows the caller's transactions of the records.
+    pub const fn sight(&self) -> Sight {
+        match self.role.reach() {
+            Reach::Everyone => Sight::Everything,
+            Reach::OwnRecord => Sight::OwnRecord(self.user_id),
+            Reach::Nobody => Sight::Nothing(self.user_id),
         }
     }
 

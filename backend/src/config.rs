@@ -22,7 +22,8 @@ use crate::{
 /// The database, needed by every subcommand that touches data.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseConfig {
-    /// PostgreSQL address, such as `postgres://user@host/nephrocast`.
+    /// PostgreSQL address, such as `postgres://nephrocast_app@host/nephrocast`, of a role that owns
+    /// nothing.
     #[arg(long, env = "NEPHROCAST_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Most connections this process opens.
@@ -37,16 +38,51 @@ impl DatabaseConfig {
         let options: PgConnectOptions =
             self.database_url.parse().context("NEPHROCAST_DATABASE_URL is not an address")?;
         // No query of ours needs longer; a stuck one must not hold a connection for ever.
-        let options = options
-            .application_name("nephrocast")
-            .options([("statement_timeout", "30s"), ("lock_timeout", "10s")]);
-        PgPoolOptions::new()
-            .max_connections(self.database_connections)
-            .acquire_timeout(std::time::Duration::from_secs(5))
-            .connect_with(options)
-            .await
-            .context("PostgreSQL cannot be reached")
+        let options = options.options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        open(options, self.database_connections).await
     }
+}
+
+/// The database, for whoever changes its schema.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateConfig {
+    /// PostgreSQL address of the role that owns the database; the programs' own address if it is
+    /// not given.
+    #[arg(
+        long,
+        env = "NEPHROCAST_MIGRATE_DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "database_url"
+    )]
+    pub migrate_database_url: Option<String>,
+    /// PostgreSQL address.
+    #[arg(long, env = "NEPHROCAST_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+impl MigrateConfig {
+    /// Opens a pool in which a migration may take its time, but keeps nobody waiting for long.
+    pub async fn connect(&self) -> anyhow::Result<PgPool> {
+        let given = self.migrate_database_url.as_ref().or(self.database_url.as_ref());
+        let options: PgConnectOptions = given
+            .context("NEPHROCAST_MIGRATE_DATABASE_URL is missing")?
+            .parse()
+            .context("NEPHROCAST_MIGRATE_DATABASE_URL is not an address")?;
+        open(options.options([("lock_timeout", "10s")]), 4).await
+    }
+}
+
+async fn open(options: PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(std::time::Duration::from_secs(5))
+        .connect_with(options.application_name("nephrocast"))
+        .await
+        .context("PostgreSQL cannot be reached")
 }
 
 /// The networks to predict with.

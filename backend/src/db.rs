@@ -19,6 +19,7 @@ pub mod predictions;
 pub mod therapies;
 
 pub mod models;
+pub mod walls;
 
 use sqlx::PgExecutor;
 

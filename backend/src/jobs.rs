@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use graphile_worker::{WorkerOptions, WorkerShutdownConfig};
 use sqlx::{PgPool, migrate::MigrateError};
 
-use crate::{MIGRATOR, db};
+use crate::{MIGRATOR, db, db::walls::Standing};
 
 /// Brings the database to this program's schema, the queue's tables included; refuses a database
 /// that a newer program has migrated.
@@ -29,7 +29,13 @@ pub async fn migrate(db: &PgPool) -> anyhow::Result<()> {
         .init()
         .await
         .context("the queue's migrations failed")?;
-    Ok(())
+    db::walls::build(db).await.context("privileges and row-level security could not be set up")
+}
+
+/// Refuses a database that this program is not made for, and a role that could do too much in it.
+pub async fn check_database(db: &PgPool) -> anyhow::Result<()> {
+    check_schema(db).await?;
+    check_role(db).await
 }
 
 /// Refuses a database whose schema is not this program's.
@@ -51,6 +57,23 @@ pub async fn check_schema(db: &PgPool) -> anyhow::Result<()> {
         "the database is older than this program: run `nephrocast migrate`"
     );
     Ok(())
+}
+
+/// Refuses a role that could undo what the database guards: its tables, its audit log, its walls
+/// between patients.
+async fn check_role(db: &PgPool) -> anyhow::Result<()> {
+    let standing = db::walls::standing(db).await.context("the role's privileges cannot be read")?;
+    let could = match standing {
+        Standing { owns: true, .. } => "owns the tables",
+        Standing { rewrites_audit: true, .. } => "may change the audit log",
+        Standing { passes_walls: true, .. } => "passes row-level security",
+        _ => return Ok(()),
+    };
+    anyhow::bail!(
+        "the database role {:?} {could}: only `nephrocast migrate` needs such a role; give this \
+         process one that is a member of nephrocast_app (docs/OPERATIONS.md, \"Database roles\")",
+        standing.role
+    )
 }
 
 fn too_new(versions: &[i64]) -> anyhow::Error {

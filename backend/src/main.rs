@@ -18,8 +18,8 @@ use backend::{
     auth::password::Hasher,
     clock::Clock,
     config::{
-        AuditTrustConfig, DatabaseConfig, ModelConfig, SealingConfig, SeedConfig, ServeConfig,
-        UserCommand, UserConfig, WorkerConfig,
+        AuditTrustConfig, DatabaseConfig, MigrateConfig, ModelConfig, SealingConfig, SeedConfig,
+        ServeConfig, UserCommand, UserConfig, WorkerConfig,
     },
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
@@ -67,7 +67,7 @@ enum Command {
     /// Run predictions; start as many workers as wanted.
     Worker(WorkerConfig),
     /// Bring the database to this program's schema.
-    Migrate(DatabaseConfig),
+    Migrate(MigrateConfig),
     /// Fill an empty database with demo accounts and fictional patients.
     Seed(SeedConfig),
     /// Make, list and rescue accounts.
@@ -142,7 +142,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Seed(config) => {
             telemetry::start(&cli.log);
             let db = config.database.connect().await?;
-            jobs::check_schema(&db).await?;
+            jobs::check_database(&db).await?;
             let releases = load(&config.model, &db).await?;
             anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
             db::settings::set_defaults(&db, config.site.defaults()).await?;
@@ -188,7 +188,7 @@ fn read_checkpoint(file: &Path, trusted: &TrustedKeys) -> anyhow::Result<Checkpo
 
 async fn user(config: UserConfig) -> anyhow::Result<()> {
     let db = config.database.connect().await?;
-    jobs::check_schema(&db).await?;
+    jobs::check_database(&db).await?;
     let clock = Clock::machine();
     match config.command {
         UserCommand::Create { role, email, name, site } => {
@@ -249,7 +249,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let (keys, vault) = config.keys()?;
     let audit_keys = config.audit.keys()?;
     let db = config.database.connect().await?;
-    jobs::check_schema(&db).await?;
+    jobs::check_database(&db).await?;
     db::settings::set_defaults(&db, config.site.defaults()).await?;
     accounts::reseal(&db, &vault).await?;
     let releases = load(&config.model, &db).await?;
@@ -271,7 +271,7 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
     let key = config.sealing.key()?;
     let db = config.database.connect().await?;
-    jobs::check_schema(&db).await?;
+    jobs::check_database(&db).await?;
     let releases = load(&config.model, &db).await?;
     let database = db.connect_options().as_ref().clone();
     tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));

@@ -39,8 +39,16 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The transaction in which a handler does what a caller asked for; every one of them uses it.
-    pub async fn begin(&self, _caller: &Caller) -> Result<PgTransaction<'static>> {
+    /// The transaction in which a handler does what a caller asked for: it sees no more of the
+    /// records than the caller may, even where a query forgets to say so.
+    pub async fn begin(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
+        Ok(db::walls::begin(&self.db, caller.sight(), self.clock.now()).await?)
+    }
+
+    /// A transaction of a handler that must look beyond what its caller sees, and itself decides
+    /// what of it is answered. The tests name the few files that may.
+    pub async fn begin_beyond(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
+        tracing::debug!(sight = ?caller.sight(), "a handler looks beyond its caller's sight");
         Ok(self.db.begin().await?)
     }
 

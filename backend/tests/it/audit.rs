@@ -314,10 +314,10 @@ async fn sealed_log() -> (TestApp, Checkpoint) {
 
 /// What the database's owner can do: everything.
 async fn tamper(app: &TestApp, statements: &str) {
-    let mut connection = app.db.acquire().await.unwrap();
+    let mut connection = app.owner().await;
     for table in ["audit_events", "audit_leaves", "audit_checkpoints"] {
         let refused = sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table}")));
-        let error = refused.execute(&mut *connection).await.unwrap_err().to_string();
+        let error = refused.execute(&mut connection).await.unwrap_err().to_string();
         assert!(error.contains("append-only"), "{error}");
     }
     let script = format!(
@@ -329,7 +329,7 @@ async fn tamper(app: &TestApp, statements: &str) {
         alter table audit_leaves enable trigger user;
         alter table audit_checkpoints enable trigger user"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut connection).await.unwrap();
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod lockout;
 mod passwords;
 mod second_factors;
 mod users;
+mod walls;
 
 mod biopsies;
 mod models;

@@ -66,6 +66,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// The database's address, for processes that a test starts.
     pub database_url: String,
+    /// The same, of the database's owner.
+    pub owner_url: String,
     /// Dropped with the application.
     _database: Database,
 }
@@ -89,7 +91,8 @@ impl TestApp {
 
     async fn start(folder: &Path, rates: Rates) -> Self {
         let database = Database::create().await;
-        let options = database.options.clone().application_name("nephrocast-test");
+        let options: PgConnectOptions = database.url.parse().unwrap();
+        let options = options.application_name("nephrocast-test");
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
         let clock = Clock::manual(start());
         let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -104,8 +107,14 @@ impl TestApp {
             events: PredictionEvents::listen(&db).await.unwrap(),
             limits: Arc::new(Limits::new(rates)),
         };
-        let database_url = database.url.clone();
-        Self { router: router(state.clone()), state, db, clock, database_url, _database: database }
+        let (database_url, owner_url) = (database.url.clone(), database.owner_url.clone());
+        let router = router(state.clone());
+        Self { router, state, db, clock, database_url, owner_url, _database: database }
+    }
+
+    /// A connection of the database's owner, who may do everything.
+    pub async fn owner(&self) -> PgConnection {
+        PgConnection::connect(&self.owner_url).await.unwrap()
     }
 
     /// The release that answers while nobody has chosen another.
@@ -340,8 +349,9 @@ impl Answer {
 /// A database cloned from a template that holds the migrated schema and the test accounts.
 struct Database {
     admin: PgConnectOptions,
-    options: PgConnectOptions,
+    /// As the running program's role, and as the owner.
     url: String,
+    owner_url: String,
     name: String,
 }
 
@@ -358,8 +368,10 @@ impl Database {
         let name = format!("nephrocast_test_{}_{count}", std::process::id());
         execute(&mut connection, format!("drop database if exists {name} with (force)")).await;
         execute(&mut connection, format!("create database {name} template {template}")).await;
-        let url = replace_database(&server, &name);
-        Self { admin, options: server_options.database(&name), url, name }
+        let owner_url = replace_database(&server, &name);
+        let user = format!("//{}", server_options.get_username());
+        let url = owner_url.replacen(&user, "//nephrocast_app", 1);
+        Self { admin, url, owner_url, name }
     }
 }
 

@@ -48,6 +48,8 @@ fn handlers_begin_transactions_as_their_callers() {
     // Where nobody has signed in yet.
     let exempt = ["session.rs", "passwords.rs", "second_factors.rs"];
     none_mentions("backend/src/routes", &["db.begin()"], &exempt);
+    // Where handlers look beyond what their callers see: each says why.
+    none_mentions("backend/src/routes", &["begin_beyond("], &[]);
 }
 
 #[test]

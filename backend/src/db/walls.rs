@@ -1,0 +1,81 @@
+//! The walls below the handlers: what the program's own role may do, and transactions that see a
+//! part of the records, whatever their queries ask for.
+
+use chrono::{DateTime, Utc};
+use shared::id::UserId;
+use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
+
+/// What a transaction sees of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Every record.
+    Everything,
+    /// The record that the viewer's account is linked to, while it is open to them.
+    OwnRecord(UserId),
+    /// No record.
+    Nothing(UserId),
+}
+
+/// Begins a transaction that sees so much. The claims are sent along with `begin`, so they cost no
+/// round trip, and end with the transaction, so the connection can be anybody's afterwards.
+pub async fn begin(
+    db: &PgPool,
+    sight: Sight,
+    at: DateTime<Utc>,
+) -> sqlx::Result<PgTransaction<'static>> {
+    let (reach, viewer) = match sight {
+        Sight::Everything => return db.begin().await,
+        Sight::OwnRecord(viewer) => ("own_record", viewer),
+        Sight::Nothing(viewer) => ("nothing", viewer),
+    };
+    // An identifier and a time: nothing in them can end the quotation.
+    let (viewer, at) = (viewer.0, at.to_rfc3339());
+    db.begin_with(AssertSqlSafe(format!(
+        "begin;
+        set local role nephrocast_restricted;
+        set local nephrocast.reach = '{reach}';
+        set local nephrocast.viewer = '{viewer}';
+        set local nephrocast.at = '{at}'"
+    )))
+    .await
+}
+
+/// Builds the walls anew, as the database's owner.
+pub async fn build(db: &PgPool) -> sqlx::Result<()> {
+    let mut tx = db.begin().await?;
+    sqlx::raw_sql(include_str!("walls.sql")).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+/// What a connection's role could do beyond what the program needs.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The role.
+    pub role: String,
+    /// It can act as the owner of the tables.
+    pub owns: bool,
+    /// It can change or remove entries of the audit log.
+    pub rewrites_audit: bool,
+    /// Walls between rows do not hold it.
+    pub passes_walls: bool,
+}
+
+/// What the role that signed in could do.
+pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<Standing> {
+    sqlx::query_as!(
+        Standing,
+        r#"select rolname::text as "role!",
+            pg_has_role(oid, (
+                select relowner from pg_class where oid = 'audit_events'::regclass
+            ), 'member') as "owns!",
+            has_table_privilege(oid, 'audit_events', 'update, delete, truncate')
+                or has_table_privilege(oid, 'audit_leaves', 'update, delete, truncate')
+                or has_table_privilege(oid, 'audit_checkpoints', 'update, delete, truncate')
+                as "rewrites_audit!",
+            rolsuper or rolbypassrls as "passes_walls!"
+        from pg_roles
+        where rolname = session_user"#
+    )
+    .fetch_one(db)
+    .await
+}

@@ -1,0 +1,292 @@
+//! The walls below the handlers: what the running program's role may do in the database, and what a
+//! caller's transaction sees when its queries forget to ask whose rows they are.
+
+use std::process::Command;
+
+use backend::db::walls::{Sight, begin};
+use shared::{
+    access::Role,
+    id::{PatientId, UserId},
+};
+use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
+
+use crate::{
+    access::fixture,
+    support::{TestApp, audit_key_file},
+};
+
+/// An application with two whole records, of which the first one is the patient account's own.
+async fn two_records() -> (TestApp, PatientId) {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let own = fixture(&clinician, "own", true).await.patient;
+    let other = fixture(&clinician, "other", true).await.patient;
+    for patient in [&own, &other] {
+        let outcome = serde_json::json!({ "kind": "dialysis", "occurred_on": "2026-02-01" });
+        clinician.post(&format!("/api/v1/patients/{patient}/outcomes"), outcome).await.created();
+    }
+    let own = PatientId(own.parse().unwrap());
+    app.link_patient(own).await;
+    (app, own)
+}
+
+async fn account(app: &TestApp, role: &str) -> UserId {
+    sqlx::query_scalar("select id from users where role = $1")
+        .bind(role)
+        .fetch_one(&app.db)
+        .await
+        .unwrap()
+}
+
+/// A transaction of the patient's account.
+async fn as_patient(app: &TestApp) -> PgTransaction<'static> {
+    let viewer = account(app, "patient").await;
+    begin(&app.db, Sight::OwnRecord(viewer), app.clock.now()).await.unwrap()
+}
+
+/// Every table with rows about a patient, and the column that says which.
+async fn tables(app: &TestApp) -> Vec<(String, &'static str)> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "select table_name::text
+        from information_schema.columns
+        join information_schema.tables using (table_schema, table_name)
+        where table_schema = 'public' and table_type = 'BASE TABLE' and column_name = 'patient_id'
+        order by table_name",
+    )
+    .fetch_all(&mut app.owner().await)
+    .await
+    .unwrap();
+    let mut tables = vec![("patients".to_owned(), "id")];
+    tables.extend(names.into_iter().map(|name| (name, "patient_id")));
+    for name in ["observations", "therapies", "biopsies", "outcomes", "predictions", "audit_events"]
+    {
+        assert!(tables.iter().any(|(table, _)| table == name), "{name} is not among {tables:?}");
+    }
+    tables
+}
+
+/// Whose rows a query without any filter gives, and how often.
+async fn owners(db: &mut PgConnection, table: &str, column: &str) -> Vec<Option<PatientId>> {
+    sqlx::query_scalar(AssertSqlSafe(format!("select {column} from {table}")))
+        .fetch_all(db)
+        .await
+        .unwrap()
+}
+
+async fn refused(db: &mut PgConnection, statement: &str) -> String {
+    let mut attempt = sqlx::Connection::begin(db).await.unwrap();
+    let ended = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *attempt).await;
+    let Err(error) = ended else { panic!("{statement}: was done") };
+    attempt.rollback().await.unwrap();
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_patients_transaction_sees_its_own_rows_whatever_it_asks_for() {
+    let (app, own) = two_records().await;
+    let mut tx = as_patient(&app).await;
+    let mut owner = app.owner().await;
+    for (table, column) in tables(&app).await {
+        let all = owners(&mut owner, &table, column).await;
+        let seen = owners(&mut tx, &table, column).await;
+        // Colleagues' accounts and one's own deeds speak of no patient.
+        let strangers = seen.iter().flatten().filter(|patient| **patient != own).count();
+        assert_eq!(strangers, 0, "{table}");
+        let mine =
+            |rows: &[Option<PatientId>]| rows.iter().filter(|row| **row == Some(own)).count();
+        assert_eq!(mine(&seen), mine(&all), "{table}");
+        if !["users", "care_team_members", "emergency_accesses"].contains(&&*table) {
+            let unseen = all.iter().flatten().any(|patient| *patient != own);
+            assert!(unseen || all.is_empty(), "{table} has nothing that could have been seen");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_table_about_patients_is_guarded() {
+    let (app, _) = two_records().await;
+    for (table, _) in tables(&app).await {
+        let guarded: bool = sqlx::query_scalar(
+            "select relrowsecurity and 2 <= (
+                select count(*) from pg_policies
+                where schemaname = 'public' and tablename = relname
+                    and roles && array['nephrocast_restricted', 'nephrocast_app']::name[]
+            )
+            from pg_class where oid = $1::regclass",
+        )
+        .bind(&table)
+        .fetch_one(&app.db)
+        .await
+        .unwrap();
+        assert!(guarded, "{table}: nephrocast migrate must guard it (db/walls.sql)");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_closed_to_its_patient_is_closed_below_the_handlers() {
+    let (app, own) = two_records().await;
+    sqlx::query("update patients set own_access = false").execute(&app.db).await.unwrap();
+    let mut tx = as_patient(&app).await;
+    for table in ["patients", "observations", "predictions"] {
+        let column = if table == "patients" { "id" } else { "patient_id" };
+        assert!(!owners(&mut tx, table, column).await.contains(&Some(own)), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_researchers_transaction_sees_no_record() {
+    let (app, _) = two_records().await;
+    let viewer = account(&app, "researcher").await;
+    let mut tx = begin(&app.db, Sight::Nothing(viewer), app.clock.now()).await.unwrap();
+    for (table, column) in tables(&app).await {
+        assert_eq!(owners(&mut tx, &table, column).await.iter().flatten().count(), 0, "{table}");
+    }
+    let leaves = refused(&mut tx, "select * from audit_leaves").await;
+    assert!(leaves.contains("permission denied"), "{leaves}");
+    let shadows = refused(&mut tx, "select * from shadow_predictions").await;
+    assert!(shadows.contains("permission denied"), "{shadows}");
+}
+
+#[tokio::test]
+async fn a_patients_transaction_changes_no_record_and_no_other_account() {
+    let (app, own) = two_records().await;
+    let mut tx = as_patient(&app).await;
+    let other = account(&app, "administrator").await;
+    for statement in [
+        format!(
+            "insert into outcomes select gen_random_uuid(), '{own}', 'transplant', '2026-03-01', created_at from outcomes"
+        ),
+        format!(
+            "insert into therapies (id, patient_id, kind, started_on, created_at)
+            values (gen_random_uuid(), '{own}', 'statin', '2026-03-01', '2026-03-01')"
+        ),
+        "insert into users (id, email, display_name, role, password_hash, created_at)
+            values (gen_random_uuid(), 'x@example.org', 'X', 'administrator', '', '2026-03-01')"
+            .to_owned(),
+    ] {
+        let error = refused(&mut tx, &statement).await;
+        assert!(error.contains("row-level security"), "{statement}: {error}");
+    }
+    for statement in ["update settings set patients_see_risk = true", "delete from users"] {
+        let error = refused(&mut tx, statement).await;
+        assert!(error.contains("permission denied"), "{statement}: {error}");
+    }
+    for statement in [
+        "update patients set own_access = true".to_owned(),
+        "delete from observations".to_owned(),
+        "update predictions set error = 'x'".to_owned(),
+        format!("update users set role = 'administrator' where id = '{other}'"),
+    ] {
+        let done = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut *tx).await.unwrap();
+        assert_eq!(done.rows_affected(), 0, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn the_claims_end_with_the_transaction() {
+    let (app, _) = two_records().await;
+    let one = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+    let pool = one.connect(&app.database_url).await.unwrap();
+    let viewer = account(&app, "patient").await;
+    for commits in [true, false] {
+        let mut tx = begin(&pool, Sight::OwnRecord(viewer), app.clock.now()).await.unwrap();
+        let role: String =
+            sqlx::query_scalar("select current_user::text").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(role, "nephrocast_restricted");
+        if commits {
+            tx.commit().await.unwrap()
+        } else {
+            tx.rollback().await.unwrap()
+        }
+        let (role, viewer): (String, String) =
+            sqlx::query_as("select current_user::text, current_setting('nephrocast.viewer', true)")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        assert_eq!((role.as_str(), viewer.as_str()), ("nephrocast_app", ""));
+    }
+}
+
+#[tokio::test]
+async fn the_programs_role_has_rows_but_no_objects() {
+    let (app, _) = two_records().await;
+    let mut connection = app.db.acquire().await.unwrap();
+    for statement in [
+        "create table mine (id int)",
+        "create schema mine",
+        "create function mine() returns int language sql return 1",
+        "alter table patients add column mine int",
+        "alter table patients disable row level security",
+        "alter table audit_events disable trigger user",
+        "drop policy app on patients",
+        "drop table patients",
+        "truncate patients cascade",
+        "insert into _sqlx_migrations select * from _sqlx_migrations",
+        "create role mine",
+        "set session_replication_role = replica",
+        "set role nephrocast",
+        "select guard('patients', 'true', 'true', 'true')",
+    ] {
+        let error = refused(&mut connection, statement).await;
+        let denied = ["permission denied", "must be owner"];
+        assert!(denied.iter().any(|words| error.contains(words)), "{statement}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_added_to_only_by_privilege_and_by_trigger() {
+    let (app, _) = two_records().await;
+    let mut program = app.db.acquire().await.unwrap();
+    let mut owner = app.owner().await;
+    for (table, column) in
+        [("audit_events", "action"), ("audit_leaves", "event_id"), ("audit_checkpoints", "note")]
+    {
+        for statement in [
+            format!("update {table} set {column} = {column}"),
+            format!("delete from {table}"),
+            format!("truncate {table}"),
+        ] {
+            let error = refused(&mut program, &statement).await;
+            assert!(error.contains("permission denied"), "{statement}: {error}");
+        }
+        for statement in [format!("delete from {table}"), format!("truncate {table}")] {
+            let error = refused(&mut owner, &statement).await;
+            assert!(error.contains("append-only"), "{statement}: {error}");
+        }
+    }
+    let error = refused(&mut owner, "update audit_events set action = 'x'").await;
+    assert!(error.contains("append-only"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_given_the_owners_address_does_not_start() {
+    let app = TestApp::new().await;
+    for subcommand in ["worker", "serve", "seed"] {
+        let refused = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+            .args([subcommand, "--log", "off"])
+            .env("NEPHROCAST_DATABASE_URL", &app.owner_url)
+            .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
+            .env("NEPHROCAST_SECRET_KEY_FILE", audit_key_file())
+            .env("NEPHROCAST_DEMO", "true")
+            .output()
+            .unwrap();
+        assert!(!refused.status.success(), "{subcommand} started");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("owns the tables: only `nephrocast migrate`"), "{said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_wall_costs_whoever_sees_everything_no_index() {
+    let (app, _) = two_records().await;
+    let mut tx = begin(&app.db, Sight::Everything, app.clock.now()).await.unwrap();
+    sqlx::query("set local enable_seqscan = off").execute(&mut *tx).await.unwrap();
+    let plan: Vec<String> =
+        sqlx::query_scalar("explain select id from patients where search_text like '%testwell%'")
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("patients_search") && !plan.contains("SubPlan"), "{plan}");
+}
