@@ -13,6 +13,7 @@ use backend::{
     accounts,
     audit::{
         checkpoint::{Checkpoint, TrustedKeys},
+        looks::Looks,
         verify::verify,
     },
     auth::password::Hasher,
@@ -255,6 +256,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let releases = load(&config.model, &db).await?;
     let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
     Ok(AppState {
+        looks: Looks::start(db.clone()),
         db,
         clock: Clock::machine(),
         keys: Arc::new(keys),

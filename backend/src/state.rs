@@ -5,10 +5,11 @@ use std::sync::Arc;
 use sqlx::{PgPool, PgTransaction};
 
 use crate::{
-    audit::checkpoint::TrustedKeys,
+    audit::{checkpoint::TrustedKeys, looks::Looks},
     auth::{Caller, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     db,
+    db::audit::{Event, Look},
     error::{Error, Result},
     jobs::events::PredictionEvents,
     limits::Limits,
@@ -26,6 +27,8 @@ pub struct AppState {
     pub keys: Arc<Keys>,
     /// The keys whose signatures on the audit log count.
     pub audit_keys: Arc<TrustedKeys>,
+    /// What puts looks on record.
+    pub looks: Looks,
     /// What seals the secrets of second factors.
     pub vault: Arc<Vault>,
     /// Password hashing, bounded.
@@ -43,6 +46,13 @@ impl AppState {
     /// records than the caller may, even where a query forgets to say so.
     pub async fn begin(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
         Ok(db::walls::begin(&self.db, caller.sight(), self.clock.now()).await?)
+    }
+
+    /// Puts a caller's look on record, for good, before it is answered: after the transaction in
+    /// which they looked has ended, as whoever waits may hold no connection.
+    pub async fn record_look(&self, caller: &Caller, event: Event) -> Result<()> {
+        let (actor, at) = (caller.actor(), self.clock.now());
+        self.looks.record(Look { actor, event, at }).await
     }
 
     /// A transaction of a handler that must look beyond what its caller sees, and itself decides

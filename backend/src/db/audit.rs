@@ -148,6 +148,50 @@ pub async fn record_all(
     Ok(())
 }
 
+/// A look at something: who, at what, and when.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Who looked.
+    pub actor: Actor,
+    /// At what.
+    pub event: Event,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Adds the entries of looks by several people in one commit of its own.
+pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Result<()> {
+    fn column<'a, T>(looks: &'a [Look], of: impl Fn(&'a Look) -> T) -> Vec<T> {
+        looks.iter().map(of).collect()
+    }
+    sqlx::query!(
+        "insert into audit_events
+            (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
+             patient_id, outcome, details)
+        select at, actor, role, session, token, address, request, action, object, patient, outcome,
+            details
+        from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[],
+            $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
+            as looks (at, actor, role, session, token, address, request, action, object, patient,
+                outcome, details)",
+        &column(looks, |look| look.at),
+        column(looks, |look| look.actor.user_id.map(|id| id.0)) as _,
+        column(looks, |look| look.actor.role) as _,
+        column(looks, |look| look.actor.session_id.map(|id| id.0)) as _,
+        column(looks, |look| look.actor.token_id.map(|id| id.0)) as _,
+        column(looks, |look| look.actor.address.as_deref()) as _,
+        column(looks, |look| look.actor.request_id.as_deref()) as _,
+        column(looks, |look| look.event.action) as _,
+        column(looks, |look| look.event.object_id) as _,
+        column(looks, |look| look.event.patient_id.map(|id| id.0)) as _,
+        column(looks, |look| look.event.outcome) as _,
+        column(looks, |look| look.event.details.as_ref()) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Which entries to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

@@ -38,9 +38,9 @@ pub async fn list_biopsies(
     let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::biopsies::list(&mut *tx, id).await?;
-    let event = Event::new("biopsy.list").patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("biopsy.list").patient(id);
+    state.record_look(&caller, event).await?;
     Ok(Json(Items { items }))
 }
 

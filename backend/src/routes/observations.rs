@@ -77,9 +77,9 @@ pub async fn list_observations(
     let rows = page::rows(limit);
     let found = db::observations::list(&mut *tx, id, filter, after, rows).await?;
     let page = page::page(found, limit, |last| Cursor(last.effective_at, last.id))?;
-    let event = Event::new("observation.list").patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("observation.list").patient(id);
+    state.record_look(&caller, event).await?;
     Ok(Json(page))
 }
 

@@ -31,9 +31,9 @@ pub async fn list_outcomes(
     let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::outcomes::list(&mut *tx, id).await?;
-    let event = Event::new("outcome.list").patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("outcome.list").patient(id);
+    state.record_look(&caller, event).await?;
     Ok(Json(Items { items }))
 }
 

@@ -89,9 +89,9 @@ pub async fn list_patients(
         page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
     let items: Vec<_> = items.into_iter().map(PatientListItem::from).collect();
     let shown: Vec<_> = items.iter().map(|item| item.id).collect();
-    let event = Event::new("patient.list").details(json!({ "patients": shown }));
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("patient.list").details(json!({ "patients": shown }));
+    state.record_look(&caller, event).await?;
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -187,9 +187,9 @@ pub async fn get_patient(
 pub async fn read(state: &AppState, caller: &Caller, id: PatientId) -> Result<Versioned<Patient>> {
     let mut tx = state.begin(caller).await?;
     let patient = caller.patient(&mut tx, id).await?;
-    let event = Event::new("patient.read").object(id.0).patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("patient.read").object(id.0).patient(id);
+    state.record_look(caller, event).await?;
     Ok(Versioned { version: patient.version, body: patient })
 }
 

@@ -162,9 +162,9 @@ pub async fn list(
     let has_more = limit < items.len() as u32;
     items.truncate(limit as usize);
     let next_cursor = items.last().filter(|_| has_more).map(|last| last.id.to_string());
-    let event = Event::new("prediction.list").patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("prediction.list").patient(id);
+    state.record_look(caller, event).await?;
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -408,8 +408,8 @@ async fn reachable(tx: &mut PgConnection, caller: &Caller, id: PredictionId) -> 
 async fn read(state: &AppState, caller: &Caller, id: PredictionId) -> Result<Prediction> {
     let mut tx = state.begin(caller).await?;
     let prediction = reachable(&mut tx, caller, id).await?;
-    let event = Event::new("prediction.read").object(id.0).patient(prediction.patient_id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("prediction.read").object(id.0).patient(prediction.patient_id);
+    state.record_look(caller, event).await?;
     Ok(prediction)
 }

@@ -38,9 +38,9 @@ pub async fn list_therapies(
     let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
     let items = db::therapies::list(&mut *tx, id).await?;
-    let event = Event::new("therapy.list").patient(id);
-    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
+    let event = Event::new("therapy.list").patient(id);
+    state.record_look(&caller, event).await?;
     Ok(Json(Items { items }))
 }
 

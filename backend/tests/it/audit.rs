@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use crate::{
-    access::{self, ACCESS, CALLERS},
+    access::{self, ACCESS, CALLERS, fixture},
     support::{TestApp, audit_key_file, sealing_key},
     worker::Worker,
 };
@@ -677,6 +677,64 @@ async fn a_sealer_that_is_killed_is_followed_by_another() {
     .await
     .unwrap();
     assert_eq!((leaves, places), (entries, entries));
+}
+
+#[tokio::test]
+async fn looks_that_share_a_commit_are_each_on_record_before_their_answers() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (first, second) =
+        (fixture(&clinician, "M-1", true).await, fixture(&clinician, "M-2", true).await);
+    let looks = "select count(*) from audit_events
+        where action = 'patient.read' and actor_role = 'clinician' and patient_id = $1::uuid
+            and object_id = patient_id and session_id is not null and at = $2";
+    let many: Vec<_> = (0..60)
+        .map(|number| {
+            let (client, db, now) = (clinician.clone(), app.db.clone(), app.clock.now());
+            let patient =
+                if number % 3 == 0 { first.patient.clone() } else { second.patient.clone() };
+            tokio::spawn(async move {
+                client.get(&format!("/api/v1/patients/{patient}")).await.ok();
+                let found: i64 =
+                    sqlx::query_scalar(looks).bind(patient).bind(now).fetch_one(&db).await.unwrap();
+                assert!(0 < found, "answered before it was on record");
+            })
+        })
+        .collect();
+    for one in many {
+        one.await.unwrap();
+    }
+    let mut counts = Vec::new();
+    for patient in [&first.patient, &second.patient] {
+        let count: i64 = sqlx::query_scalar(looks)
+            .bind(patient)
+            .bind(app.clock.now())
+            .fetch_one(&app.db)
+            .await
+            .unwrap();
+        counts.push(count);
+    }
+    assert_eq!(counts, [20, 40]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_on_record_is_not_answered() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let on = fixture(&clinician, "M-1", true).await;
+    let mut owner = app.owner().await;
+    let (close, open) = (
+        "revoke insert on audit_events from nephrocast_app",
+        "grant insert on audit_events to nephrocast_app",
+    );
+    sqlx::raw_sql(close).execute(&mut owner).await.unwrap();
+    let patient = format!("/api/v1/patients/{}", on.patient);
+    for rest in ["", "/observations", "/therapies", "/biopsies", "/outcomes", "/predictions"] {
+        let refused = clinician.get(&format!("{patient}{rest}")).await;
+        assert_eq!(refused.status.as_u16(), 503, "{rest}: {:#}", refused.body);
+    }
+    sqlx::raw_sql(open).execute(&mut owner).await.unwrap();
+    clinician.get(&patient).await.ok();
 }
 
 fn nephrocast(app: &TestApp, arguments: &[&str]) -> Output {

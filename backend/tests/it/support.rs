@@ -17,7 +17,10 @@ use axum::{
 };
 use backend::{
     MIGRATOR,
-    audit::checkpoint::{SealingKey, TrustedKeys},
+    audit::{
+        checkpoint::{SealingKey, TrustedKeys},
+        looks::Looks,
+    },
     auth::{password, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     db,
@@ -100,6 +103,7 @@ impl TestApp {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(key).unwrap()),
+            looks: Looks::start(db.clone()),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
             vault: Arc::new(Vault::new(key).unwrap()),
             hasher: Hasher::new().unwrap(),
