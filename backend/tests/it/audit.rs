@@ -724,8 +724,8 @@ async fn what_cannot_be_put_on_record_is_not_answered() {
     let on = fixture(&clinician, "M-1", true).await;
     let mut owner = app.owner().await;
     let (close, open) = (
-        "revoke insert on audit_events from nephrocast_app",
-        "grant insert on audit_events to nephrocast_app",
+        "revoke insert on audit_events from nephrocast_app, nephrocast_restricted",
+        "grant insert on audit_events to nephrocast_app, nephrocast_restricted",
     );
     sqlx::raw_sql(close).execute(&mut owner).await.unwrap();
     let patient = format!("/api/v1/patients/{}", on.patient);

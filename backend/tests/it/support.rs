@@ -394,13 +394,13 @@ impl Drop for Database {
     }
 }
 
-/// The template for the migrations of this binary; made by whichever test comes first.
+/// The template for the migrations and the walls of this binary; made by whichever test comes first.
 async fn ensure_template(connection: &mut PgConnection, server: &PgConnectOptions) -> String {
+    let walls = include_bytes!("../../src/db/walls.sql").as_slice();
+    let migrations = MIGRATOR.iter().map(|migration| &*migration.checksum);
     let mut fingerprint = 0_u64;
-    for migration in MIGRATOR.iter() {
-        for byte in migration.checksum.iter() {
-            fingerprint = fingerprint.wrapping_mul(31).wrapping_add(u64::from(*byte));
-        }
+    for byte in migrations.chain([walls]).flatten() {
+        fingerprint = fingerprint.wrapping_mul(31).wrapping_add(u64::from(*byte));
     }
     let template = format!("nephrocast_template_{fingerprint:016x}");
     // Tests are processes: an advisory lock of the server keeps them apart.
