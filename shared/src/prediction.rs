@@ -315,6 +315,22 @@ pub struct Kdigo {
     pub a: Option<ACategory>,
     /// The heat map's risk; `null` while albuminuria is unknown.
     pub risk: Option<KdigoRisk>,
+    /// Whether no ACR was measured and `a` is a PCR's, by the guideline's equivalents.
+    #[serde(default)]
+    pub a_from_pcr: bool,
+}
+
+impl Kdigo {
+    /// The category of albuminuria for people; a PCR's says so.
+    pub const fn albuminuria(self) -> &'static str {
+        match (self.a, self.a_from_pcr) {
+            (None, _) => "A?",
+            (Some(a), false) => a.label(),
+            (Some(ACategory::A1), true) => "A1 (PCR)",
+            (Some(ACategory::A2), true) => "A2 (PCR)",
+            (Some(ACategory::A3), true) => "A3 (PCR)",
+        }
+    }
 }
 
 /// KDIGO category of eGFR, mL/min/1.73 m².

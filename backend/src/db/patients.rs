@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     clinical::{
-        kdigo::{a_category, kdigo},
-        quantity::{AcrMgG, Egfr},
+        kdigo::kdigo_of,
+        quantity::{AcrMgG, Egfr, PcrMgG},
     },
     id::PatientId,
     observation::ObservationCode,
@@ -213,6 +213,7 @@ pub struct Listed {
     latest_egfr_at: Option<DateTime<Utc>>,
     latest_uacr: Option<f64>,
     latest_uacr_at: Option<DateTime<Utc>>,
+    latest_upcr: Option<f64>,
     risk_2y: Option<f64>,
     risk_5y: Option<f64>,
     risk_category: Option<RiskCategory>,
@@ -266,10 +267,10 @@ impl From<Listed> for PatientListItem {
         Self {
             egfr: latest(ObservationCode::Egfr, row.latest_egfr, row.latest_egfr_at),
             uacr: latest(ObservationCode::Uacr, row.latest_uacr, row.latest_uacr_at),
-            kdigo: row
-                .latest_egfr
-                .and_then(Egfr::new)
-                .map(|egfr| kdigo(egfr, row.latest_uacr.and_then(AcrMgG::new).map(a_category))),
+            kdigo: row.latest_egfr.and_then(Egfr::new).map(|egfr| {
+                let pcr = row.latest_upcr.and_then(PcrMgG::new);
+                kdigo_of(egfr, row.latest_uacr.and_then(AcrMgG::new), pcr)
+            }),
             risk: row.risk(),
             id: row.id,
             mrn: row.mrn,
@@ -302,7 +303,7 @@ macro_rules! listed {
             Listed,
             r#"select id as "id: PatientId", mrn, given_name, family_name, birth_date,
                 sex as "sex: Sex", archived_at, updated_at, latest_egfr, latest_egfr_at,
-                latest_uacr, latest_uacr_at, risk_2y, risk_5y,
+                latest_uacr, latest_uacr_at, latest_upcr, risk_2y, risk_5y,
                 risk_category as "risk_category: RiskCategory",
                 risk_source as "risk_source: RiskSource", risk_at,
                 lower(family_name) as "family_key!", lower(given_name) as "given_key!"
@@ -422,7 +423,7 @@ pub async fn list(
     }
 }
 
-/// Keeps the latest eGFR and urine ACR of these records as the list shows them. Belongs into the
+/// Keeps the latest eGFR, urine ACR and PCR of these records as the list shows them. Belongs into the
 /// transaction of every change of an observation.
 pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<()> {
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
@@ -430,7 +431,8 @@ pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::R
     sqlx::query!(
         "update patients
         set latest_egfr = egfr.value, latest_egfr_at = egfr.effective_at,
-            latest_uacr = uacr.value, latest_uacr_at = uacr.effective_at
+            latest_uacr = uacr.value, latest_uacr_at = uacr.effective_at,
+            latest_upcr = upcr.value
         from unnest($1::uuid[]) as wanted (id)
         left join lateral (
             select value, effective_at from observations
@@ -444,6 +446,12 @@ pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::R
             order by effective_at desc, method, id desc
             limit 1
         ) as uacr on true
+        left join lateral (
+            select value from observations
+            where patient_id = wanted.id and code = 'upcr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as upcr on true
         where patients.id = wanted.id",
         &ids,
     )

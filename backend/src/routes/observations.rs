@@ -1,7 +1,7 @@
 //! Laboratory values and measurements: recorded, corrected, voided, listed.
 
 use axum::extract::State;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
@@ -124,6 +124,7 @@ pub async fn create_observations(
     let patient = caller.patient_to_change(&mut tx, id).await?;
     let entry = Entry { patient: &patient, by: caller.user_id, clock: &state.clock };
     let mut items = entry.observations(&new.observations)?;
+    check_pressures(&mut tx, &items, |index| format!("/observations/{index}/value")).await?;
     let computed: Vec<_> = items.iter().filter_map(|item| entry.egfr(item)).collect();
     items.extend(computed);
     db::observations::insert_many(&mut tx, &items).await?;
@@ -204,6 +205,53 @@ impl Entry<'_> {
     }
 }
 
+/// Refuses blood pressures of one moment, new or recorded before, of which the diastolic one is not
+/// below the systolic one: each alone is plausible, together they were mixed up. `pointer` says
+/// where each new value stands in the request.
+async fn check_pressures(
+    tx: &mut PgConnection,
+    new: &[Observation],
+    pointer: impl Fn(usize) -> String,
+) -> Result<()> {
+    let mut faults = Faults::default();
+    for (index, value) in new.iter().enumerate() {
+        let (other, is_diastolic) = match value.code {
+            ObservationCode::DiastolicBp => (ObservationCode::SystolicBp, true),
+            ObservationCode::SystolicBp => (ObservationCode::DiastolicBp, false),
+            _ => continue,
+        };
+        let mut others = recorded_then(tx, value, other).await?;
+        // Two new ones are one fault, at the diastolic.
+        let beside = |beside: &&Observation| {
+            is_diastolic && beside.code == other && beside.effective_at == value.effective_at
+        };
+        others.extend(new.iter().filter(beside).map(|beside| beside.value));
+        let crosses = |o: &&f64| if is_diastolic { **o <= value.value } else { value.value <= **o };
+        if let Some(found) = others.iter().find(crosses) {
+            let (order, name) =
+                if is_diastolic { ("below", "systolic") } else { ("above", "diastolic") };
+            let message =
+                format!("must be {order} the {name} pressure of that moment, {found} mmHg");
+            faults.add(pointer(index), message);
+        }
+    }
+    faults.refuse()
+}
+
+/// The values of a quantity that count and are on record for the same moment as another value.
+async fn recorded_then(
+    tx: &mut PgConnection,
+    value: &Observation,
+    code: ObservationCode,
+) -> Result<Vec<f64>> {
+    let from = value.effective_at;
+    let to = from + TimeDelta::microseconds(1);
+    let filter = Filter { code: Some(code), from: Some(from), to: Some(to) };
+    let found = db::observations::list(tx, value.patient_id, filter, None, i64::MAX).await?;
+    let counts = |found: &Observation| found.status == ObservationStatus::Final;
+    Ok(found.iter().filter(|found| counts(found)).map(|found| found.value).collect())
+}
+
 /// The value in the canonical unit; `None` with a fault at `/value` or `/unit` below `at`.
 fn canonical(
     code: ObservationCode,
@@ -255,6 +303,7 @@ pub async fn correct_observation(
     }
     let entry = Entry { patient: &patient, by: caller.user_id, clock: &state.clock };
     let (right, reason) = entry.corrected(&old, &new)?;
+    check_pressures(&mut tx, std::slice::from_ref(&right), |_| "/value".to_owned()).await?;
     replace(&mut tx, &entry, &old, &right, &reason).await?;
     let event = Event::new("observation.correct").object(old.id.0).patient(patient.id);
     let event = event.details(json!({

@@ -313,7 +313,10 @@ async fn the_list_shows_the_newest_values_and_a_computed_egfr_before_a_reported_
     assert_close(&line["egfr"]["value"], WOMAN_OF_60);
     assert_eq!(line["uacr"]["value"], 29.0);
     assert_eq!(line["uacr"]["effective_at"], "2026-05-01T08:00:00Z");
-    assert_eq!(line["kdigo"], json!({ "g": "G3b", "a": "A1", "risk": "high" }));
+    assert_eq!(
+        line["kdigo"],
+        json!({ "g": "G3b", "a": "A1", "risk": "high", "a_from_pcr": false })
+    );
 }
 
 #[tokio::test]
@@ -478,4 +481,50 @@ async fn patients_read_their_own_values_only() {
     patient.post(&record.path, new).await.expect(403);
     let reason = json!({ "reason": "mine" });
     patient.post(&address(&values[0], "void"), reason).await.expect(403);
+}
+
+fn pressures(systolic: f64, diastolic: f64, at: &str) -> Value {
+    let one = |code: &str, value: f64| json!({ "code": code, "value": value, "unit": "mm[Hg]", "effective_at": at });
+    json!({ "observations": [one("systolic_bp", systolic), one("diastolic_bp", diastolic)] })
+}
+
+#[tokio::test]
+async fn a_diastolic_pressure_is_below_the_systolic_one_of_the_same_moment() {
+    const AT: &str = "2026-05-01T08:00:00Z";
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let record = Record::new(&clinician).await;
+    for (systolic, diastolic) in [(120.0, 120.0), (90.0, 110.0)] {
+        let refused = clinician.post(&record.path, pressures(systolic, diastolic, AT)).await;
+        assert!(refused.faults().contains_key("/observations/1/value"));
+    }
+    let kept = items(&clinician.post(&record.path, pressures(121.0, 120.0, AT)).await.created());
+    // Beside what is on record, whichever of the two is new; another moment is another matter.
+    let one_at = |code: &str, value: f64, at: &str| one(code, value, "mm[Hg]", at);
+    let low = one_at("systolic_bp", 119.0, AT);
+    assert!(clinician.post(&record.path, low).await.faults().contains_key("/observations/0/value"));
+    let later = one_at("systolic_bp", 119.0, "2026-05-01T08:01:00Z");
+    clinician.post(&record.path, later).await.created();
+    let diastolic = kept[1]["id"].as_str().unwrap();
+    let address = format!("/api/v1/observations/{diastolic}/correct");
+    let correct = |value: f64| json!({ "value": value, "unit": "mm[Hg]", "reason": "misread" });
+    assert!(clinician.post(&address, correct(125.0)).await.faults().contains_key("/value"));
+    clinician.post(&address, correct(80.0)).await.created();
+    // The wrong one counts no more.
+    clinician.post(&record.path, one_at("systolic_bp", 110.0, AT)).await.created();
+}
+
+#[tokio::test]
+async fn the_list_has_the_category_of_protein_where_no_albumin_was_measured() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let record = Record::new(&clinician).await;
+    record.add(&clinician, "egfr", 40.0, "mL/min/{1.73_m2}").await;
+    assert_eq!(record.line(&clinician).await["kdigo"]["a"], Value::Null);
+    record.add(&clinician, "upcr", 600.0, "mg/g").await;
+    let kdigo = record.line(&clinician).await["kdigo"].clone();
+    assert_eq!((&kdigo["a"], &kdigo["a_from_pcr"]), (&json!("A3"), &json!(true)));
+    record.add(&clinician, "uacr", 100.0, "mg/g").await;
+    let kdigo = record.line(&clinician).await["kdigo"].clone();
+    assert_eq!((&kdigo["a"], &kdigo["a_from_pcr"]), (&json!("A2"), &json!(false)));
 }

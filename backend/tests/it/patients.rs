@@ -375,7 +375,7 @@ async fn the_list_is_filtered_by_risk_category() {
     assert_eq!(item["risk"]["category"], "very_high");
     assert_eq!(item["risk"]["source"], "kfre");
     assert_eq!(item["egfr"]["unit"], "mL/min/{1.73_m2}");
-    assert_eq!(item["kdigo"], json!({ "g": "G5", "a": null, "risk": null }));
+    assert_eq!(item["kdigo"], json!({ "g": "G5", "a": null, "risk": null, "a_from_pcr": false }));
     assert_eq!(item["uacr"], Value::Null);
 }
 

@@ -126,7 +126,10 @@ async fn a_request_becomes_a_result() {
     assert_close(&result["kfre"]["risk_5y"], PERSONA_5Y);
     assert_eq!(result["category"], "high");
     assert_eq!(result["category_source"], "kfre");
-    assert_eq!(result["kdigo"], json!({ "g": "G4", "a": "A3", "risk": "very_high" }));
+    assert_eq!(
+        result["kdigo"],
+        json!({ "g": "G4", "a": "A3", "risk": "very_high", "a_from_pcr": false })
+    );
     let risks = result["risk"].as_array().unwrap();
     let risks: Vec<f64> = risks.iter().map(|r| r["probability"].as_f64().unwrap()).collect();
     assert_eq!(risks.len(), 5);

@@ -48,11 +48,10 @@ pub fn KdigoBadge(
     /// The categories.
     kdigo: Kdigo,
 ) -> impl IntoView {
-    let albuminuria = kdigo.a.map_or("A?", shared::prediction::ACategory::label);
     let meaning = kdigo.risk.map_or("albuminuria unknown", kdigo_risk_label);
     view! {
         <span class=kdigo_class(kdigo.risk) title=meaning>
-            {kdigo.g.label()} " " {albuminuria}
+            {kdigo.g.label()} " " {kdigo.albuminuria()}
             <span class="visually-hidden">", KDIGO " {meaning}</span>
         </span>
     }

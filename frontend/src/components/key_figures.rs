@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    clinical::kdigo::{a_category, g_category, kdigo},
+    clinical::kdigo::{a_category, g_category, kdigo_of},
     observation::{Observation, ObservationCode},
     prediction::{Kdigo, RiskSource},
 };
@@ -26,8 +26,11 @@ pub fn KeyFigures() -> impl IntoView {
                 }
                 let egfr = record.latest(ObservationCode::Egfr);
                 let uacr = record.latest(ObservationCode::Uacr);
-                let a = uacr.as_ref().and_then(Observation::quantity).map(a_category);
-                let both = egfr.as_ref().and_then(Observation::quantity).map(|egfr| kdigo(egfr, a));
+                let upcr = record.latest(ObservationCode::Upcr);
+                let upcr = upcr.as_ref().and_then(Observation::quantity);
+                let acr = uacr.as_ref().and_then(Observation::quantity);
+                let egfr_now = egfr.as_ref().and_then(Observation::quantity);
+                let both = egfr_now.map(|egfr| kdigo_of(egfr, acr, upcr));
                 view! {
                     <Egfr value=egfr />
                     <Uacr value=uacr />
@@ -129,12 +132,11 @@ fn KdigoFigure(kdigo: Option<Kdigo>) -> impl IntoView {
         }
         .into_any();
     };
-    let albuminuria = kdigo.a.map_or("A?", shared::prediction::ACategory::label);
     let meaning = kdigo.risk.map_or("albuminuria not known", kdigo_risk_label);
     let class = format!("{} figure-kdigo", kdigo_class(kdigo.risk));
     view! {
         <Figure label="KDIGO risk">
-            <p class="figure-value"><span class=class>{kdigo.g.label()} " " {albuminuria}</span></p>
+            <p class="figure-value"><span class=class>{kdigo.g.label()} " " {kdigo.albuminuria()}</span></p>
             <p class="fine">{meaning} " (KDIGO 2024 heat map)"</p>
         </Figure>
     }

@@ -256,7 +256,12 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
     };
     let g = g_category(egfr);
     let found = acr.map(|acr| (a_category(acr), cell(g, a_category(acr))));
-    let kdigo = Kdigo { g, a: found.map(|(a, _)| a), risk: found.map(|(_, cell)| cell.risk) };
+    let kdigo = Kdigo {
+        g,
+        a: found.map(|(a, _)| a),
+        risk: found.map(|(_, cell)| cell.risk),
+        a_from_pcr: false,
+    };
     let meaning = found.map(|(_, cell)| {
         let times = match cell.monitor_per_year {
             1 => "once a year".to_owned(),

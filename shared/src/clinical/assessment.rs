@@ -274,14 +274,15 @@ pub fn assess(
             None
         }
     };
-    let of_year =
-        |year| network.iter().find(|risk| risk.year == year).map_or(0.0, |r| r.probability);
     let (risk_2y, risk_5y, category_source) = match &kfre {
         Some(kfre) => (kfre.risk_2y, kfre.risk_5y, RiskSource::Kfre),
-        None => (of_year(2), of_year(5), RiskSource::Network),
+        None => (of_year(network, 2)?, of_year(network, 5)?, RiskSource::Network),
     };
     let albuminuria = Albuminuria::of(inputs).ok();
-    let kdigo = kdigo(egfr, albuminuria.map(Albuminuria::category));
+    let kdigo = Kdigo {
+        a_from_pcr: matches!(albuminuria, Some(Albuminuria::Estimated { .. })),
+        ..kdigo(egfr, albuminuria.map(Albuminuria::category))
+    };
     warnings.extend(warnings_of(inputs, egfr, kfre.as_ref()));
     Ok(Assessment {
         category: category(risk_2y, risk_5y),
@@ -291,6 +292,15 @@ pub fn assess(
         kfre,
         kdigo,
         warnings,
+    })
+}
+
+/// The network's risk of a year; one that it did not give is not a risk of none.
+fn of_year(network: &[YearRisk], year: u8) -> Result<f64, Vec<FieldProblem>> {
+    let given = network.iter().find(|risk| risk.year == year).map(|risk| risk.probability);
+    given.ok_or_else(|| {
+        let text = format!("KFRE does not apply and the network gave no risk within {year} years");
+        vec![FieldProblem::new("/network", text)]
     })
 }
 

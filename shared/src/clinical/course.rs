@@ -151,13 +151,28 @@ pub fn falls_15_a_year(points: &[Point]) -> bool {
 /// A fall within a year that still stands: the latest steady value confirms it 90 days or more
 /// later, and so does every one between. It ended in the year before that latest value: an old
 /// fall that has been stable since is none.
+///
+/// `fell` must hold for a higher start and a lower end whenever it holds: then the highest value of
+/// the year before and the highest of all since stand for the others.
 fn sustained_fall(points: &[Point], fell: impl Fn(Egfr, Egfr) -> bool) -> bool {
     let steady = steady(points);
     let Some(last) = steady.last() else { return false };
-    steady.iter().enumerate().any(|(index, to)| {
-        let is_confirmed = (SHORTEST..=YEAR).contains(&(last.at - to.at));
-        let within_a_year = steady[..index].iter().filter(|from| to.at - from.at <= YEAR);
-        let stands = |from: &Point| steady[index..].iter().all(|later| fell(from.egfr, later.egfr));
-        is_confirmed && within_a_year.into_iter().any(stands)
-    })
+    let highest = |points: &[Point]| points.iter().map(|point| point.egfr).max_by(by_value);
+    let mut since = last.egfr;
+    for (index, to) in steady.iter().enumerate().rev() {
+        let age = last.at - to.at;
+        if YEAR < age {
+            break;
+        }
+        since = std::cmp::max_by(since, to.egfr, by_value);
+        let first = steady.partition_point(|from| from.at < to.at - YEAR);
+        if SHORTEST <= age && highest(&steady[first..index]).is_some_and(|from| fell(from, since)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn by_value(one: &Egfr, other: &Egfr) -> std::cmp::Ordering {
+    one.get().total_cmp(&other.get())
 }

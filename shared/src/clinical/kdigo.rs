@@ -89,5 +89,11 @@ pub const fn cell(g: GCategory, a: ACategory) -> Cell {
 /// The category of an eGFR beside that of albuminuria, where it is known.
 pub fn kdigo(egfr: Egfr, a: Option<ACategory>) -> Kdigo {
     let g = g_category(egfr);
-    Kdigo { g, a, risk: a.map(|a| cell(g, a).risk) }
+    Kdigo { g, a, risk: a.map(|a| cell(g, a).risk), a_from_pcr: false }
+}
+
+/// The same from what was measured of albuminuria: the ACR, else the PCR by its equivalents.
+pub fn kdigo_of(egfr: Egfr, acr: Option<AcrMgG>, pcr: Option<PcrMgG>) -> Kdigo {
+    let a = acr.map(a_category).or(pcr.map(a_category_of_pcr));
+    Kdigo { a_from_pcr: acr.is_none() && pcr.is_some(), ..kdigo(egfr, a) }
 }

@@ -340,3 +340,20 @@ fn green_is_disease_only_with_another_marker() {
     assert!(advised(&assessment, "marker_of_damage"));
     assert!(!advised(&assess(&persona(), &network(0.1, 0.2)).unwrap(), "marker_of_damage"));
 }
+
+#[test]
+fn a_year_that_the_network_did_not_give_is_no_risk_of_none() {
+    let mut inputs = persona();
+    inputs.values.retain(|value| value.code == ObservationCode::Egfr);
+    let only = |year: u8| {
+        let mut risks = network(0.1, 0.2);
+        risks.retain(|risk| risk.year == year);
+        risks
+    };
+    for (given, missing) in [(only(2), "5 years"), (only(5), "2 years"), (Vec::new(), "2 years")] {
+        let problems = assess(&inputs, &given).unwrap_err();
+        assert!(problems[0].message.contains(missing), "{problems:?}");
+    }
+    // Where KFRE speaks, the category is KFRE's.
+    assert_eq!(assess(&persona(), &[]).unwrap().category_source, RiskSource::Kfre);
+}

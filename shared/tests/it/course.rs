@@ -130,3 +130,37 @@ fn rapid_is_a_slope_under_minus_5_whose_interval_excludes_0() {
     assert!(slope.per_year < -5.0 && 0.0 < slope.upper, "{slope:?}");
     assert!(!rapid_progression(&course(&scattered)));
 }
+
+/// As the definition has it: every start, every end, every value since.
+fn falls_by_15(points: &[Point]) -> bool {
+    let last = points.last().unwrap();
+    points.iter().enumerate().any(|(index, to)| {
+        let stands = |from: &Point| {
+            (to.at - from.at).num_days() <= 366
+                && points[index..].iter().all(|l| l.egfr.get() <= from.egfr.get() - 15.0)
+        };
+        (90..=366).contains(&(last.at - to.at).num_days()) && points[..index].iter().any(stands)
+    })
+}
+
+#[test]
+fn a_sustained_fall_is_what_every_pair_says_and_long_courses_take_no_time() {
+    // Values within a third of each other, so that none is suspected of acute injury.
+    let (mut state, mut fallen) = (7_u64, 0);
+    for _ in 0..3000 {
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let (mut day, mut values) = (0, Vec::new());
+        for _ in 0..2 + next(8) {
+            values.push((day, 62.0 + next(34) as f64));
+            day += 20 + next(160) as i64;
+        }
+        let points = course(&values);
+        assert!(!suspected_acute(&points).contains(&true), "{values:?}");
+        fallen += usize::from(falls_by_15(&points));
+        assert_eq!(falls_15_a_year(&points), falls_by_15(&points), "{values:?}");
+    }
+    assert!(0 < fallen);
+}
