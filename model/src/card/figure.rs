@@ -6,11 +6,15 @@ use std::fmt::Write;
 use crate::evaluate::{Decision, Tenths};
 
 const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 340.0;
+const HEIGHT: f64 = 356.0;
 const LEFT: f64 = 58.0;
 const BOTTOM: f64 = 46.0;
-const TOP: f64 = 34.0;
-const RIGHT: f64 = 14.0;
+const TOP: f64 = 50.0;
+const RIGHT: f64 = 20.0;
+/// Where the legend stands, above the grid whose lines would strike it through.
+const LEGEND: f64 = 32.0;
+/// From the beginning of one legend to the next.
+const LEGEND_WIDTH: f64 = 146.0;
 /// Readable on white and on near black.
 const INK: &str = "#7b7b7b";
 
@@ -53,20 +57,21 @@ impl Frame<'_> {
         );
         let mut say = |text: String| svg.push_str(&text);
         say(format!("<text x=\"{LEFT}\" y=\"16\" font-size=\"13\">{}</text>", self.title));
-        for step in 0..=5 {
-            let share = f64::from(step) / 5.0;
-            let x = self.x.0 + share * (self.x.1 - self.x.0);
-            let y = self.y.0 + share * (self.y.1 - self.y.0);
+        let end = WIDTH - RIGHT;
+        for x in marks(self.x) {
             let (at, floor) = self.place((x, self.y.0));
+            say(format!(
+                "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                floor + 15.0,
+                percent(x)
+            ));
+        }
+        for y in marks(self.y) {
             let (side, level) = self.place((self.x.0, y));
-            let end = WIDTH - RIGHT;
             say(format!(
                 "<line x1=\"{side:.1}\" y1=\"{level:.1}\" x2=\"{end}\" y2=\"{level:.1}\" \
                  stroke=\"{INK}\" stroke-opacity=\"0.3\"/>\
-                 <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                floor + 15.0,
-                percent(x),
                 side - 6.0,
                 level + 4.0,
                 percent(y)
@@ -81,16 +86,15 @@ impl Frame<'_> {
         ));
         for (index, line) in lines.iter().enumerate() {
             say(self.line(line));
-            let level = TOP + 12.0 + 15.0 * index as f64;
-            let from = LEFT + 12.0;
+            let from = LEFT + LEGEND_WIDTH * index as f64;
             say(format!(
-                "<line x1=\"{from}\" y1=\"{level}\" x2=\"{}\" y2=\"{level}\" stroke=\"{}\" \
+                "<line x1=\"{from}\" y1=\"{LEGEND}\" x2=\"{}\" y2=\"{LEGEND}\" stroke=\"{}\" \
                  stroke-width=\"2\" stroke-dasharray=\"{}\"/><text x=\"{}\" y=\"{}\">{}</text>",
                 from + 26.0,
                 line.colour,
                 line.dash,
                 from + 32.0,
-                level + 4.0,
+                LEGEND + 4.0,
                 line.name
             ));
         }
@@ -123,6 +127,31 @@ impl Frame<'_> {
     }
 }
 
+/// The most marks beside the first on an axis.
+const MARKS: f64 = 6.0;
+
+/// A round distance between the marks of an axis as long as this: 1, 2 or 5 of some decimal place.
+fn step(length: f64) -> f64 {
+    let least = length / MARKS;
+    let place = 10.0_f64.powf(least.log10().floor());
+    let round = [1.0, 2.0, 5.0].map(|of| of * place);
+    // A whisker less, so that a length of six steps has six in spite of binary fractions.
+    round.into_iter().find(|step| least <= step * (1.0 + 1e-9)).unwrap_or(10.0 * place)
+}
+
+/// Where an axis from nought ends that has to hold this much: at a mark.
+fn round_end(most: f64) -> f64 {
+    let step = step(most);
+    (most / step - 1e-9).ceil() * step
+}
+
+/// The marked values of an axis.
+fn marks((from, to): (f64, f64)) -> impl Iterator<Item = f64> {
+    let step = step(to - from);
+    let count = ((to - from) / step + 1e-9).floor() as u32;
+    (0..=count).map(move |mark| from + f64::from(mark) * step)
+}
+
 fn percent(value: f64) -> String {
     let percent = value * 100.0;
     if (percent - percent.round()).abs() < 0.05 {
@@ -143,7 +172,7 @@ pub(super) fn calibration(years: u8, tenths: &[Tenths]) -> String {
     };
     let (network, kfre) = (of("network"), of("kfre4"));
     let most = network.iter().chain(&kfre).flat_map(|(p, o)| [*p, *o]).fold(0.1, f64::max);
-    let end = (most * 10.0).ceil() / 10.0;
+    let end = round_end(most);
     let frame = Frame {
         title: &format!("Calibration at {years} years"),
         across: "predicted risk",
@@ -179,7 +208,7 @@ pub(super) fn decisions(years: u8, decisions: &[Decision]) -> String {
         across: "threshold of the risk",
         up: "net benefit",
         x: (0.0, 0.6),
-        y: (0.0, (most * 1.4 * 50.0).ceil() / 50.0),
+        y: (0.0, round_end(most)),
     };
     frame.draw(&[
         Line { name: "network", colour: NETWORK, dash: "none", points: network, marked: false },
@@ -205,6 +234,20 @@ mod tests {
         assert!(!svg.contains("style"), "a strict content policy forbids them");
         assert!(!svg.contains("NaN"), "{svg}");
         assert_eq!(svg.matches("<polyline").count(), 3);
+    }
+
+    #[test]
+    fn an_axis_has_round_marks_and_ends_at_one() {
+        let told = |most: f64| marks((0.0, round_end(most))).map(percent).collect::<Vec<_>>();
+        let of = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            told(0.6),
+            of(&["0 %", "10 %", "20 %", "30 %", "40 %", "50 %", "60 %"]),
+            "an end that is round already stays"
+        );
+        assert_eq!(told(0.88), of(&["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]));
+        assert_eq!(told(0.252), of(&["0 %", "5 %", "10 %", "15 %", "20 %", "25 %", "30 %"]));
+        assert_eq!(told(0.014), of(&["0 %", "0.5 %", "1 %", "1.5 %"]));
     }
 
     #[test]
