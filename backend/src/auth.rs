@@ -211,18 +211,19 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let caller = authenticate(parts, state).await?;
-        if !caller.allows(P::PERMISSION) {
-            record_refusal(&caller, parts, state).await?;
-            return Err(Error::NotAllowed);
-        }
-        if caller.must_enrol && P::PERMISSION != Permission::UseOwnAccount {
-            return Err(Error::SecondFactorMissing);
-        }
-        Ok(Self { caller, needs: PhantomData })
+        let refused = if !caller.allows(P::PERMISSION) {
+            Error::NotAllowed
+        } else if caller.must_enrol && P::PERMISSION != Permission::UseOwnAccount {
+            Error::SecondFactorMissing
+        } else {
+            return Ok(Self { caller, needs: PhantomData });
+        };
+        record_refusal(&caller, parts, state).await?;
+        Err(refused)
     }
 }
 
-/// Puts on record that somebody tried what their role does not allow.
+/// Puts on record that somebody tried what their role does not allow, or not yet.
 async fn record_refusal(caller: &Caller, parts: &Parts, state: &AppState) -> Result<()> {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let event = Event::new("request.refuse").outcome(Outcome::Refused);

@@ -193,6 +193,7 @@ async fn a_role_that_needs_one_does_nothing_else_until_it_is_set_up() {
     administrator.patch("/api/v1/settings", 1, required).await.ok();
     let refused = clinician.get("/api/v1/patients").await.expect(403);
     assert_eq!(refused["type"], "/problems/second-factor-enrolment-required");
+    assert_eq!(app.audit_trail().await.last().unwrap(), "clinician request.refuse refused");
     clinician.get("/api/v1/me").await.ok();
     administrator.get("/api/v1/patients").await.ok();
     let terms = refresh(&mut clinician).await;
