@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 import { expect, test, type Page } from "@playwright/test";
 
@@ -74,6 +75,13 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   await own.getByRole("button", { name: "I have kept them" }).click();
   await expect(own.getByText("10 recovery codes are left")).toBeVisible();
   await inBothThemes(own);
+  await own.getByRole("button", { name: "New recovery codes" }).click();
+  await own.getByLabel("Your password").fill(password);
+  await own.getByRole("button", { name: "Make new codes" }).click();
+  const fresh = (await own.locator("[data-secret]").innerText()).trim().split("\n");
+  expect(fresh.filter((one) => recovery.includes(one))).toEqual([]);
+  expect(fresh.length).toBe(10);
+  await own.getByRole("button", { name: "I have kept them" }).click();
 
   const other = await (await browser.newContext()).newPage();
   await other.goto("/sign-in");
@@ -98,6 +106,24 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   await expect(page.getByRole("row").filter({ hasText: email })).toContainText("Deactivated");
   await own.reload();
   await expect(own.getByRole("button", { name: "Sign in" })).toBeVisible();
+});
+
+test("a patient saves a copy of their record; nobody else is offered one", async ({ page, browser }) => {
+  await signIn(page, "patient");
+  await page.goto("/account");
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save a copy" }).click();
+  const file = await (await saved).path();
+  const kinds = readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line).kind);
+  expect(kinds[0]).toBe("exported_at");
+  expect(kinds).toEqual(expect.arrayContaining(["patient", "observation", "access"]));
+  await inBothThemes(page);
+
+  const clinician = await (await browser.newContext()).newPage();
+  await signIn(clinician);
+  await clinician.goto("/account");
+  await expect(clinician.getByRole("button", { name: "Change password" })).toBeVisible();
+  await expect(clinician.getByRole("button", { name: "Save a copy" })).toHaveCount(0);
 });
 
 test("an administrator changes the settings; nobody else finds them", async ({ page, browser }) => {
