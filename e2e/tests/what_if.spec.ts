@@ -75,7 +75,7 @@ test("a what-if moves both voices beside the real values, and keeps nothing", as
 
   await page.getByRole("button", { name: "Back to the real values" }).click();
   await expect(equation.getByRole("cell").nth(1)).toHaveText("");
-  await page.getByRole("group", { name: "Diabetes" }).getByRole("radio", { name: "No" }).check();
+  await page.getByRole("group", { name: "Diabetes" }).getByRole("radio", { name: "No", exact: true }).check();
   await expect(network.getByRole("cell").nth(1)).toContainText("%");
   await expect(equation.getByRole("cell").nth(1), "the 4 variables are the same").toContainText("33.9");
   expect(await barriers(page)).toEqual([]);

@@ -129,7 +129,7 @@ fn WhatIf(inputs: PredictionInputs) -> impl IntoView {
                 </div>
                 <Levers inputs=inputs.clone() wanted />
             </section>
-            <div class="stack">
+            <div class="stack what-if-answers">
                 <section class="card stack-tight" aria-labelledby="equation">
                     <h2 id="equation">"Kidney Failure Risk Equation"</h2>
                     <Equation real equation is_moved />
