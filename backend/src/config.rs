@@ -16,6 +16,7 @@ use crate::{
     audit::checkpoint::{PublicKey, SealingKey, TrustedKeys},
     auth::{token::Keys, vault::Vault},
     db::settings::Defaults,
+    documents::{Documents, clamd::Clamd},
     limits::Rates,
 };
 
@@ -91,6 +92,25 @@ pub struct ModelConfig {
     /// Folder of the released network; every folder in it is another version.
     #[arg(long, env = "NEPHROCAST_MODEL_DIR", default_value = "model/artifacts")]
     pub model_dir: PathBuf,
+}
+
+/// Where the content of documents is kept.
+#[derive(Args, Clone, Debug)]
+pub struct DocumentsConfig {
+    /// Folder of the documents' content: of one machine, or one that all machines share.
+    #[arg(long, env = "NEPHROCAST_DOCUMENTS_DIR", default_value = ".data/documents")]
+    pub documents_dir: PathBuf,
+    /// Socket of ClamAV's daemon: every document is scanned, and none is taken while it does not
+    /// answer.
+    #[arg(long, env = "NEPHROCAST_CLAMD_SOCKET")]
+    pub clamd_socket: Option<PathBuf>,
+}
+
+impl DocumentsConfig {
+    /// Opens the store.
+    pub fn open(&self) -> anyhow::Result<Documents> {
+        Documents::in_folder(&self.documents_dir, self.clamd_socket.clone().map(Clamd::at))
+    }
 }
 
 /// The site's settings until an administrator changes them.
@@ -172,6 +192,9 @@ pub struct ServeConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
+    /// Where documents are.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
     /// Whom to believe about the audit log.
     #[command(flatten)]
     pub audit: AuditTrustConfig,
@@ -254,6 +277,9 @@ pub struct WorkerConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
+    /// Where documents are.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
     /// The audit log's key.
     #[command(flatten)]
     pub sealing: SealingConfig,
@@ -280,6 +306,9 @@ pub struct SeedConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
+    /// Where documents are.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
     /// The site's settings at first.
     #[command(flatten)]
     pub site: SiteConfig,

@@ -12,6 +12,7 @@ pub mod tokens;
 pub mod users;
 
 pub mod biopsies;
+pub mod documents;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;

@@ -289,6 +289,28 @@ where
     }
 }
 
+/// The request's `Idempotency-Key`, if it has one, for a body that is read elsewhere.
+pub fn request_key(request: &Request) -> Result<Option<OpenKey>> {
+    let key = idempotency_key(request.headers())?;
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    Ok(key.map(|key| OpenKey { key, method, path }))
+}
+
+/// An `Idempotency-Key` whose body has not been read yet.
+#[derive(Clone, Debug)]
+pub struct OpenKey {
+    key: String,
+    method: Method,
+    path: String,
+}
+
+impl OpenKey {
+    /// The key with what it was used for.
+    pub fn used_for(self, body: &[u8]) -> RequestKey {
+        RequestKey { fingerprint: fingerprint(&self.method, &self.path, body), key: self.key }
+    }
+}
+
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(header) = headers.get("idempotency-key") else { return Ok(None) };
     let key = header.to_str().unwrap_or_default().trim();

@@ -20,6 +20,7 @@ pub mod page;
 pub mod audit;
 pub mod db;
 pub mod derived;
+pub mod documents;
 pub mod drift;
 pub mod jobs;
 pub mod models;

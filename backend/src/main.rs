@@ -263,6 +263,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         audit_keys: Arc::new(audit_keys),
         vault: Arc::new(vault),
         hasher: Hasher::new()?,
+        documents: config.documents.open()?,
         releases,
         events,
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
@@ -284,7 +285,7 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
         sweep: Duration::from_secs(config.sweep_seconds.into()),
     };
     tracing::info!("waiting for jobs");
-    let working = worker::run(engine, pace, stop.clone());
+    let working = worker::run(engine, config.documents.open()?, pace, stop.clone());
     let overtime = async {
         stopped(&mut stop).await;
         tokio::time::sleep(GRACE).await;

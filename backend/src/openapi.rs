@@ -31,6 +31,7 @@ use crate::router;
         (name = "therapies", description = "Courses of drugs"),
         (name = "biopsies", description = "Kidney biopsies with MEST-C scores"),
         (name = "outcomes", description = "Dialysis, transplant, death"),
+        (name = "documents", description = "Letters, reports and pictures of a record"),
         (name = "predictions", description = "Risk of kidney failure"),
         (name = "models", description = "Released networks: cards, activation, shadow, drift"),
         (name = "audit", description = "Who did what to which record"),

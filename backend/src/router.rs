@@ -26,8 +26,8 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, models, observations, outcomes, passwords, patients, predictions, records,
-        second_factors, service, session, settings, therapies, tokens, users,
+        audit, biopsies, documents, models, observations, outcomes, passwords, patients,
+        predictions, records, second_factors, service, session, settings, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -82,6 +82,12 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(biopsies::list_biopsies, biopsies::create_biopsy))
         .routes(routes!(biopsies::update_biopsy, biopsies::delete_biopsy))
         .routes(routes!(outcomes::list_outcomes, outcomes::create_outcome))
+        .routes(
+            routes!(documents::create_document, documents::list_documents)
+                .layer(DefaultBodyLimit::max(documents::UPLOAD_LIMIT)),
+        )
+        .routes(routes!(documents::get_document, documents::delete_document))
+        .routes(routes!(documents::get_document_content))
         .routes(routes!(predictions::create_prediction, predictions::list_predictions))
         .routes(
             routes!(predictions::preview_prediction).layer(DefaultBodyLimit::max(PREVIEW_LIMIT)),

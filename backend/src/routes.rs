@@ -11,6 +11,7 @@ pub mod users;
 pub mod audit;
 
 pub mod biopsies;
+pub mod documents;
 pub mod models;
 pub mod observations;
 pub mod outcomes;

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     db,
     db::audit::{Event, Look},
+    documents::Documents,
     error::{Error, Result},
     jobs::events::PredictionEvents,
     limits::Limits,
@@ -33,6 +34,8 @@ pub struct AppState {
     pub vault: Arc<Vault>,
     /// Password hashing, bounded.
     pub hasher: Hasher,
+    /// The content of documents.
+    pub documents: Documents,
     /// The released networks.
     pub releases: Arc<Releases>,
     /// News of predictions whose status changed.

@@ -45,6 +45,8 @@ identifiers! {
     BiopsyId,
     /// One recorded end point: dialysis, transplant or death.
     OutcomeId,
+    /// One document of a record.
+    DocumentId,
     /// One requested prediction.
     PredictionId,
     /// One API token; not its secret.

@@ -17,6 +17,7 @@ pub mod token;
 pub mod user;
 
 pub mod biopsy;
+pub mod document;
 pub mod observation;
 pub mod outcome;
 pub mod patient;

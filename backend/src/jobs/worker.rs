@@ -8,12 +8,15 @@ use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdow
 use tokio::sync::watch;
 
 use super::predict::{Engine, Predict};
-use crate::{auth::lockout::MEMORY, db};
+use crate::{auth::lockout::MEMORY, db, documents::Documents};
 
 /// How long a batch may take to end after the worker is told to stop.
 const GRACE: Duration = Duration::from_secs(6);
 /// How long an answer is kept under its idempotency key.
 const KEYS_KEPT: TimeDelta = TimeDelta::hours(24);
+
+/// How often the document store is looked through.
+const DOCUMENTS_SWEPT: Duration = Duration::from_secs(3600);
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +30,13 @@ pub struct Pace {
 /// Works until `stop` turns true. A lost database connection is made anew.
 pub async fn run(
     engine: Engine,
+    documents: Documents,
     pace: Pace,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let mut worker = set_up(&engine, pace, &stop).await.context("the queue cannot be set up")?;
     let sweeper = tokio::spawn(sweep(engine.clone(), pace.sweep));
+    let cleaner = tokio::spawn(sweep_documents(engine.clone(), documents));
     let stopper = tokio::spawn({
         let (engine, mut stop) = (engine.clone(), stop.clone());
         async move {
@@ -59,6 +64,7 @@ pub async fn run(
         }
     }
     sweeper.abort();
+    cleaner.abort();
     stopper.abort();
     Ok(())
 }
@@ -107,6 +113,20 @@ async fn sweep(engine: Engine, every: Duration) {
         interval.tick().await;
         if let Err(error) = sweep_once(&engine).await {
             tracing::warn!(error = format!("{error:#}"), "sweep");
+        }
+    }
+}
+
+/// Looks after the document store.
+async fn sweep_documents(engine: Engine, documents: Documents) {
+    let mut interval = tokio::time::interval(DOCUMENTS_SWEPT);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match documents.sweep(engine.db(), engine.clock().now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "content without a document"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "sweep of documents"),
         }
     }
 }

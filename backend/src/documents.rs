@@ -1,0 +1,159 @@
+//! Documents: where their content is kept, and what may be one.
+
+pub mod clamd;
+pub mod content;
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use anyhow::{Context, ensure};
+use axum::body::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
+use object_store::{
+    ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory,
+    path::Path as Key,
+};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use self::clamd::Clamd;
+use crate::{
+    db,
+    error::{Error, Result},
+};
+
+/// How many documents are in memory at a time: what comes in or goes out is checked whole.
+const AT_A_TIME: usize = 4;
+/// How long content may be in the store without its row: an upload is long over by then.
+const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
+
+/// The content of documents, each under a random name.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    store: Arc<dyn ObjectStore>,
+    places: Arc<Semaphore>,
+    scanner: Option<Clamd>,
+}
+
+impl Documents {
+    /// In a folder of this machine, which is made if need be; scanned for malware, if there is
+    /// somebody to do it.
+    pub fn in_folder(folder: &Path, scanner: Option<Clamd>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!("the documents' folder {} cannot be made", folder.display())
+        })?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .with_context(|| format!("the documents' folder {} cannot be used", folder.display()))?
+            .with_fsync(true);
+        Ok(Self::new(Arc::new(store), scanner))
+    }
+
+    /// In memory, for tests.
+    pub fn in_memory(scanner: Option<Clamd>) -> Self {
+        Self::new(Arc::new(InMemory::new()), scanner)
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, scanner: Option<Clamd>) -> Self {
+        Self { store, places: Arc::new(Semaphore::new(AT_A_TIME)), scanner }
+    }
+
+    /// A place among those whose document is in memory.
+    pub fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let busy = |_| Error::Unavailable(anyhow::anyhow!("too many documents are on their way"));
+        self.places.try_acquire().map_err(busy)
+    }
+
+    /// Refuses content in which the scanner finds malware, and everything while it does not answer.
+    pub async fn scan(&self, content: &Bytes) -> Result<()> {
+        let Some(scanner) = &self.scanner else { return Ok(()) };
+        match scanner.scan(content).await {
+            Ok(None) => Ok(()),
+            Ok(Some(name)) => Err(Error::field("/file", format!("holds malware: {name}"))),
+            Err(error) => Err(Error::Unavailable(error.context("the scanner for malware"))),
+        }
+    }
+
+    /// Keeps content under a name; it is whole in the store, or not at all.
+    pub async fn keep(&self, name: Uuid, content: Bytes) -> Result<()> {
+        let kept = self.store.put(&key(name), PutPayload::from_bytes(content)).await;
+        kept.context("a document cannot be stored")?;
+        Ok(())
+    }
+
+    /// The content under a name, if it is what was kept.
+    pub async fn read(&self, name: Uuid, sha256: &[u8]) -> anyhow::Result<Bytes> {
+        let found = self.store.get(&key(name)).await.context("a document is not in the store")?;
+        let content = found.bytes().await.context("a document cannot be read")?;
+        ensure!(
+            Sha256::digest(&content)[..] == *sha256,
+            "a document in the store was changed"
+        );
+        Ok(content)
+    }
+
+    /// Removes content; it may be gone already.
+    pub async fn remove(&self, name: Uuid) -> anyhow::Result<()> {
+        match self.store.delete(&key(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error).context("a document cannot be removed from the store"),
+        }
+    }
+
+    /// Removes content that belongs to nothing: an upload that was not finished, a document that
+    /// was deleted while the store did not answer. Answers how much that was.
+    pub async fn sweep(&self, db: &PgPool, now: DateTime<Utc>) -> anyhow::Result<usize> {
+        let mut removed = 0;
+        let listed = self
+            .store
+            .list(None)
+            .try_filter(|found| std::future::ready(found.last_modified < now - ORPHANS_KEPT));
+        let mut batches = listed.try_chunks(500);
+        while let Some(batch) = batches.try_next().await.map_err(|error| error.1)? {
+            let names: Vec<Uuid> = batch.iter().filter_map(|found| name(&found.location)).collect();
+            let known: HashSet<Uuid> =
+                db::documents::stored(db, &names).await?.into_iter().collect();
+            for orphan in names.into_iter().filter(|name| !known.contains(name)) {
+                self.remove(orphan).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Where content is: in one of 256 folders, so that none grows without end.
+fn key(name: Uuid) -> Key {
+    let name = name.simple().to_string();
+    Key::from_iter([&name[..2], &name])
+}
+
+/// The name of what is there.
+fn name(key: &Key) -> Option<Uuid> {
+    key.filename()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn content_that_was_changed_is_not_answered() {
+        let documents = Documents::in_memory(None);
+        let name = Uuid::from_u128(42);
+        documents.keep(name, Bytes::from_static(b"before")).await.unwrap();
+        let hash = Sha256::digest(b"before");
+        assert_eq!(documents.read(name, &hash).await.unwrap(), "before");
+        documents.keep(name, Bytes::from_static(b"after")).await.unwrap();
+        let error = documents.read(name, &hash).await.unwrap_err();
+        assert!(error.to_string().contains("was changed"));
+    }
+
+    #[test]
+    fn names_are_found_again() {
+        let one = Uuid::from_u128(0xab << 120 | 7);
+        assert_eq!(key(one).as_ref(), "ab/ab000000000000000000000000000007");
+        assert_eq!(name(&key(one)), Some(one));
+    }
+}
