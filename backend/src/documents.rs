@@ -86,10 +86,7 @@ impl Documents {
     pub async fn read(&self, name: Uuid, sha256: &[u8]) -> anyhow::Result<Bytes> {
         let found = self.store.get(&key(name)).await.context("a document is not in the store")?;
         let content = found.bytes().await.context("a document cannot be read")?;
-        ensure!(
-            Sha256::digest(&content)[..] == *sha256,
-            "a document in the store was changed"
-        );
+        ensure!(Sha256::digest(&content)[..] == *sha256, "a document in the store was changed");
         Ok(content)
     }
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    audit::AccessEvent, biopsy::Biopsy, observation::Observation, outcome::Outcome,
-    patient::Patient, prediction::Prediction, therapy::Therapy,
+    audit::AccessEvent, biopsy::Biopsy, document::Document, observation::Observation,
+    outcome::Outcome, patient::Patient, prediction::Prediction, therapy::Therapy,
 };
 
 /// A line of a record's export: `{"kind": "observation", "value": {…}}`.
@@ -24,6 +24,8 @@ pub enum RecordLine {
     Outcome(Outcome),
     /// A value, corrected and voided ones included.
     Observation(Observation),
+    /// What is known of a document; its content is asked for by its id.
+    Document(Document),
     /// A prediction with its frozen inputs.
     Prediction(Box<Prediction>),
     /// A look at the record, or a change of it.

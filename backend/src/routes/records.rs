@@ -10,7 +10,7 @@ use futures::{Stream, stream};
 use serde_json::json;
 use shared::{
     access::Permission,
-    id::{PatientId, PredictionId},
+    id::{DocumentId, PatientId, PredictionId},
     page::Page,
     patient::Patient,
     prediction::Prediction,
@@ -85,8 +85,8 @@ pub async fn export_own_record(
 /// Export everything that is kept about a patient, and who looked at it.
 ///
 /// One JSON object per line, `{"kind": …, "value": …}`, where the kind is `exported_at`, `patient`,
-/// `therapy`, `biopsy`, `outcome`, `observation` (corrected and voided ones included), `prediction`
-/// or `access`, and the value is what the API answers for one elsewhere. Predictions are left out
+/// `therapy`, `biopsy`, `outcome`, `observation` (corrected and voided ones included), `document`
+/// (what is known of it), `prediction` or `access`, and the value is what the API answers for one elsewhere. Predictions are left out
 /// for patients where the site does not show them.
 #[utoipa::path(get, path = "/api/v1/patients/{id}/export", tag = "patients",
     security(("bearer" = [])),
@@ -137,6 +137,7 @@ struct Reader {
 enum Next {
     Lines(Vec<RecordLine>),
     Observations(Option<Position>),
+    Documents(Option<DocumentId>),
     Predictions(Option<PredictionId>),
     Accesses(Option<i64>),
     Nothing,
@@ -178,10 +179,18 @@ impl Reader {
                 let rows = db::observations::list(tx, id, Filter::default(), after, BATCH).await?;
                 let next = match rows.last() {
                     Some(last) => Next::Observations(Some((last.effective_at, last.id))),
+                    None => Next::Documents(None),
+                };
+                (rows.into_iter().map(RecordLine::Observation).collect(), next)
+            }
+            Next::Documents(after) => {
+                let rows = db::documents::list(tx, id, after, BATCH).await?;
+                let next = match rows.last() {
+                    Some(last) => Next::Documents(Some(last.id)),
                     None if self.with_predictions => Next::Predictions(None),
                     None => Next::Accesses(None),
                 };
-                (rows.into_iter().map(RecordLine::Observation).collect(), next)
+                (rows.into_iter().map(RecordLine::Document).collect(), next)
             }
             Next::Predictions(before) => {
                 let rows = db::predictions::list(tx, id, before, BATCH).await?;

@@ -14,7 +14,7 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp, new_token, with_json};
+use crate::support::{Client, PDF, TestApp, new_token, with_json, with_parts};
 
 /// The kinds of caller, in the order of the table's columns. The patient's account is linked to
 /// the record `own`, which allows it; `stranger` asks with the same account for another record.
@@ -78,6 +78,11 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("delete_biopsy",         [401,      403,  204,      403,       403,    403]),
     ("list_outcomes",         [401,      200,  200,      403,       200,    404]),
     ("create_outcome",        [401,      403,  201,      403,       403,    403]),
+    ("list_documents",        [401,      200,  200,      403,       200,    404]),
+    ("create_document",       [401,      403,  201,      403,       403,    403]),
+    ("get_document",          [401,      200,  200,      403,       200,    404]),
+    ("get_document_content",  [401,      200,  200,      403,       200,    404]),
+    ("delete_document",       [401,      403,  204,      403,       403,    403]),
     ("create_prediction",     [401,      403,  202,      403,       403,    403]),
     ("list_predictions",      [401,      200,  200,      403,       200,    404]),
     ("get_prediction",        [401,      200,  200,      403,       200,    404]),
@@ -152,6 +157,11 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("update_biopsy",       Scope::PatientsWrite),
     ("delete_biopsy",       Scope::PatientsWrite),
     ("create_outcome",      Scope::PatientsWrite),
+    ("list_documents",      Scope::PatientsRead),
+    ("get_document",        Scope::PatientsRead),
+    ("get_document_content", Scope::PatientsRead),
+    ("create_document",     Scope::PatientsWrite),
+    ("delete_document",     Scope::PatientsWrite),
     ("list_predictions",    Scope::PredictionsRead),
     ("list_own_predictions", Scope::PredictionsRead),
     ("get_prediction",      Scope::PredictionsRead),
@@ -168,6 +178,7 @@ pub struct Fixture {
     observation: String,
     therapy: String,
     pub biopsy: String,
+    document: String,
     pub prediction: String,
     model: String,
     user: String,
@@ -193,6 +204,7 @@ pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture
         observation: id(&observations["items"][0]),
         therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
+        document: id(&clinician.upload(&patient, &[("file", None, PDF)]).await.created()),
         prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
         user: Uuid::nil().to_string(),
         patient,
@@ -213,6 +225,7 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
     let observation = |rest: &str| format!("/api/v1/observations/{}/{rest}", on.observation);
     let therapy = format!("/api/v1/therapies/{}", on.therapy);
     let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
+    let document = |rest: &str| format!("/api/v1/documents/{}{rest}", on.document);
     let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
     let model = |rest: &str| format!("/api/v1/models/{}{rest}", on.model);
     let user = |rest: &str| format!("/api/v1/users/{}{rest}", on.user);
@@ -323,6 +336,18 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
             json!({
             "kind": "dialysis", "occurred_on": "2026-05-20" }),
         ),
+        "list_documents" => empty("GET", patient("/documents")),
+        "create_document" => with_parts(
+            client.request("POST", &patient("/documents")),
+            &[
+                ("file", Some("letter.pdf"), PDF),
+                ("title", None, b"A letter"),
+                ("kind", None, b"letter"),
+            ],
+        ),
+        "get_document" => empty("GET", document("")),
+        "get_document_content" => empty("GET", document("/content")),
+        "delete_document" => empty("DELETE", document("")),
         "create_prediction" => post(patient("/predictions"), json!({})),
         "list_predictions" => empty("GET", patient("/predictions")),
         "get_prediction" => empty("GET", prediction("")),

@@ -21,7 +21,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::support::{Answer, Client, PASSWORD, TestApp, email, new_token, start, with_json};
+use crate::support::{Answer, Client, PASSWORD, PDF, TestApp, email, new_token, start, with_json};
 
 /// An operation of the document.
 struct Operation {
@@ -241,6 +241,7 @@ struct Foreign {
     observation: String,
     therapy: String,
     biopsy: String,
+    document: String,
     prediction: String,
     token: String,
     user: String,
@@ -264,6 +265,7 @@ impl Foreign {
             observation: id(&values["items"][0]),
             therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
             biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
+            document: id(&clinician.upload(&patient, &[("file", None, PDF)]).await.created()),
             prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
             token: id(&token.created()["token"]),
             user: id(&clinician.get("/api/v1/me").await.ok()),
@@ -281,6 +283,7 @@ impl Foreign {
             "observations" => Some(&self.observation),
             "therapies" => Some(&self.therapy),
             "biopsies" => Some(&self.biopsy),
+            "documents" => Some(&self.document),
             "predictions" => Some(&self.prediction),
             "tokens" => Some(&self.token),
             "users" => Some(&self.user),

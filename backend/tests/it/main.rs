@@ -23,6 +23,7 @@ mod users;
 mod walls;
 
 mod biopsies;
+mod documents;
 mod models;
 mod observations;
 mod outcomes;

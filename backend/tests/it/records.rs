@@ -76,6 +76,7 @@ async fn an_export_holds_everything_once_and_is_on_record() {
     let count = |kind: &str| lines.get(kind).map_or(0, Vec::len);
     assert_eq!((count("exported_at"), count("patient")), (1, 1));
     assert_eq!((count("therapy"), count("biopsy"), count("prediction")), (1, 1, 1));
+    assert_eq!(count("document"), 1);
     assert_eq!(count("observation"), 601);
     assert_eq!(lines["patient"][0]["id"], id);
     assert!(lines["observation"].iter().all(|value| value["patient_id"] == id));

@@ -276,6 +276,12 @@ impl Client {
         self.send(with_json(request, &body)).await
     }
 
+    /// Adds a document to a record.
+    pub async fn upload(&self, patient: &str, parts: &[Part<'_>]) -> Answer {
+        let path = format!("/api/v1/patients/{patient}/documents");
+        self.send(with_parts(self.request("POST", &path), parts)).await
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -297,6 +303,32 @@ pub fn with_json(request: axum::http::request::Builder, body: &Value) -> Request
     let request = request.header(header::CONTENT_TYPE, "application/json");
     request.body(Body::from(body.to_string())).unwrap()
 }
+
+/// A part of a form with files: its name, the file's name if it is one, the content.
+pub type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+/// A request with a form with files, as a browser sends it.
+pub fn with_parts(request: axum::http::request::Builder, parts: &[Part<'_>]) -> Request<Body> {
+    let mut body = Vec::new();
+    for (name, file_name, content) in parts {
+        body.extend(format!("--limit\r\nContent-Disposition: form-data; name=\"{name}\"").bytes());
+        if let Some(file_name) = file_name {
+            body.extend(format!("; filename=\"{file_name}\"").bytes());
+        }
+        body.extend(b"\r\n\r\n");
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--limit--\r\n");
+    let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=limit");
+    request.body(Body::from(body)).unwrap()
+}
+
+/// A whole PDF of one empty page.
+pub const PDF: &[u8] = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+    2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+    3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\n\
+    trailer<</Root 1 0 R>>\n%%EOF\n";
 
 /// What came back.
 #[derive(Debug)]
