@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod biopsies;
+pub mod documents;
 pub mod me;
 pub mod models;
 pub mod observations;

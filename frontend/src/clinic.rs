@@ -9,7 +9,10 @@ use shared::access::Permission;
 
 use crate::{
     components::guard::Guard,
-    pages::{calculator::CalculatorPage, not_found::NotFoundPage, what_if::WhatIfPage},
+    pages::{
+        calculator::CalculatorPage, documents::DocumentsPage, not_found::NotFoundPage,
+        what_if::WhatIfPage,
+    },
 };
 
 /// The routes.
@@ -22,6 +25,16 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::PreviewPredictions>
                             <CalculatorPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/patients/:id/documents")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadPatients>
+                            <DocumentsPage />
                         </Guard>
                     }
                 }

@@ -4,6 +4,7 @@ pub mod about;
 pub mod account;
 pub mod audit;
 pub mod calculator;
+pub mod documents;
 pub mod home;
 pub mod model;
 pub mod models;

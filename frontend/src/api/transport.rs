@@ -105,16 +105,26 @@ fn build(
         init.set_body(&JsValue::from_str(body));
     }
     init.set_headers_headers(&headers);
-    Request::new_with_str_and_init(&format!("{BASE}{}", call.path), &init)
+    Request::new_with_str_and_init(&url(&call.path), &init)
 }
 
 /// The problem document of a failed response; what is between us and the server (a proxy) may
 /// answer something else.
 async fn problem_of(response: &Response) -> Problem {
     let text = text_of(response).await.unwrap_or_default();
-    let mut problem = serde_json::from_str(&text).unwrap_or_else(|_| Problem {
-        status: response.status(),
-        ..Problem::new(match response.status() {
+    let mut problem = problem(response.status(), &text);
+    let wait = response.headers().get("Retry-After").ok().flatten();
+    if let (None, Some(seconds)) = (&problem.detail, wait) {
+        problem.detail = Some(format!("Try again in {seconds} s."));
+    }
+    problem
+}
+
+/// The problem that the body of a failed answer is, or the one that its status means.
+pub fn problem(status: u16, text: &str) -> Problem {
+    serde_json::from_str(text).unwrap_or_else(|_| Problem {
+        status,
+        ..Problem::new(match status {
             401 => ProblemKind::NotSignedIn,
             403 => ProblemKind::NotAllowed,
             404 => ProblemKind::NotFound,
@@ -123,18 +133,24 @@ async fn problem_of(response: &Response) -> Problem {
             502..=504 => ProblemKind::Unavailable,
             _ => ProblemKind::Internal,
         })
-    });
-    let wait = response.headers().get("Retry-After").ok().flatten();
-    if let (None, Some(seconds)) = (&problem.detail, wait) {
-        problem.detail = Some(format!("Try again in {seconds} s."));
-    }
-    problem
+    })
+}
+
+/// The address of a path below the API.
+pub fn url(path: &str) -> String {
+    format!("{BASE}{path}")
+}
+
+/// An address of a response's body within this page; whoever asks gives it back to
+/// `Url::revoke_object_url`.
+pub async fn address(response: &Response) -> Option<String> {
+    let body: Blob = JsFuture::from(response.blob().ok()?).await.ok()?.unchecked_into();
+    Url::create_object_url_with_blob(&body).ok()
 }
 
 /// Saves a response's body as a file of the browser.
 pub async fn save(response: &Response, name: &str) -> Option<()> {
-    let body: Blob = JsFuture::from(response.blob().ok()?).await.ok()?.unchecked_into();
-    let url = Url::create_object_url_with_blob(&body).ok()?;
+    let url = address(response).await?;
     let link = leptos::prelude::document().create_element("a").ok()?;
     let link: HtmlAnchorElement = link.unchecked_into();
     link.set_href(&url);
@@ -170,7 +186,8 @@ fn forget(call: &Call) {
     }
 }
 
-fn random_uuid() -> Uuid {
+/// A random id.
+pub fn random_uuid() -> Uuid {
     let mut bytes = [0; 16];
     leptos::prelude::window()
         .crypto()

@@ -33,14 +33,15 @@ pub fn PatientHeader() -> impl IntoView {
                 <h1>{name}</h1>
                 {move || record.patient.with(|patient| view! { <Identity patient=patient.clone() /> })}
             </div>
-            {move || record.editable().then(|| view! {
-                <div class="row no-print">
+            <div class="row no-print">
+                <A href=format!("/patients/{}/documents", record.id) attr:class="btn">"Documents"</A>
+                {move || record.editable().then(|| view! {
                     <A href=format!("/patients/{}/edit", record.id) attr:class="btn">"Edit"</A>
                     <button type="button" class="btn btn-quiet" on:click=move |_| asking.set(true)>
                         "Archive"
                     </button>
-                </div>
-            })}
+                })}
+            </div>
         </header>
         <Archived />
         {move || asking.get().then(|| view! { <AskArchive name=name() asking /> })}

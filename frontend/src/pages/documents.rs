@@ -1,0 +1,378 @@
+//! The documents of a record: letters, reports, pictures.
+
+use leptos::{prelude::*, task::spawn_local};
+use leptos_router::{components::A, hooks::use_params_map};
+use shared::{
+    access::Permission,
+    document::{Document, DocumentKind, LARGEST},
+    id::PatientId,
+    page::Page,
+    patient::Patient,
+    problem::{Problem, ProblemKind},
+};
+use web_sys::{DragEvent, File, FileList, Url};
+
+use crate::{
+    api,
+    app::set_title,
+    components::{
+        async_view::AsyncView,
+        dialog::{Confirm, Dialog},
+        field::SelectField,
+        problem_note::ProblemNote,
+    },
+    format, session,
+};
+
+type Documents = LocalResource<api::Result<Page<Document>>>;
+
+/// The page of one patient's documents.
+#[component]
+pub fn DocumentsPage() -> impl IntoView {
+    set_title("Documents");
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<PatientId>().ok()));
+    let patient = LocalResource::new(move || patient(id.get()));
+    view! {
+        <div class="page page-narrow">
+            <AsyncView resource=patient rows=6 render=|patient| view! { <Parts patient /> } />
+        </div>
+    }
+}
+
+async fn patient(id: Option<PatientId>) -> api::Result<Patient> {
+    api::patients::read(id.ok_or_else(|| Problem::new(ProblemKind::NotFound))?).await
+}
+
+#[component]
+fn Parts(patient: Patient) -> impl IntoView {
+    let id = patient.id;
+    let documents: Documents = LocalResource::new(move || api::documents::list(id, ""));
+    let open = patient.archived_at.is_none();
+    let editable = move || open && session::allows(Permission::EditPatients);
+    let name = format!("{} {}", patient.given_name, patient.family_name);
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"Documents"</h1>
+                <p><A href=format!("/patients/{id}")>{name}</A></p>
+            </div>
+        </header>
+        {move || editable().then(|| view! { <Upload id documents /> })}
+        <section class="card" aria-label="Documents of the record">
+            <AsyncView
+                resource=documents
+                rows=4
+                render=move |page| view! { <List id page documents editable=Signal::derive(editable) /> }
+            />
+        </section>
+    }
+}
+
+/// A file on its way.
+#[derive(Clone)]
+struct Sending {
+    key: usize,
+    name: String,
+    share: RwSignal<f64>,
+    problem: RwSignal<Option<Problem>>,
+}
+
+/// Where files are dropped or chosen, and how far each is.
+#[component]
+fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
+    let kind = RwSignal::new(DocumentKind::Other.as_str().to_owned());
+    let sending = RwSignal::new(Vec::<Sending>::new());
+    let over = RwSignal::new(false);
+    let count = StoredValue::new(0);
+    let send = move |file: File| {
+        let key = count.get_value();
+        count.set_value(key + 1);
+        let one = Sending {
+            key,
+            name: file.name(),
+            share: RwSignal::new(0.0),
+            problem: RwSignal::new(None),
+        };
+        sending.update(|all| all.push(one.clone()));
+        let kind = DocumentKind::parse(&kind.get_untracked()).unwrap_or(DocumentKind::Other);
+        spawn_local(async move {
+            let sent = if LARGEST as f64 <= file.size() {
+                Err(Problem::new(ProblemKind::TooLarge))
+            } else {
+                api::documents::upload(id, &file, kind, one.share).await
+            };
+            match sent {
+                Ok(_) => {
+                    let _ = sending.try_update(|all| all.retain(|other| other.key != key));
+                    documents.refetch();
+                }
+                Err(failed) => {
+                    let _ = one.problem.try_set(Some(failed));
+                }
+            }
+        });
+    };
+    let send_all = move |files: Option<FileList>| {
+        let Some(files) = files else { return };
+        (0..files.length()).filter_map(|index| files.get(index)).for_each(send);
+    };
+    let drop_files = move |event: DragEvent| {
+        event.prevent_default();
+        over.set(false);
+        send_all(event.data_transfer().and_then(|dragged| dragged.files()));
+    };
+    let options = DocumentKind::ALL.map(|kind| (kind.as_str().to_owned(), kind.label().to_owned()));
+    view! {
+        <section
+            class="card stack drop"
+            class:drop-over=move || over.get()
+            aria-labelledby="add-documents"
+            on:dragover=move |event| {
+                event.prevent_default();
+                over.set(true);
+            }
+            on:dragleave=move |_| over.set(false)
+            on:drop=drop_files
+        >
+            <h2 id="add-documents">"Add documents"</h2>
+            <div class="grid-2">
+                <SelectField
+                    label="What they are" pointer="/kind" value=kind options
+                    problem=Signal::stored(None::<Problem>)
+                />
+                <div class="field">
+                    <label for="files">"Files"</label>
+                    <input
+                        type="file" id="files" multiple=true
+                        accept=".pdf,.png,.jpg,.jpeg,.tif,.tiff,.dcm"
+                        on:change:target=move |event| {
+                            send_all(event.target().files());
+                            // The same file can be chosen again.
+                            event.target().set_value("");
+                        }
+                    />
+                </div>
+            </div>
+            <p class="fine">"PDF, PNG, JPEG, TIFF or DICOM, up to 25 MiB each. Or drop them here."</p>
+            <ul class="records" aria-live="polite">
+                <For each=move || sending.get() key=|one| one.key let:one>
+                    <li class="record"><Progress one sending /></li>
+                </For>
+            </ul>
+        </section>
+    }
+}
+
+#[component]
+fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
+    let Sending { key, name, share, problem } = one;
+    let label = format!("How much of {name} has been sent");
+    move || {
+        match problem.get() {
+        None => view! {
+            <div class="stack-tight">
+                <p>{name.clone()}</p>
+                <progress aria-label=label.clone() max="1" prop:value=move || share.get()></progress>
+            </div>
+        }
+        .into_any(),
+        Some(failed) => {
+            let errors: Vec<_> =
+                failed.errors.iter().map(|error| view! { <p>"It " {error.message.clone()} "."</p> }).collect();
+            view! {
+                <div class="stack-tight">
+                    <p><strong>{name.clone()}</strong></p>
+                    <ProblemNote problem=failed />
+                    {errors}
+                </div>
+                <button
+                    type="button" class="btn btn-small"
+                    on:click=move |_| sending.update(|all| all.retain(|other| other.key != key))
+                >
+                    "Dismiss"
+                </button>
+            }
+            .into_any()
+        }
+    }
+    }
+}
+
+/// What is open over the list.
+#[derive(Clone)]
+enum Open {
+    Picture(Document, String),
+    Remove(Document),
+}
+
+#[component]
+fn List(
+    id: PatientId,
+    page: Page<Document>,
+    documents: Documents,
+    editable: Signal<bool>,
+) -> impl IntoView {
+    if page.items.is_empty() {
+        return view! {
+            <div class="empty" role="status">
+                <h2>"No documents yet"</h2>
+                <p>"Letters, reports and pictures of the record are kept here."</p>
+            </div>
+        }
+        .into_any();
+    }
+    let (items, cursor) = (RwSignal::new(page.items), RwSignal::new(page.next_cursor));
+    let open = RwSignal::new(None::<Open>);
+    let problem = RwSignal::new(None::<Problem>);
+    let more = Action::new_local(move |from: &String| {
+        let from = from.clone();
+        async move {
+            match api::documents::list(id, &from).await {
+                Ok(page) => {
+                    let _ = items.try_update(|items| items.extend(page.items));
+                    let _ = cursor.try_set(page.next_cursor);
+                }
+                Err(failed) => {
+                    let _ = problem.try_set(Some(failed));
+                }
+            }
+        }
+    });
+    view! {
+        {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
+        <ul class="records">
+            <For each=move || items.get() key=|document| document.id let:document>
+                <Line document open problem editable />
+            </For>
+        </ul>
+        {move || cursor.get().map(|from| view! {
+            <div class="list-end">
+                <button type="button" class="btn" on:click=move |_| { more.dispatch_local(from.clone()); }>
+                    "Load more"
+                </button>
+            </div>
+        })}
+        {move || open.get().map(|asked| match asked {
+            Open::Picture(document, address) => view! { <Picture document address open /> }.into_any(),
+            Open::Remove(document) => view! { <Remove document open documents /> }.into_any(),
+        })}
+    }
+    .into_any()
+}
+
+#[component]
+fn Line(
+    document: Document,
+    open: RwSignal<Option<Open>>,
+    problem: RwSignal<Option<Problem>>,
+    editable: Signal<bool>,
+) -> impl IntoView {
+    let size = if document.size < 1024 * 1024 {
+        format!("{} KiB", document.size.div_euclid(1024) + 1)
+    } else {
+        format!("{} MiB", format::number(document.size as f64 / 1_048_576.0, 1))
+    };
+    let form = document.media_type.rsplit('/').next().unwrap_or_default().to_uppercase();
+    let about = format!(
+        "{} · {form}, {size} · added {}",
+        document.kind.label(),
+        format::date_time(document.uploaded_at)
+    );
+    let shown =
+        matches!(document.media_type.as_str(), "image/png" | "image/jpeg" | "application/pdf");
+    let [look, save, remove] =
+        ["Show", "Save", "Remove"].map(|verb| format!("{verb} {}", document.title));
+    let (one, other, third) = (document.clone(), document.clone(), document.clone());
+    view! {
+        <li class="record">
+            <div>
+                <p><strong>{document.title}</strong></p>
+                <p class="fine">{about}</p>
+            </div>
+            <div class="row">
+                {shown.then(|| view! {
+                    <button type="button" class="btn btn-small" aria-label=look on:click=move |_| show(one.clone(), open, problem)>
+                        "Show"
+                    </button>
+                })}
+                <button type="button" class="btn btn-small" aria-label=save on:click=move |_| {
+                    let document = other.clone();
+                    spawn_local(async move {
+                        let _ = problem.try_set(api::documents::save(&document).await.err());
+                    });
+                }>
+                    "Save"
+                </button>
+                {move || editable.get().then(|| {
+                    let document = third.clone();
+                    view! {
+                        <button
+                            type="button" class="btn btn-small btn-quiet" aria-label=remove.clone()
+                            on:click=move |_| open.set(Some(Open::Remove(document.clone())))
+                        >
+                            "Remove"
+                        </button>
+                    }
+                })}
+            </div>
+        </li>
+    }
+}
+
+/// A picture opens over the page; a PDF in a tab of its own, with the browser's viewer.
+fn show(document: Document, open: RwSignal<Option<Open>>, problem: RwSignal<Option<Problem>>) {
+    spawn_local(async move {
+        match api::documents::address(document.id).await {
+            Ok(address) if document.media_type == "application/pdf" => {
+                // A browser that opens no tab says so itself.
+                let _ = window().open_with_url_and_target(&address, "_blank");
+            }
+            Ok(address) => {
+                let _ = open.try_set(Some(Open::Picture(document, address)));
+            }
+            Err(failed) => {
+                let _ = problem.try_set(Some(failed));
+            }
+        }
+    });
+}
+
+#[component]
+fn Picture(document: Document, address: String, open: RwSignal<Option<Open>>) -> impl IntoView {
+    let given = address.clone();
+    on_cleanup(move || {
+        // It can be revoked once only, which is now.
+        let _ = Url::revoke_object_url(&given);
+    });
+    view! {
+        <Dialog title=document.title.clone() id="picture" close=move |()| open.set(None)>
+            <img class="picture" src=address alt=document.title />
+            <div class="form-actions">
+                <button type="button" class="btn" on:click=move |_| open.set(None)>"Close"</button>
+            </div>
+        </Dialog>
+    }
+}
+
+#[component]
+fn Remove(document: Document, open: RwSignal<Option<Open>>, documents: Documents) -> impl IntoView {
+    let id = document.id;
+    let action = Action::new_local(move |(): &()| async move {
+        api::documents::remove(id).await?;
+        open.set(None);
+        documents.refetch();
+        Ok(())
+    });
+    view! {
+        <Confirm
+            title=format!("Remove {}?", document.title)
+            id="remove-document"
+            verb="Remove the document"
+            action
+            close=move |()| open.set(None)
+        >
+            <p>"Its content is destroyed and cannot be brought back; that it was here stays in the audit log."</p>
+        </Confirm>
+    }
+}
