@@ -35,6 +35,12 @@ async function openWhatIf(page) {
   await page.getByRole("slider").first().press("PageUp");
 }
 
+/** The documents of that patient. */
+async function openDocuments(page) {
+  await openPatient(page);
+  await page.getByRole("link", { name: "Documents" }).click();
+}
+
 /** The calculator with the values of a care-plan persona. */
 async function openCalculator(page) {
   await page.goto("/calculator");
@@ -51,6 +57,7 @@ const PAGES = [
   { name: "new-patient", role: "clinician", open: (page) => page.goto("/patients/new") },
   { name: "what-if", role: "clinician", open: openWhatIf },
   { name: "calculator", role: "clinician", open: openCalculator },
+  { name: "documents", role: "clinician", open: openDocuments },
   { name: "about", role: "clinician", open: (page) => page.goto("/about") },
   { name: "own-record", role: "patient", open: (page) => page.goto("/") },
   { name: "account", role: "clinician", open: (page) => page.goto("/account") },

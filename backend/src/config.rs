@@ -306,9 +306,6 @@ pub struct SeedConfig {
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,
-    /// Where documents are.
-    #[command(flatten)]
-    pub documents: DocumentsConfig,
     /// The site's settings at first.
     #[command(flatten)]
     pub site: SiteConfig,
