@@ -26,6 +26,8 @@ start_product() {
   NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder" nephrocast_app)
   api=$(free_ports 1)
   export NEPHROCAST_DATABASE_URL NEPHROCAST_DEMO=true NEPHROCAST_LISTEN=127.0.0.1:$api
+  # Beside their database: a worker removes what its own database does not know.
+  export NEPHROCAST_DOCUMENTS_DIR=$folder/documents
   export NEPHROCAST_SECRET_KEY_FILE=$folder/secret-key NEPHROCAST_AUDIT_KEY_FILE=$folder/audit-key
   fill_database "$run" "$(scripts/postgres url "$postgres_folder")"
   scripts/nginx-config "$run" "$port" "$NEPHROCAST_LISTEN"

@@ -3,7 +3,10 @@
 pub mod clamd;
 pub mod content;
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::HashSet, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
@@ -15,7 +18,10 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use self::clamd::Clamd;
@@ -26,6 +32,8 @@ use crate::{
 
 /// How many documents are in memory at a time: what comes in or goes out is checked whole.
 const AT_A_TIME: usize = 4;
+/// How long one waits for a place.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long content may be in the store without its row: an upload is long over by then.
 const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
 
@@ -38,10 +46,10 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// In a folder of this machine, which is made if need be; scanned for malware, if there is
+    /// In a folder of this machine, which is made if need be, for this user only; scanned for malware, if there is
     /// somebody to do it.
     pub fn in_folder(folder: &Path, scanner: Option<Clamd>) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
             format!("the documents' folder {} cannot be made", folder.display())
         })?;
         let store = LocalFileSystem::new_with_prefix(folder)
@@ -60,9 +68,10 @@ impl Documents {
     }
 
     /// A place among those whose document is in memory.
-    pub fn place(&self) -> Result<SemaphorePermit<'_>> {
+    pub async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let place = timeout(PATIENCE, self.places.acquire()).await;
         let busy = |_| Error::Unavailable(anyhow::anyhow!("too many documents are on their way"));
-        self.places.try_acquire().map_err(busy)
+        Ok(place.map_err(busy)?.context("the semaphore is never closed")?)
     }
 
     /// Refuses content in which the scanner finds malware, and everything while it does not answer.

@@ -104,8 +104,12 @@ pub async fn insert(db: &mut PgConnection, new: &Document, stored: &Stored) -> s
 
 /// Marks a document as deleted; its row stays, its content goes.
 pub async fn delete(db: &mut PgConnection, id: DocumentId, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("update documents set deleted_at = $2 where id = $1", id as DocumentId, now)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "update documents set deleted_at = $2 where id = $1 and deleted_at is null",
+        id as DocumentId,
+        now
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a file is, by its content: its name and what its sender says of it count for nothing.
 
 use imagesize::ImageType;
+use unicode_normalization::UnicodeNormalization;
 
 /// The most pixels of a picture: a scan of A3 at 600 dots per inch, twice.
 const PIXELS: usize = 140_000_000;
@@ -35,7 +36,7 @@ impl Refusal {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Unknown => {
-                "must be a PDF, PNG, JPEG, TIFF or DICOM file; its content decides, not its name"
+                "a PDF, PNG, JPEG, TIFF or DICOM file; the content decides, not the name"
             }
             Self::NotWhole => {
                 "is not a whole file: it is cut off, or something else follows its end"
@@ -68,8 +69,18 @@ pub fn media_type(content: &[u8]) -> Result<&'static str, Refusal> {
 /// Ends with its IEND chunk (PNG, W3C 2003, 11.2.5).
 fn png(content: &[u8]) -> Result<&'static str, Refusal> {
     picture(content, ImageType::Png)?;
-    let end = content.ends_with(b"\0\0\0\0IEND\xae\x42\x60\x82");
-    if end { Ok("image/png") } else { Err(Refusal::NotWhole) }
+    // Chunk by chunk (5.3): a length, a type, so many bytes, a checksum; the first IEND is the end.
+    let mut rest = &content[8..];
+    while let Some((head, after)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, kind @ ..] = head;
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let Some(next) = length.checked_add(4).and_then(|whole| after.get(whole..)) else { break };
+        if kind == b"IEND" {
+            return if next.is_empty() { Ok("image/png") } else { Err(Refusal::NotWhole) };
+        }
+        rest = next;
+    }
+    Err(Refusal::NotWhole)
 }
 
 /// Ends with its EOI marker (ITU-T T.81, B.1.1.3), and with nothing but zeros behind it.
@@ -126,7 +137,7 @@ fn hexadecimal(digits: &str) -> Option<u8> {
 }
 
 /// 128 bytes, `DICM`, then the file meta information, group 0002 (DICOM PS3.10, 7.1). The 128 bytes
-/// may be anything, and so another format's beginning: only zeros and TIFF's (PS3.10, 7.1) are taken.
+/// may be anything, and so another format's beginning: only zeros are taken.
 fn dicom(content: &[u8]) -> Result<&'static str, Refusal> {
     let preamble = &content[..128];
     let plain = preamble.iter().all(|byte| *byte == 0);
@@ -145,8 +156,8 @@ fn holds(content: &[u8], wanted: &[u8]) -> bool {
 pub fn file_name(given: &str) -> String {
     const MOST: usize = 150;
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let plain: String = last.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let plain: String = last.nfc().filter(|c| !c.is_control() && !turns(*c)).collect();
     let plain: String = plain.trim().trim_start_matches('.').chars().take(MOST).collect();
     if plain.is_empty() { "document".to_owned() } else { plain }
 }
@@ -191,6 +202,8 @@ mod tests {
         let with = |content: &[u8], more: &[u8]| [content, more].concat();
         let script = b"<script>alert(1)</script>";
         assert_eq!(media_type(&with(&png_of(4, 4), script)), Err(Refusal::NotWhole));
+        let twice = with(&with(&png_of(4, 4), script), b"\0\0\0\0IEND\xae\x42\x60\x82");
+        assert_eq!(media_type(&twice), Err(Refusal::NotWhole));
         let archive = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
         assert_eq!(media_type(&with(PDF, archive)), Err(Refusal::Archive));
         let mut html = vec![b' '; 128];

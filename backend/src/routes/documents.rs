@@ -1,5 +1,6 @@
 //! Documents of a record: added whole, read, removed.
 
+use anyhow::Context;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Multipart, Request, State},
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     auth::{Allowed, EditPatients, ReadPatients},
     db::{self, audit::Event, documents::Stored},
-    documents::content,
+    documents::content::{self, Refusal},
     error::{Error, Result},
     extract::{Created, Json, Path, Query, RequestKey, request_key},
     input::Faults,
@@ -57,8 +58,8 @@ struct Upload {
 
 /// Add a document to a patient's record.
 ///
-/// The content decides what it is; a file that is something else, that is two things at once, or
-/// that acts (a PDF with scripts), is refused.
+/// The content decides what it is: something else is refused with 415; a file that is cut off, is
+/// two things at once, or is a PDF that plainly acts (scripts, programs, files in it) with 422.
 #[utoipa::path(post, path = "/api/v1/patients/{id}/documents", tag = "documents",
     security(("bearer" = [])),
     params(("id" = PatientId, Path, description = "The patient"),
@@ -73,9 +74,11 @@ pub async fn create_document(
     request: Request,
 ) -> Result<Created> {
     let now = state.clock.now();
-    let _place = state.documents.place()?;
+    let _place = state.documents.place().await?;
     let (new, key) = upload(request, &state).await?;
-    let (title, media_type) = checked(&new)?;
+    let judged = tokio::task::spawn_blocking(move || (checked(&new), new));
+    let (found, new) = judged.await.context("looking at a document panicked")?;
+    let (title, media_type) = found?;
     state.documents.scan(&new.content).await?;
     let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
@@ -119,8 +122,12 @@ fn checked(new: &Upload) -> Result<(String, &'static str)> {
         None => new.file_name.clone(),
     };
     let found = content::media_type(&new.content);
-    if let Err(refusal) = found {
-        faults.add("/file", refusal.reason());
+    match found {
+        Err(Refusal::Unknown) => {
+            return Err(Error::UnsupportedMediaType(Refusal::Unknown.reason()));
+        }
+        Err(refusal) => faults.add("/file", refusal.reason()),
+        Ok(_) => {}
     }
     faults.refuse()?;
     Ok((title, found.unwrap_or_default()))
@@ -244,7 +251,7 @@ pub async fn get_document_content(
     State(state): State<AppState>,
     Path(id): Path<DocumentId>,
 ) -> Result<impl IntoResponse> {
-    let _place = state.documents.place()?;
+    let _place = state.documents.place().await?;
     let mut tx = state.begin(&caller).await?;
     let document = db::documents::find(&mut *tx, id).await?.ok_or(Error::NotFound("document"))?;
     caller.patient(&mut tx, document.patient_id).await.map_err(unknown("document"))?;
@@ -260,7 +267,8 @@ pub async fn get_document_content(
 fn headers(document: &Document) -> [(HeaderName, String); 3] {
     let encoded: String = form_urlencoded::byte_serialize(document.file_name.as_bytes()).collect();
     // RFC 8187; a space is a plus sign only in forms.
-    let saved_as = format!("attachment; filename*=UTF-8''{}", encoded.replace('+', "%20"));
+    let saved_as =
+        format!("attachment; filename*=UTF-8''{}", encoded.replace('+', "%20").replace('*', "%2A"));
     [
         (header::CONTENT_TYPE, document.media_type.clone()),
         (header::CONTENT_DISPOSITION, saved_as),

@@ -81,10 +81,16 @@ async fn the_content_decides_and_what_is_something_else_is_refused() {
     assert_eq!(clinician.upload(&patient, &named).await.created()["media_type"], "image/png");
     let hidden = [PNG, b"<script>alert(1)</script>"].concat();
     let archive = [PDF, b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"].concat();
-    let posing: [&[u8]; 6] = [
+    let others: [&[u8]; 4] = [
         b"",
         b"PK\x03\x04 posing as an image",
         b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"<!doctype html><script>alert(1)</script>",
+    ];
+    for content in others {
+        clinician.upload(&patient, &[("file", Some("photo.png"), content)]).await.expect(415);
+    }
+    let posing: [&[u8]; 3] = [
         b"%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj\n%%EOF",
         &hidden,
         &archive,

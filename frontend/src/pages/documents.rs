@@ -97,7 +97,7 @@ fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
         sending.update(|all| all.push(one.clone()));
         let kind = DocumentKind::parse(&kind.get_untracked()).unwrap_or(DocumentKind::Other);
         spawn_local(async move {
-            let sent = if LARGEST as f64 <= file.size() {
+            let sent = if (LARGEST as f64) < file.size() {
                 Err(Problem::new(ProblemKind::TooLarge))
             } else {
                 api::documents::upload(id, &file, kind, one.share).await
