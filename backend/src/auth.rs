@@ -17,6 +17,7 @@ use axum::{
     extract::{FromRequestParts, MatchedPath},
     http::{HeaderMap, header, request::Parts},
 };
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use shared::{
     access::{Permission, Reach, Role, Scope, SitePolicy},
@@ -67,6 +68,8 @@ pub struct Caller {
     pub patient_id: Option<PatientId>,
     /// What the site's settings leave of the policy.
     pub site: SitePolicy,
+    /// When they asked: until when an emergency lasts is compared with it.
+    pub at: DateTime<Utc>,
     /// Nothing but their own account is open until they have set up a second factor.
     pub must_enrol: bool,
     /// Where the request came from.
@@ -99,10 +102,7 @@ impl Caller {
                 let live = db::sessions::find_live(&state.db, id, now).await;
                 live.map(|live| live.map(|live| (live.role, live.site())))
             }
-            Shown::Token { id, .. } => {
-                let role = db::tokens::role_of_live(&state.db, id, now).await;
-                role.map(|role| role.map(|role| (role, self.site)))
-            }
+            Shown::Token { id, .. } => db::tokens::standing_of_live(&state.db, id, now).await,
         };
         standing.is_ok_and(|standing| standing == Some((self.role, self.site)))
     }
@@ -125,37 +125,54 @@ impl Caller {
 
     /// What the database shows the caller's transactions of the records.
     pub const fn sight(&self) -> Sight {
-        match self.role.reach() {
+        match self.role.reach_at(self.site) {
             Reach::Everyone => Sight::Everything,
+            Reach::InCare => Sight::InCare(self.user_id),
             Reach::OwnRecord => Sight::OwnRecord(self.user_id),
             Reach::Nobody => Sight::Nothing(self.user_id),
         }
     }
 
-    /// Whether the caller's role reaches this record.
-    pub fn reaches(&self, patient: &Patient) -> bool {
-        match self.role.reach() {
-            Reach::Everyone => true,
-            Reach::OwnRecord => self.patient_id == Some(patient.id) && patient.own_access,
-            Reach::Nobody => false,
+    /// Whether the caller sees this record.
+    async fn sees(&self, db: &mut PgConnection, patient: &Patient) -> Result<bool> {
+        match self.role.reach_at(self.site) {
+            Reach::Everyone => Ok(true),
+            Reach::InCare => {
+                Ok(db::care_teams::cares_for(db, self.user_id, patient.id, self.at).await?)
+            }
+            Reach::OwnRecord => Ok(self.patient_id == Some(patient.id) && patient.own_access),
+            Reach::Nobody => Ok(false),
         }
     }
 
-    /// The record, if there is one that the caller reaches; otherwise there is no such patient.
+    /// Whose care a list of patients is confined to; `None` when it is not.
+    pub fn in_care_of(&self) -> Option<UserId> {
+        (self.role.reach_at(self.site) != Reach::Everyone).then_some(self.user_id)
+    }
+
+    /// The one place where a record turns out to be none of the caller's: then there is no such
+    /// patient.
+    async fn seen(&self, db: &mut PgConnection, found: Option<Patient>) -> Result<Patient> {
+        let patient = found.ok_or(Error::NotFound("patient"))?;
+        if self.sees(db, &patient).await? { Ok(patient) } else { Err(Error::NotFound("patient")) }
+    }
+
+    /// The record, if there is one that the caller sees; otherwise there is no such patient.
     pub async fn patient(&self, db: &mut PgConnection, id: PatientId) -> Result<Patient> {
-        db::patients::find(&mut *db, id)
-            .await?
-            .filter(|patient| self.reaches(patient))
-            .ok_or(Error::NotFound("patient"))
+        let found = db::patients::find(&mut *db, id).await?;
+        self.seen(db, found).await
+    }
+
+    /// The record, locked against changes until the transaction ends.
+    pub async fn patient_locked(&self, db: &mut PgConnection, id: PatientId) -> Result<Patient> {
+        let found = db::patients::find_for_update(&mut *db, id).await?;
+        self.seen(db, found).await
     }
 
     /// The record, locked against changes until the transaction ends, for a change of something
     /// in it. An archived record is read-only.
     pub async fn patient_to_change(&self, db: &mut PgConnection, id: PatientId) -> Result<Patient> {
-        let patient = db::patients::find_for_update(&mut *db, id)
-            .await?
-            .filter(|patient| self.reaches(patient))
-            .ok_or(Error::NotFound("patient"))?;
+        let patient = self.patient_locked(db, id).await?;
         if patient.archived_at.is_some() {
             return Err(Error::Conflict("the record is archived; restore it first".to_owned()));
         }
@@ -195,6 +212,9 @@ needs!(
     ManageModels,
     ReadAudit,
     ReadAccessLog,
+    ReadCareTeams,
+    ManageCareTeams,
+    BreakGlass,
     ManageUsers,
 );
 
@@ -267,6 +287,7 @@ async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> R
         shown: Shown::Session(claims.sid),
         patient_id: found.patient_id,
         site: found.site(),
+        at: now,
         must_enrol: found.must_enrol,
         address,
     })
@@ -281,13 +302,14 @@ async fn by_token(shown: &str, address: Option<String>, state: &AppState) -> Res
     if found.last_used_on != Some(today) || found.last_used_address != address {
         db::tokens::mark_used(&state.db, found.id, today, address.as_deref()).await?;
     }
+    let site = found.site();
     Ok(Caller {
         user_id: found.user_id,
         role: found.role,
         shown: Shown::Token { id: found.id, scopes: found.scopes },
         patient_id: found.patient_id,
-        // It speaks of patients' accounts, which have no tokens.
-        site: SitePolicy { patients_see_risk: false },
+        site,
+        at: now,
         must_enrol: found.must_enrol,
         address,
     })

@@ -12,6 +12,8 @@ pub mod tokens;
 pub mod users;
 
 pub mod biopsies;
+pub mod care_teams;
+pub mod emergency_accesses;
 pub mod documents;
 pub mod observations;
 pub mod outcomes;

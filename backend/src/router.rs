@@ -26,8 +26,9 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, documents, models, observations, outcomes, passwords, patients,
-        predictions, records, second_factors, service, session, settings, therapies, tokens, users,
+        audit, biopsies, care_teams, documents, emergency_accesses, models, observations, outcomes,
+        passwords, patients, predictions, records, second_factors, service, session, settings,
+        therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -74,6 +75,15 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(records::get_own_record))
         .routes(routes!(records::list_own_predictions))
         .routes(routes!(records::export_own_record))
+        .routes(routes!(care_teams::get_care_team, care_teams::add_care_team_member))
+        .routes(routes!(care_teams::remove_care_team_member))
+        .routes(routes!(care_teams::hand_over_patient))
+        .routes(routes!(care_teams::list_colleagues))
+        .routes(routes!(emergency_accesses::list_patient_emergency_accesses))
+        .routes(routes!(
+            emergency_accesses::list_emergency_accesses,
+            emergency_accesses::create_emergency_access
+        ))
         .routes(routes!(observations::list_observations, observations::create_observations))
         .routes(routes!(observations::correct_observation))
         .routes(routes!(observations::void_observation))

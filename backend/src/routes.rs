@@ -11,6 +11,8 @@ pub mod users;
 pub mod audit;
 
 pub mod biopsies;
+pub mod care_teams;
+pub mod emergency_accesses;
 pub mod documents;
 pub mod models;
 pub mod observations;
@@ -53,8 +55,13 @@ pub async fn replay(
     if first.fingerprint != fingerprint {
         return Err(Error::KeyReused);
     }
-    // The answer shows again what was recorded then: that is another look at it.
-    let event = Event { patient_id: patient_in(&first), ..Event::new("request.repeat") };
+    // The answer shows again what was recorded then: that is another look at it, for those who
+    // still see the record.
+    let patient_id = patient_in(&first);
+    if let Some(id) = patient_id {
+        caller.patient(db, id).await?;
+    }
+    let event = Event { patient_id, ..Event::new("request.repeat") };
     let event = event.details(json!({ "answer": first.location }));
     db::audit::record(db, &caller.actor(), event, now).await?;
     let status = StatusCode::from_u16(first.status.cast_unsigned()).map_err(anyhow::Error::from)?;

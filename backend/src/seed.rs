@@ -246,6 +246,7 @@ impl Record<'_> {
         let patient = self.patient(own_access)?;
         let id = patient.id;
         db::patients::insert(tx, &patient).await?;
+        db::care_teams::insert(tx, id, self.clinician, Some(self.clinician), self.now).await?;
         let event = Event::new("patient.create").object(id.0).patient(id);
         db::audit::record(tx, &self.actor(), event.details(json!({ "demo": true })), self.now)
             .await?;

@@ -54,8 +54,40 @@ pub enum Permission {
     ReadAudit,
     /// See who looked at a record that one may read.
     ReadAccessLog,
+    /// See who cares for a patient whose record one may read, and find colleagues.
+    ReadCareTeams,
+    /// Change who cares for a patient.
+    ManageCareTeams,
+    /// Open a record in an emergency without belonging to its care team.
+    BreakGlass,
     /// Make, change and close accounts.
     ManageUsers,
+}
+
+/// Which records those who care for patients see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Visibility {
+    /// Everybody's.
+    #[default]
+    Organisation,
+    /// Those of the patients whose care team they belong to; others in an emergency only.
+    CareTeam,
+}
+
+impl Visibility {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Organisation, Self::CareTeam];
+
+    /// What it means, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Organisation => "Every clinician sees every record",
+            Self::CareTeam => "Only a patient's care team sees the record",
+        }
+    }
 }
 
 /// What the site's settings say about who may do what.
@@ -64,6 +96,8 @@ pub enum Permission {
 pub struct SitePolicy {
     /// Whether patients see predictions of their own record.
     pub patients_see_risk: bool,
+    /// Which records those who care for patients see.
+    pub visibility: Visibility,
 }
 
 /// What an API token was made for. What no scope lists, no token can do: tokens, accounts and
@@ -147,6 +181,8 @@ impl Scope {
 pub enum Reach {
     /// Every patient.
     Everyone,
+    /// The patients that the caller cares for, or sees in an emergency.
+    InCare,
     /// Only the record linked to the caller's account, and only while that patient's clinic allows.
     OwnRecord,
     /// No record.
@@ -161,9 +197,10 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            EditPatients, ListPatients, ManageModels, ManageSettings, ManageUsers, OverseeTokens,
-            PreviewPredictions, ReadAccessLog, ReadAudit, ReadModels, ReadPatients,
-            ReadPredictions, ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
+            BreakGlass, EditPatients, ListPatients, ManageCareTeams, ManageModels, ManageSettings,
+            ManageUsers, OverseeTokens, PreviewPredictions, ReadAccessLog, ReadAudit,
+            ReadCareTeams, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
+            RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
             Self::Administrator => matches!(
@@ -181,6 +218,8 @@ impl Role {
                     | ManageModels
                     | ReadAudit
                     | ReadAccessLog
+                    | ReadCareTeams
+                    | ManageCareTeams
                     | ManageUsers
             ),
             Self::Clinician => matches!(
@@ -196,6 +235,9 @@ impl Role {
                     | UseTokens
                     | ReadModels
                     | ReadAccessLog
+                    | ReadCareTeams
+                    | ManageCareTeams
+                    | BreakGlass
             ),
             Self::Researcher => matches!(permission, UseOwnAccount | ReadSummaries | UseTokens),
             Self::Patient => {
@@ -232,12 +274,20 @@ impl Role {
         Self::ALL.into_iter().filter(|role| role.allows(permission)).collect()
     }
 
-    /// Whose records the role's permissions reach.
+    /// Whose records the role's permissions reach at most.
     pub const fn reach(self) -> Reach {
         match self {
             Self::Administrator | Self::Clinician => Reach::Everyone,
             Self::Researcher => Reach::Nobody,
             Self::Patient => Reach::OwnRecord,
+        }
+    }
+
+    /// Whose records the role's permissions reach as the site is set up.
+    pub const fn reach_at(self, site: SitePolicy) -> Reach {
+        match (self, site.visibility) {
+            (Self::Clinician, Visibility::CareTeam) => Reach::InCare,
+            _ => self.reach(),
         }
     }
 
@@ -282,6 +332,16 @@ mod tests {
         use Permission::{OverseeTokens, UseOwnAccount, UseTokens};
         for permission in [UseOwnAccount, UseTokens, OverseeTokens] {
             assert!(Role::ALL.iter().all(|role| !role.allows_token(&Scope::ALL, permission)));
+        }
+    }
+
+    #[test]
+    fn care_teams_bind_those_who_care_and_nobody_else() {
+        for role in Role::ALL {
+            let at = |visibility| role.reach_at(SitePolicy { patients_see_risk: true, visibility });
+            assert_eq!(at(Visibility::Organisation), role.reach());
+            let bound = if role == Role::Clinician { Reach::InCare } else { role.reach() };
+            assert_eq!(at(Visibility::CareTeam), bound);
         }
     }
 

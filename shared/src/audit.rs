@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     access::Role,
-    id::{PatientId, SessionId, TokenId, UserId},
+    id::{EmergencyAccessId, PatientId, SessionId, TokenId, UserId},
 };
 
 /// How it ended.
@@ -76,6 +76,8 @@ pub struct AuditEvent {
     pub patient_name: Option<String>,
     /// How it ended.
     pub outcome: AuditOutcome,
+    /// The emergency access through which it was done: the actor did not belong to the care team.
+    pub emergency_access_id: Option<EmergencyAccessId>,
     /// The address it came from.
     pub address: Option<String>,
     /// The request's id, as in the server's log.
@@ -103,6 +105,8 @@ pub struct AccessEvent {
     pub action: String,
     /// How it ended.
     pub outcome: AuditOutcome,
+    /// Whether it was done in an emergency, by somebody who did not belong to the care team.
+    pub emergency: bool,
 }
 
 /// What a check of the whole log found.

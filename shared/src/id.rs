@@ -51,4 +51,6 @@ identifiers! {
     PredictionId,
     /// One API token; not its secret.
     TokenId,
+    /// One opening of a record in an emergency.
+    EmergencyAccessId,
 }

@@ -10,6 +10,7 @@ pub mod problem;
 
 pub mod access;
 pub mod audit;
+pub mod care_team;
 pub mod second_factor;
 pub mod session;
 pub mod settings;

@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Role, patient::given, prediction::KfreRegion};
+use crate::{
+    access::{Role, Visibility},
+    patient::given,
+    prediction::KfreRegion,
+};
 
 /// The site's settings; a change counts from the next request on, in every process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub struct Settings {
     pub kfre_region: KfreRegion,
     /// Whether patients see predictions of their own record.
     pub patients_see_risk: bool,
+    /// Which records clinicians see.
+    pub visibility: Visibility,
+    /// Minutes for which a record that was opened in an emergency stays open.
+    pub emergency_access_minutes: i32,
     /// When they were last changed; `null` while they are those that the program started with.
     pub changed_at: Option<DateTime<Utc>>,
 }
@@ -50,4 +58,12 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = bool, required = false))]
     pub patients_see_risk: Option<bool>,
+    /// Which records clinicians see.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Visibility, required = false))]
+    pub visibility: Option<Visibility>,
+    /// Minutes for which a record that was opened in an emergency stays open.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 15, maximum = 1440))]
+    pub emergency_access_minutes: Option<i32>,
 }

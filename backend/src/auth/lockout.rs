@@ -117,6 +117,11 @@ impl Attempt {
         }
         Ok(())
     }
+
+    /// It was right: the attempt counts no more, but the failures before it do.
+    pub async fn taken_back(&self, db: &mut PgConnection) -> Result<()> {
+        Ok(db::sign_in_delays::take_back(db, &self.account, &self.place).await?)
+    }
 }
 
 /// Somebody has signed in after a second step: the first step's attempt counts no more either.

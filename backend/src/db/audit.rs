@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::{
     access::Role,
     audit::{AccessEvent, AuditActor, AuditEvent, AuditOutcome},
-    id::{PatientId, SessionId, TokenId, UserId},
+    id::{EmergencyAccessId, PatientId, SessionId, TokenId, UserId},
 };
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -91,8 +91,8 @@ pub async fn record(
     sqlx::query!(
         "insert into audit_events
             (at, actor_id, actor_role, session_id, action, object_id, patient_id, outcome, address,
-             request_id, details, token_id)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             request_id, details, token_id, emergency_access_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, emergency_of($2, $7, $1))",
         at,
         actor.user_id as Option<UserId>,
         actor.role as Option<Role>,
@@ -127,9 +127,11 @@ pub async fn record_all(
     sqlx::query!(
         "insert into audit_events
             (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
-             patient_id, outcome, details)
-        select $1, $2, $3, $4, $5, $6, $7, entries.*
-        from unnest($8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[]) as entries",
+             patient_id, outcome, details, emergency_access_id)
+        select $1, $2, $3, $4, $5, $6, $7, action, object, patient, outcome, details,
+            emergency_of($2, patient, $1)
+        from unnest($8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
+            as entries (action, object, patient, outcome, details)",
         at,
         actor.user_id as Option<UserId>,
         actor.role as Option<Role>,
@@ -167,9 +169,9 @@ pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Resu
     sqlx::query!(
         "insert into audit_events
             (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
-             patient_id, outcome, details)
+             patient_id, outcome, details, emergency_access_id)
         select at, actor, role, session, token, address, request, action, object, patient, outcome,
-            details
+            details, emergency_of(actor, patient, at)
         from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[],
             $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
             as looks (at, actor, role, session, token, address, request, action, object, patient,
@@ -203,6 +205,8 @@ pub struct Filter {
     pub action: Option<String>,
     /// With this end.
     pub outcome: Option<Outcome>,
+    /// Done in an emergency, or not.
+    pub emergency: Option<bool>,
     /// Not before this time.
     pub from: Option<DateTime<Utc>>,
     /// Before this time.
@@ -224,6 +228,7 @@ struct Row {
     patient_id: Option<PatientId>,
     patient_name: Option<String>,
     outcome: Outcome,
+    emergency_access_id: Option<EmergencyAccessId>,
     address: Option<String>,
     request_id: Option<String>,
     details: Option<Value>,
@@ -245,6 +250,7 @@ impl From<Row> for AuditEvent {
             patient_id: row.patient_id,
             patient_name: row.patient_name,
             outcome: row.outcome,
+            emergency_access_id: row.emergency_access_id,
             address: row.address,
             request_id: row.request_id,
             details: row.details,
@@ -262,7 +268,8 @@ macro_rules! entries {
                 actor_role as "actor_role: Role", session_id as "session_id: SessionId",
                 token_id as "token_id: TokenId", action, object_id, audit_events.patient_id as "patient_id: PatientId",
                 patients.family_name || ', ' || patients.given_name as patient_name,
-                outcome as "outcome: Outcome", address, request_id, details,
+                outcome as "outcome: Outcome",
+                emergency_access_id as "emergency_access_id: EmergencyAccessId", address, request_id, details,
                 sequence as "sequence?"
             from audit_events
             left join users on users.id = actor_id
@@ -289,8 +296,9 @@ pub async fn list(
             and ($5::text is null or outcome = $5)
             and ($6::timestamptz is null or $6 <= at)
             and ($7::timestamptz is null or at < $7)
+            and ($8::boolean is null or (emergency_access_id is not null) = $8)
         order by audit_events.id desc
-        limit $8",
+        limit $9",
         before,
         filter.actor as Option<UserId>,
         filter.patient as Option<PatientId>,
@@ -298,6 +306,7 @@ pub async fn list(
         filter.outcome as Option<Outcome>,
         filter.from,
         filter.to,
+        filter.emergency,
         limit
     )
     .fetch_all(db)
@@ -321,7 +330,8 @@ pub async fn accesses(
     sqlx::query_as!(
         AccessEvent,
         r#"select audit_events.id, at, display_name as "actor_name?",
-            actor_role as "actor_role: Role", action, outcome as "outcome: Outcome"
+            actor_role as "actor_role: Role", action, outcome as "outcome: Outcome",
+            emergency_access_id is not null as "emergency!"
         from audit_events
         left join users on users.id = actor_id
         where audit_events.patient_id = $1 and ($2::bigint is null or audit_events.id < $2)

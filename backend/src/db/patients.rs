@@ -3,11 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
+    access::Role,
     clinical::{
         kdigo::kdigo_of,
         quantity::{AcrMgG, Egfr, PcrMgG},
     },
-    id::PatientId,
+    id::{PatientId, UserId},
     observation::ObservationCode,
     patient::{LatestRisk, LatestValue, Patient, PatientListItem, RenalDisease, Sex},
     prediction::{RiskCategory, RiskSource},
@@ -196,6 +197,12 @@ pub struct Filter {
     pub risk_category: Option<RiskCategory>,
     /// Archived records instead of those in use.
     pub archived: bool,
+    /// Only records that nobody is left to care for.
+    pub without_care_team: bool,
+    /// Only the patients whom this clinician cares for, or sees in an emergency.
+    pub in_care_of: Option<UserId>,
+    /// The moment of which that is said.
+    pub at: DateTime<Utc>,
 }
 
 /// One line of the list, and what it can be sorted by.
@@ -311,11 +318,21 @@ macro_rules! listed {
             where ($1::text is null or search_text like searchable($1))
                 and ($2::text is null or risk_category = $2)
                 and (archived_at is not null) = $3
+                and ($5::uuid is null or id in (select patients_in_care_of($5, $6)))
+                and ($7::text[] is null or not exists(
+                    select from care_team_members
+                    join users on users.id = user_id
+                    where care_team_members.patient_id = patients.id
+                        and active and role = any($7)
+                ))
                 and "# + $after_and_order + " limit $4",
             $filter.text.as_deref().map(pattern),
             $filter.risk_category as Option<RiskCategory>,
             $filter.archived,
             $limit,
+            $filter.in_care_of as Option<UserId>,
+            $filter.at,
+            $filter.without_care_team.then(super::care_teams::carers) as Option<Vec<Role>>,
             $($key),+
         )
         .fetch_all($db)
@@ -344,8 +361,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::text is null
-                or (lower(family_name), lower(given_name), id) > ($5, $6::text, $7::uuid))
+            "($8::text is null
+                or (lower(family_name), lower(given_name), id) > ($8, $9::text, $10::uuid))
             order by lower(family_name), lower(given_name), id",
             family,
             given,
@@ -355,8 +372,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::text is null
-                or (lower(family_name), lower(given_name), id) < ($5, $6::text, $7::uuid))
+            "($8::text is null
+                or (lower(family_name), lower(given_name), id) < ($8, $9::text, $10::uuid))
             order by lower(family_name) desc, lower(given_name) desc, id desc",
             family,
             given,
@@ -366,8 +383,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::float8 is null or (coalesce(risk_5y, -1) >= $5
-                and (coalesce(risk_5y, -1) > $5 or id < $6::uuid)))
+            "($8::float8 is null or (coalesce(risk_5y, -1) >= $8
+                and (coalesce(risk_5y, -1) > $8 or id < $9::uuid)))
             order by coalesce(risk_5y, -1), id desc",
             number,
             id
@@ -376,8 +393,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::float8 is null or (coalesce(risk_5y, -1) <= $5
-                and (coalesce(risk_5y, -1) < $5 or id > $6::uuid)))
+            "($8::float8 is null or (coalesce(risk_5y, -1) <= $8
+                and (coalesce(risk_5y, -1) < $8 or id > $9::uuid)))
             order by coalesce(risk_5y, -1) desc, id",
             number,
             id
@@ -386,7 +403,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($5, $6::uuid))
+            "($8::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($8, $9::uuid))
             order by coalesce(latest_egfr, 1e9), id",
             number,
             id
@@ -395,7 +412,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($5, $6::uuid))
+            "($8::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($8, $9::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
             number,
             id
@@ -404,8 +421,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::timestamptz is null or (updated_at >= $5
-                and (updated_at > $5 or id < $6::uuid)))
+            "($8::timestamptz is null or (updated_at >= $8
+                and (updated_at > $8 or id < $9::uuid)))
             order by updated_at, id desc",
             time,
             id
@@ -414,8 +431,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($5::timestamptz is null or (updated_at <= $5
-                and (updated_at < $5 or id > $6::uuid)))
+            "($8::timestamptz is null or (updated_at <= $8
+                and (updated_at < $8 or id > $9::uuid)))
             order by updated_at desc, id",
             time,
             id

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::{
-    access::{Role, SitePolicy},
+    access::{Role, SitePolicy, Visibility},
     id::{PatientId, SessionId, UserId},
     session::{Session, SessionTerms},
 };
@@ -20,12 +20,13 @@ pub struct LiveSession {
     /// The site requires a second factor of the role, and the account has none.
     pub must_enrol: bool,
     patients_see_risk: bool,
+    visibility: Visibility,
 }
 
 impl LiveSession {
     /// What the site's settings leave of the policy.
     pub const fn site(&self) -> SitePolicy {
-        SitePolicy { patients_see_risk: self.patients_see_risk }
+        SitePolicy { patients_see_risk: self.patients_see_risk, visibility: self.visibility }
     }
 }
 
@@ -39,6 +40,7 @@ pub async fn find_live(
         LiveSession,
         r#"select users.id as "user_id: UserId", role as "role: Role",
             patient_id as "patient_id: PatientId", patients_see_risk,
+            visibility as "visibility: Visibility",
             role = any(second_factor_required) and not exists(
                 select from second_factors
                 where second_factors.user_id = users.id and confirmed_at is not null
@@ -64,7 +66,7 @@ pub async fn terms(db: impl PgExecutor<'_>, id: SessionId) -> sqlx::Result<Sessi
     let found = sqlx::query!(
         r#"select least(expires_at, sessions.created_at + make_interval(hours => session_hours))
                 as "expires_at!",
-            session_idle_minutes, patients_see_risk,
+            session_idle_minutes, patients_see_risk, visibility as "visibility: Visibility",
             role = any(second_factor_required) and not exists(
                 select from second_factors
                 where second_factors.user_id = users.id and confirmed_at is not null
@@ -82,7 +84,10 @@ pub async fn terms(db: impl PgExecutor<'_>, id: SessionId) -> sqlx::Result<Sessi
         expires_at: found.expires_at,
         idle_minutes: found.session_idle_minutes,
         must_enrol: found.must_enrol,
-        site: SitePolicy { patients_see_risk: found.patients_see_risk },
+        site: SitePolicy {
+            patients_see_risk: found.patients_see_risk,
+            visibility: found.visibility,
+        },
     })
 }
 

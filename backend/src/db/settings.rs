@@ -1,6 +1,10 @@
 //! The site's settings: one row.
 
-use shared::{access::Role, prediction::KfreRegion, settings::Settings};
+use shared::{
+    access::{Role, Visibility},
+    prediction::KfreRegion,
+    settings::Settings,
+};
 use sqlx::{PgConnection, PgExecutor};
 
 /// The settings as they are now.
@@ -9,7 +13,8 @@ pub async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Settings> {
         Settings,
         r#"select version,
             second_factor_required as "second_factor_required: Vec<Role>", session_idle_minutes,
-            session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk, changed_at
+            session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk,
+            visibility as "visibility: Visibility", emergency_access_minutes, changed_at
         from settings"#,
     )
     .fetch_one(db)
@@ -27,7 +32,8 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
     sqlx::query!(
         "update settings
         set version = $1, second_factor_required = $2, session_idle_minutes = $3,
-            session_hours = $4, kfre_region = $5, patients_see_risk = $6, changed_at = $7",
+            session_hours = $4, kfre_region = $5, patients_see_risk = $6, changed_at = $7,
+            visibility = $8, emergency_access_minutes = $9",
         changed.version,
         &changed.second_factor_required as &[Role],
         changed.session_idle_minutes,
@@ -35,6 +41,8 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
         changed.kfre_region as KfreRegion,
         changed.patients_see_risk,
         changed.changed_at,
+        changed.visibility as Visibility,
+        changed.emergency_access_minutes,
     )
     .execute(db)
     .await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use shared::{
-    access::{Role, Scope},
+    access::{Role, Scope, SitePolicy, Visibility},
     id::{PatientId, TokenId, UserId},
     token::{Token, TokenOwner},
 };
@@ -27,6 +27,15 @@ pub struct LiveToken {
     pub last_used_address: Option<String>,
     /// The site requires a second factor of the role, and the account has none.
     pub must_enrol: bool,
+    patients_see_risk: bool,
+    visibility: Visibility,
+}
+
+impl LiveToken {
+    /// What the site's settings leave of the policy.
+    pub const fn site(&self) -> SitePolicy {
+        SitePolicy { patients_see_risk: self.patients_see_risk, visibility: self.visibility }
+    }
 }
 
 /// The token with this hash, if neither it nor its account has ended.
@@ -40,6 +49,7 @@ pub async fn find_live(
         r#"select api_tokens.id as "id: TokenId", scopes as "scopes: Vec<Scope>",
             users.id as "user_id: UserId", role as "role: Role",
             patient_id as "patient_id: PatientId", last_used_on, last_used_address,
+            patients_see_risk, visibility as "visibility: Visibility",
             role = any(second_factor_required) and not exists(
                 select from second_factors
                 where second_factors.user_id = users.id and confirmed_at is not null
@@ -58,22 +68,28 @@ pub async fn find_live(
     .await
 }
 
-/// The role of a token's owner now, if neither the token nor the account has ended.
-pub async fn role_of_live(
+/// The role of a token's owner and the site's policy now, if neither the token nor the account has
+/// ended.
+pub async fn standing_of_live(
     db: impl PgExecutor<'_>,
     id: TokenId,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Role>> {
-    sqlx::query_scalar!(
-        r#"select role as "role: Role"
+) -> sqlx::Result<Option<(Role, SitePolicy)>> {
+    let found = sqlx::query!(
+        r#"select role as "role: Role", patients_see_risk, visibility as "visibility: Visibility"
         from api_tokens
         join users on users.id = api_tokens.user_id
+        cross join settings
         where api_tokens.id = $1 and revoked_at is null and $2 < expires_at and users.active"#,
         id as TokenId,
         now,
     )
     .fetch_optional(db)
-    .await
+    .await?;
+    Ok(found.map(|row| {
+        let (patients_see_risk, visibility) = (row.patients_see_risk, row.visibility);
+        (row.role, SitePolicy { patients_see_risk, visibility })
+    }))
 }
 
 /// Notes a use.

@@ -10,6 +10,8 @@ use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
 pub enum Sight {
     /// Every record.
     Everything,
+    /// The records of the patients whom the viewer cares for, or sees in an emergency.
+    InCare(UserId),
     /// The record that the viewer's account is linked to, while it is open to them.
     OwnRecord(UserId),
     /// No record.
@@ -25,6 +27,7 @@ pub async fn begin(
 ) -> sqlx::Result<PgTransaction<'static>> {
     let (reach, viewer) = match sight {
         Sight::Everything => return db.begin().await,
+        Sight::InCare(viewer) => ("in_care", viewer),
         Sight::OwnRecord(viewer) => ("own_record", viewer),
         Sight::Nothing(viewer) => ("nothing", viewer),
     };

@@ -58,6 +58,9 @@ pub struct AuditQuery {
     pub action: Option<String>,
     /// With this end.
     pub outcome: Option<AuditOutcome>,
+    /// `true` for what was done in an emergency by somebody outside the care team, `false` for all
+    /// else.
+    pub emergency: Option<bool>,
     /// Not before this time.
     pub from: Option<DateTime<Utc>>,
     /// Before this time.
@@ -86,6 +89,7 @@ pub async fn list_audit_events(
     let page = page::page(found, limit, |last| last.id)?;
     let details = json!({
         "actor": filter.actor, "action": filter.action, "outcome": filter.outcome,
+        "emergency": filter.emergency,
         "from": filter.from, "to": filter.to,
     });
     let event = Event { patient_id: filter.patient, ..Event::new("audit.list") };
@@ -96,7 +100,7 @@ pub async fn list_audit_events(
 }
 
 async fn filter(tx: &mut PgConnection, query: AuditQuery) -> Result<Filter> {
-    let AuditQuery { actor, patient, action, outcome, from, to, .. } = query;
+    let AuditQuery { actor, patient, action, outcome, emergency, from, to, .. } = query;
     let mut faults = Faults::default();
     let actor = match actor {
         Some(actor) => {
@@ -119,7 +123,7 @@ async fn filter(tx: &mut PgConnection, query: AuditQuery) -> Result<Filter> {
     }
     time(from, to, &mut faults);
     faults.refuse()?;
-    Ok(Filter { actor, patient, action, outcome, from, to })
+    Ok(Filter { actor, patient, action, outcome, emergency, from, to })
 }
 
 async fn account(tx: &mut PgConnection, text: &str) -> Result<Option<UserId>> {

@@ -50,6 +50,8 @@ pub struct PatientQuery {
     pub risk_category: Option<RiskCategory>,
     /// Archived records instead of those in use.
     pub archived: Option<bool>,
+    /// Only records that no active clinician belongs to the care team of.
+    pub without_care_team: Option<bool>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
     /// Items per page.
@@ -81,6 +83,9 @@ pub async fn list_patients(
         text: query.q.as_deref().and_then(searched),
         risk_category: query.risk_category,
         archived: query.archived.unwrap_or(false),
+        without_care_team: query.without_care_team.unwrap_or(false),
+        in_care_of: caller.in_care_of(),
+        at: caller.at,
     };
     let mut tx = state.begin(&caller).await?;
     let rows = page::rows(limit);
@@ -115,6 +120,9 @@ pub async fn create_patient(
     }
     let patient = checked(record(new, &state), state.clock.today())?;
     db::patients::insert(&mut tx, &patient).await.map_err(mrn_is_taken)?;
+    // Whoever registers a patient is the first of the care team.
+    let (id, by) = (patient.id, caller.user_id);
+    db::care_teams::insert(&mut tx, id, by, Some(by), patient.created_at).await?;
     let event = Event::new("patient.create").object(patient.id.0).patient(patient.id);
     let event = event.details(changed(&(), &patient)?);
     db::audit::record(&mut tx, &caller.actor(), event, patient.created_at).await?;
@@ -326,9 +334,7 @@ pub async fn restore_patient(
 ) -> Result<Versioned<Patient>> {
     let now = state.clock.now();
     let mut tx = state.begin(&caller).await?;
-    caller.patient(&mut tx, id).await?;
-    let locked = db::patients::find_for_update(&mut *tx, id).await?;
-    let before = locked.ok_or(Error::NotFound("patient"))?;
+    let before = caller.patient_locked(&mut tx, id).await?;
     let mut patient = before.clone();
     let was_archived = patient.archived_at.take().is_some();
     if was_archived {

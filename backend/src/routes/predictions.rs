@@ -366,9 +366,9 @@ fn events(first: Prediction, follower: Follower) -> impl Stream<Item = Result<Se
 
 impl Follower {
     /// The prediction as it is now, if the caller still sees it.
-    async fn look(&self) -> Result<Option<Prediction>> {
+    async fn look(&self) -> Result<Prediction> {
         let mut tx = self.state.begin(&self.caller).await?;
-        let prediction = db::predictions::find(&mut *tx, self.id).await?;
+        let prediction = reachable(&mut tx, &self.caller, self.id).await?;
         tx.commit().await?;
         Ok(prediction)
     }
@@ -384,7 +384,9 @@ impl Follower {
             if !goes_on || !self.caller.still_lives(&self.state).await {
                 return None;
             }
-            let prediction = self.look().await.ok()??;
+            // Somebody may have left the care team, and an emergency ends, while the stream goes on.
+            self.caller.at = self.state.clock.now();
+            let prediction = self.look().await.ok()?;
             if prediction.status != self.shown {
                 self.shown = prediction.status;
                 return Some((Box::new(prediction), self));

@@ -68,6 +68,10 @@ fn patched(before: Settings, patch: SettingsPatch) -> Settings {
         session_hours: patch.session_hours.unwrap_or(before.session_hours),
         kfre_region: patch.kfre_region.unwrap_or(before.kfre_region),
         patients_see_risk: patch.patients_see_risk.unwrap_or(before.patients_see_risk),
+        visibility: patch.visibility.unwrap_or(before.visibility),
+        emergency_access_minutes: patch
+            .emergency_access_minutes
+            .unwrap_or(before.emergency_access_minutes),
         changed_at: before.changed_at,
     }
 }
