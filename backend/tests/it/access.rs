@@ -103,16 +103,26 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("verify_audit_events",   [401,      200,  403,      403,       403,    403]),
     ("export_audit_events",   [401,      200,  403,      403,       403,    403]),
     ("list_patient_audit_events", [401,  200,  200,      403,       403,    403]),
+    ("get_care_team",         [401,      200,  200,      403,       403,    403]),
+    // An administrator puts people into teams that nobody is left in, and hands nothing over.
+    ("add_care_team_member",  [401,      409,  201,      403,       403,    403]),
+    ("remove_care_team_member", [401,    409,  204,      403,       403,    403]),
+    ("hand_over_patient",     [401,      409,  200,      403,       403,    403]),
+    ("list_colleagues",       [401,      200,  200,      403,       403,    403]),
+    // Every clinician sees every record here; care_teams.rs tests the other setting.
+    ("create_emergency_access", [401,    403,  409,      403,       403,    403]),
+    ("list_emergency_accesses", [401,    200,  403,      403,       403,    403]),
+    ("list_patient_emergency_accesses", [401, 200, 200,  403,       403,    403]),
 ];
 
 /// An account that nobody signs in with.
-async fn add_account(app: &TestApp) -> String {
+pub async fn add_account(app: &TestApp, role: Role) -> String {
     let id = UserId(Uuid::now_v7());
     let user = User {
         id,
         email: format!("{id}@example.org"),
         display_name: "Ada Testwell".to_owned(),
-        role: Role::Researcher,
+        role,
         patient_id: None,
     };
     let mut connection = app.db.acquire().await.unwrap();
@@ -129,6 +139,10 @@ const USERS_CHANGED: [&str; 6] = [
     "unlock_user",
     "remove_user_second_factor",
 ];
+
+/// Operations with a colleague.
+const TEAMS_CHANGED: [&str; 3] =
+    ["add_care_team_member", "remove_care_team_member", "hand_over_patient"];
 
 /// What an API token can do: each operation with the scope that opens it. Every other operation
 /// that needs a caller is closed to tokens, whatever their scopes.
@@ -367,6 +381,17 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "verify_audit_events" => empty("GET", "/api/v1/audit-events/verify".into()),
         "export_audit_events" => empty("GET", "/api/v1/audit-events/export".into()),
         "list_patient_audit_events" => empty("GET", patient("/audit-events")),
+        "get_care_team" => empty("GET", patient("/care-team")),
+        "add_care_team_member" => post(patient("/care-team"), json!({ "user_id": on.user })),
+        "remove_care_team_member" => empty("DELETE", patient(&format!("/care-team/{}", on.user))),
+        "hand_over_patient" => post(patient("/care-team/hand-over"), json!({ "user_id": on.user })),
+        "list_colleagues" => empty("GET", "/api/v1/colleagues".into()),
+        "create_emergency_access" => post(
+            "/api/v1/emergency-accesses".into(),
+            json!({ "mrn": mrn, "reason": "unconscious in the emergency room" }),
+        ),
+        "list_emergency_accesses" => empty("GET", "/api/v1/emergency-accesses".into()),
+        "list_patient_emergency_accesses" => empty("GET", patient("/emergency-accesses")),
         _ => panic!("no request for {operation}"),
     }
 }
@@ -400,7 +425,14 @@ pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str
         made.created()["token"]["id"].as_str().unwrap().clone_into(&mut on.token);
     }
     if USERS_CHANGED.contains(&operation) {
-        on.user = add_account(app).await;
+        on.user = add_account(app, Role::Researcher).await;
+    }
+    if TEAMS_CHANGED.contains(&operation) {
+        on.user = add_account(app, Role::Clinician).await;
+    }
+    if operation == "remove_care_team_member" {
+        let team = format!("/api/v1/patients/{}/care-team", on.patient);
+        clinician.post(&team, json!({ "user_id": on.user })).await.created();
     }
     // A stream ends with the prediction's final status, and a new prediction answers an open one.
     if ["stream_prediction", "create_prediction"].contains(&operation) {

@@ -40,12 +40,18 @@ use crate::{
 
 /// Operations that neither read nor change a record; of a shadow there is none to set or clear
 /// here, which `models.rs` tests.
-const NOT_ON_RECORD: [&str; 4] =
-    ["refresh_session", "preview_prediction", "set_shadow_model", "clear_shadow_model"];
+const NOT_ON_RECORD: [&str; 5] = [
+    "refresh_session",
+    "preview_prediction",
+    "set_shadow_model",
+    "clear_shadow_model",
+    "list_colleagues",
+];
 
 /// Changes that need more than the table's fixture (a link, a code, another session): the tests of
-/// `users.rs`, `passwords.rs` and `second_factors.rs` look at their entries.
-const ELSEWHERE: [&str; 6] = [
+/// `users.rs`, `passwords.rs`, `second_factors.rs` and `care_teams.rs` look at their entries.
+const ELSEWHERE: [&str; 7] = [
+    "create_emergency_access",
     "login_second_factor",
     "set_password",
     "change_password",
@@ -258,7 +264,7 @@ async fn who_looked_at_a_record_is_there_for_those_who_care_for_it() {
     assert_eq!(items.len(), 6, "of this record only: {items:#?}");
     let mut fields: Vec<_> = items[0].as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["action", "actor_name", "actor_role", "at", "id", "outcome"]);
+    assert_eq!(fields, ["action", "actor_name", "actor_role", "at", "emergency", "id", "outcome"]);
     assert_eq!(items[0]["actor_name"], "Test Administrator");
     assert_eq!(items[0]["action"], "patient.read");
     assert_eq!(items[5]["action"], "patient.create");

@@ -23,6 +23,7 @@ mod users;
 mod walls;
 
 mod biopsies;
+mod care_teams;
 mod documents;
 mod models;
 mod observations;

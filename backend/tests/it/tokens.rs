@@ -198,7 +198,11 @@ async fn a_stream_ends_with_its_token() {
             scopes: vec![Scope::PatientsRead],
         },
         patient_id: None,
-        site: shared::access::SitePolicy { patients_see_risk: false },
+        site: shared::access::SitePolicy {
+            patients_see_risk: false,
+            visibility: shared::access::Visibility::Organisation,
+        },
+        at: app.clock.now(),
         must_enrol: false,
         address: None,
     };
