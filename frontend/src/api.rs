@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod biopsies;
+pub mod care_teams;
 pub mod documents;
 pub mod me;
 pub mod models;

@@ -10,8 +10,8 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        calculator::CalculatorPage, documents::DocumentsPage, not_found::NotFoundPage,
-        what_if::WhatIfPage,
+        calculator::CalculatorPage, care_team::CareTeamPage, documents::DocumentsPage,
+        emergency_access::EmergencyAccessPage, not_found::NotFoundPage, what_if::WhatIfPage,
     },
 };
 
@@ -35,6 +35,26 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <DocumentsPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/emergency-access")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadCareTeams>
+                            <EmergencyAccessPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/patients/:id/care-team")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadCareTeams>
+                            <CareTeamPage />
                         </Guard>
                     }
                 }

@@ -8,6 +8,7 @@ pub mod audit_words;
 pub mod badges;
 pub mod biopsies;
 pub mod dialog;
+pub mod emergencies;
 pub mod facts;
 pub mod field;
 pub mod guard;

@@ -4,6 +4,8 @@ pub mod about;
 pub mod account;
 pub mod audit;
 pub mod calculator;
+pub mod care_team;
+pub mod emergency_access;
 pub mod documents;
 pub mod home;
 pub mod model;

@@ -12,7 +12,7 @@ use leptos_router::hooks::use_location;
 pub enum Program {
     /// Signing in, patients, predictions.
     Records,
-    /// The calculator, the what-if; a record's documents and care team.
+    /// The calculator, the what-if; a record's documents and care team; emergencies.
     Clinic,
     /// Accounts, tokens, settings, models, the audit log, summaries.
     Office,
@@ -23,7 +23,7 @@ const OFFICE: [&str; 8] =
     ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
 
 /// The first part of every address of the clinic.
-const CLINIC: [&str; 1] = ["calculator"];
+const CLINIC: [&str; 2] = ["calculator", "emergency-access"];
 
 /// The last part of every address of the clinic that belongs to a record: `/patients/{id}/…`.
 const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "what-if"];
@@ -106,7 +106,12 @@ mod tests {
         for path in ["/users", "/models/1.0.0", "/research"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
-        for path in ["/calculator", "/patients/42/documents", "/patients/42/care-team/"] {
+        for path in [
+            "/calculator",
+            "/emergency-access",
+            "/patients/42/documents",
+            "/patients/42/care-team/",
+        ] {
             assert_eq!(Program::of(path), Program::Clinic, "{path}");
         }
     }

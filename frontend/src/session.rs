@@ -11,7 +11,7 @@ use futures::{
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use shared::{
-    access::{Permission, SitePolicy},
+    access::{Permission, Reach, Role, SitePolicy, Visibility},
     problem::{Problem, ProblemKind},
     second_factor::SecondStep,
     session::{Credentials, SessionTerms, SignedIn},
@@ -102,9 +102,19 @@ pub fn allows(permission: Permission) -> bool {
     user().is_some_and(|user| user.role.allows_at(permission, site()))
 }
 
+/// Whether only a patient's care team sees the record (reactive).
+pub fn care_teams_only() -> bool {
+    site().visibility == Visibility::CareTeam
+}
+
+/// Whose records a role reaches here (reactive).
+pub fn reach(role: Role) -> Reach {
+    role.reach_at(site())
+}
+
 /// What the site's settings leave of the policy (reactive).
 fn site() -> SitePolicy {
-    let nothing = SitePolicy { patients_see_risk: false };
+    let nothing = SitePolicy { patients_see_risk: false, visibility: Visibility::default() };
     session().terms.with(|terms| terms.as_ref().map_or(nothing, |terms| terms.site))
 }
 

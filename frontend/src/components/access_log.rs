@@ -15,6 +15,7 @@ pub fn AccessLog() -> impl IntoView {
             view! {
                 <section class="card no-print" aria-labelledby="accesses">
                     <h2 id="accesses" class="visually-hidden">"Who looked at this record"</h2>
+                    <a href=format!("/patients/{}/care-team", Record::here().id)>"Care team"</a>
                     <details class="twin access-log" on:toggle=move |_| opened.set(true)>
                         <summary>"Who looked at this record"</summary>
                         {move || opened.get().then(|| view! { <Accesses /> })}
@@ -90,7 +91,10 @@ fn Line(item: AccessEvent) -> impl IntoView {
             <th scope="row" class="nowrap">{format::date_time(item.at)}</th>
             <td>{who}</td>
             <td>{role}</td>
-            <td>{audit_words::action(&item.action)}</td>
+            <td>
+                {audit_words::action(&item.action)}
+                {item.emergency.then_some(" (emergency)")}
+            </td>
         </tr>
     }
 }

@@ -31,6 +31,7 @@ pub fn AuditEntry(
         ("Role", entry.actor_role.map(|role| role.label().to_owned())),
         ("Session", text(entry.session_id.map(|id| id.0))),
         ("API token", text(entry.token_id.map(|id| id.0))),
+        ("Emergency", text(entry.emergency_access_id.map(|id| id.0))),
         ("Address", entry.address.clone()),
         ("Request", entry.request_id.clone()),
         ("Patient", entry.patient_name.clone().or_else(|| text(entry.patient_id.map(|id| id.0)))),

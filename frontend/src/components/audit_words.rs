@@ -1,7 +1,7 @@
 //! What the audit log's actions mean, in words.
 
 /// The nouns of the log's actions, and their names.
-pub const NOUNS: [(&str, &str); 14] = [
+pub const NOUNS: [(&str, &str); 16] = [
     ("session", "Sign-ins"),
     ("user", "Accounts"),
     ("token", "API tokens"),
@@ -10,6 +10,8 @@ pub const NOUNS: [(&str, &str); 14] = [
     ("observation", "Values"),
     ("therapy", "Therapies"),
     ("biopsy", "Biopsies"),
+    ("care_team", "Care teams"),
+    ("emergency_access", "Emergencies"),
     ("outcome", "Outcomes"),
     ("document", "Documents"),
     ("prediction", "Predictions"),

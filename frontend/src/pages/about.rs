@@ -148,13 +148,17 @@ fn YourAccount(user: User) -> impl IntoView {
 /// From the policy, so that it is never out of step with it.
 fn what_the_account_does(user: &User) -> &'static str {
     let role: Role = user.role;
-    match role.reach() {
+    match session::reach(role) {
         Reach::Everyone if role.allows(Permission::EditPatients) => {
             "You can search, read and change every patient's record, and ask for predictions."
         }
         Reach::Everyone => {
             "You can search and read every patient's record and its predictions. You cannot change \
              clinical data."
+        }
+        Reach::InCare => {
+            "You can read and change the records of the patients whose care team you belong to, and \
+             ask for predictions; others you can open in an emergency."
         }
         Reach::OwnRecord if user.patient_id.is_some() => {
             "You can read your own record and its predictions, as your clinic has allowed."

@@ -65,6 +65,9 @@ pub fn PatientsPage() -> impl IntoView {
             <div class="page-head">
                 <h1>"Patients"</h1>
                 {move || session::allows(Permission::EditPatients).then(|| view! {
+                    {session::care_teams_only().then(|| view! {
+                        <A href="/emergency-access" attr:class="btn btn-quiet">"Emergency"</A>
+                    })}
                     <A href="/patients/new" attr:class="btn btn-primary">"New patient"</A>
                 })}
             </div>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    access::Role,
+    access::{Role, Visibility},
     prediction::KfreRegion,
     problem::{FieldProblem, Problem, ProblemKind},
     settings::{Settings, SettingsPatch},
@@ -45,6 +45,8 @@ fn Form(settings: Settings) -> impl IntoView {
     let region = RwSignal::new(wire_name(settings.kfre_region));
     let idle = RwSignal::new(settings.session_idle_minutes.to_string());
     let hours = RwSignal::new(settings.session_hours.to_string());
+    let visibility = RwSignal::new(wire_name(settings.visibility));
+    let emergency = RwSignal::new(settings.emergency_access_minutes.to_string());
     let risk = RwSignal::new(settings.patients_see_risk);
     let roles = RwSignal::new(settings.second_factor_required.clone());
     let current = RwSignal::new(settings);
@@ -53,8 +55,9 @@ fn Form(settings: Settings) -> impl IntoView {
     let read = move || {
         let idle = number("/session_idle_minutes", &idle.get_untracked());
         let hours = number("/session_hours", &hours.get_untracked());
-        match (idle, hours) {
-            (Ok(idle), Ok(hours)) => Ok(SettingsPatch {
+        let emergency = number("/emergency_access_minutes", &emergency.get_untracked());
+        match (idle, hours, emergency) {
+            (Ok(idle), Ok(hours), Ok(emergency)) => Ok(SettingsPatch {
                 second_factor_required: Some(roles.get_untracked()),
                 session_idle_minutes: Some(idle),
                 session_hours: Some(hours),
@@ -62,8 +65,15 @@ fn Form(settings: Settings) -> impl IntoView {
                     .into_iter()
                     .find(|one| wire_name(one) == region.get_untracked()),
                 patients_see_risk: Some(risk.get_untracked()),
+                visibility: Visibility::ALL
+                    .into_iter()
+                    .find(|one| wire_name(one) == visibility.get_untracked()),
+                emergency_access_minutes: Some(emergency),
             }),
-            (idle, hours) => Err(incomplete(idle.err().into_iter().chain(hours.err()).collect())),
+            (idle, hours, emergency) => {
+                let faults = [idle.err(), hours.err(), emergency.err()];
+                Err(incomplete(faults.into_iter().flatten().collect()))
+            }
         }
     };
     let save = Action::new_local(move |(): &()| async move {
@@ -93,6 +103,8 @@ fn Form(settings: Settings) -> impl IntoView {
         }
     };
     let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let visibilities: Vec<_> =
+        Visibility::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
     let boxes: Vec<_> = Role::ALL
         .into_iter()
         .map(|role| {
@@ -123,6 +135,19 @@ fn Form(settings: Settings) -> impl IntoView {
                 label="KFRE baseline" pointer="/kfre_region" value=region options=regions problem form="settings"
                 hint="For new predictions; earlier ones keep theirs"
             />
+            <div class="grid-2">
+                <SelectField
+                    label="Who sees whom" pointer="/visibility" value=visibility options=visibilities problem form="settings"
+                    hint="Whoever registers a patient is the first of the care team"
+                />
+                <TextField
+                    label="An emergency opens a record for minutes" pointer="/emergency_access_minutes" kind="number"
+                    value=emergency problem form="settings" hint="15 to 1440; to others than the care team"
+                />
+            </div>
+            <p class="fine">
+                <a href="/emergency-access">"Emergencies, and records that nobody is left to care for"</a>
+            </p>
             <label class="check">
                 <input
                     type="checkbox"

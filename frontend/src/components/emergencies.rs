@@ -1,0 +1,89 @@
+//! A list of records that were opened in an emergency.
+
+use leptos::{prelude::*, task::spawn_local};
+use shared::{care_team::EmergencyAccess, id::PatientId, page::Page};
+
+use super::{async_view::AsyncView, problem_note::ProblemNote};
+use crate::{api, format};
+
+/// The accesses to one patient's record, or to all records.
+#[component]
+pub fn Emergencies(
+    /// Whose record; everybody's when it is left out.
+    #[prop(optional)]
+    patient: Option<PatientId>,
+) -> impl IntoView {
+    let first = LocalResource::new(move || api::care_teams::emergencies(patient, ""));
+    view! {
+        <section class="card stack" aria-labelledby="emergencies">
+            <h2 id="emergencies">"Opened in an emergency"</h2>
+            <AsyncView resource=first render=move |page| view! { <List patient page /> } />
+        </section>
+    }
+}
+
+#[component]
+fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoView {
+    if page.items.is_empty() {
+        return view! { <p class="muted">"Never so far."</p> }.into_any();
+    }
+    let items = RwSignal::new(page.items);
+    let cursor = RwSignal::new(page.next_cursor);
+    let problem = RwSignal::new(None);
+    let more = Callback::new(move |()| {
+        let Some(from) = cursor.get_untracked() else { return };
+        problem.set(None);
+        spawn_local(async move {
+            // The page may be another one by the time of the answer: then these signals are gone.
+            match api::care_teams::emergencies(patient, &from).await {
+                Ok(page) => {
+                    let _ = items.try_update(|items| items.extend(page.items));
+                    let _ = cursor.try_set(page.next_cursor);
+                }
+                Err(failed) => {
+                    let _ = problem.try_set(Some(failed));
+                }
+            }
+        });
+    });
+    let of_all = patient.is_none();
+    view! {
+        <div class="table-scroll" tabindex="0" role="group" aria-label="Opened in an emergency">
+            <table class="table table-tight">
+                <thead>
+                    <tr>
+                        <th scope="col">"When"</th>
+                        <th scope="col">"Who"</th>
+                        {of_all.then(|| view! { <th scope="col">"Patient"</th> })}
+                        <th scope="col">"Why"</th>
+                        <th scope="col">"Until"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <For each=move || items.get() key=|item| item.id let:item>
+                        <tr>
+                            <th scope="row" class="nowrap">{format::date_time(item.opened_at)}</th>
+                            <td>{item.display_name}</td>
+                            {of_all.then(|| view! {
+                                <td>
+                                    <a href=format!("/patients/{}/care-team", item.patient_id)>
+                                        {item.patient_name}
+                                    </a>
+                                </td>
+                            })}
+                            <td class="wrap">{item.reason}</td>
+                            <td class="nowrap">{format::date_time(item.expires_at)}</td>
+                        </tr>
+                    </For>
+                </tbody>
+            </table>
+        </div>
+        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
+        {move || cursor.with(Option::is_some).then(|| view! {
+            <button type="button" class="btn btn-small" on:click=move |_| more.run(())>
+                "Load earlier ones"
+            </button>
+        })}
+    }
+    .into_any()
+}
