@@ -25,6 +25,7 @@ pub mod drift;
 pub mod jobs;
 pub mod models;
 pub mod routes;
+pub mod summaries;
 
 pub mod openapi;
 pub mod router;

@@ -27,6 +27,7 @@ pub mod record;
 pub mod therapy;
 
 pub mod model;
+pub mod summary;
 
 pub mod clinical;
 

@@ -25,6 +25,8 @@ pub struct Settings {
     pub kfre_region: KfreRegion,
     /// Whether patients see predictions of their own record.
     pub patients_see_risk: bool,
+    /// Summaries withhold groups of fewer people; counts from the next publication on.
+    pub minimum_cell_size: i32,
     /// Which records clinicians see.
     pub visibility: Visibility,
     /// Minutes for which a record that was opened in an emergency stays open.
@@ -58,6 +60,10 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = bool, required = false))]
     pub patients_see_risk: Option<bool>,
+    /// Summaries withhold groups of fewer people; counts from the next publication on.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 5, maximum = 100))]
+    pub minimum_cell_size: Option<i32>,
     /// Which records clinicians see.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = Visibility, required = false))]
