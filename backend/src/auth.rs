@@ -210,6 +210,7 @@ needs!(
     ManageSettings,
     ReadModels,
     ManageModels,
+    ReadSummaries,
     ReadAudit,
     ReadAccessLog,
     ReadCareTeams,

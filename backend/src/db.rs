@@ -22,6 +22,7 @@ pub mod predictions;
 pub mod therapies;
 
 pub mod models;
+pub mod summaries;
 pub mod walls;
 
 use sqlx::PgExecutor;

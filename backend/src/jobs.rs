@@ -5,6 +5,7 @@ pub mod events;
 pub mod predict;
 pub mod seal;
 pub mod shadow;
+pub mod summarise;
 pub mod worker;
 
 use anyhow::{Context, ensure};

@@ -35,6 +35,7 @@ use crate::router;
         (name = "documents", description = "Letters, reports and pictures of a record"),
         (name = "predictions", description = "Risk of kidney failure"),
         (name = "models", description = "Released networks: cards, activation, shadow, drift"),
+        (name = "summaries", description = "What researchers may know: figures of groups, rows without identity"),
         (name = "audit", description = "Who did what to which record"),
         (name = "service", description = "The service itself"),
     ),

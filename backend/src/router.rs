@@ -28,7 +28,7 @@ use crate::{
     routes::{
         audit, biopsies, care_teams, documents, emergency_accesses, models, observations, outcomes,
         passwords, patients, predictions, records, second_factors, service, session, settings,
-        therapies, tokens, users,
+        summaries, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -111,6 +111,10 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(models::set_shadow_model, models::clear_shadow_model))
         .routes(routes!(models::compare_model))
         .routes(routes!(models::get_model_drift))
+        .routes(routes!(summaries::get_cohort))
+        .routes(routes!(summaries::get_risk_distribution))
+        .routes(routes!(summaries::export_rows))
+        .routes(routes!(summaries::get_export_report))
         .routes(routes!(audit::list_audit_events))
         .routes(routes!(audit::verify_audit_events))
         .routes(routes!(audit::export_audit_events))

@@ -22,6 +22,8 @@ pub mod predictions;
 pub mod records;
 pub mod therapies;
 
+pub mod summaries;
+
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

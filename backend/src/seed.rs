@@ -27,7 +27,10 @@ use crate::{
         audit::{Actor, Event},
     },
     derived,
-    jobs::predict::{Engine, LEASE},
+    jobs::{
+        predict::{Engine, LEASE},
+        summarise,
+    },
     models::Releases,
 };
 
@@ -150,6 +153,7 @@ pub async fn run(db: &PgPool, clock: &Clock, releases: Arc<Releases>) -> anyhow:
     }
     tx.commit().await?;
     let done = Engine::new(db.clone(), clock.clone(), releases, LEASE).drain().await?;
+    summarise::publish(db, clock).await?;
     tracing::info!(patients = PATIENTS, predictions = done, "demo data added");
     Ok(())
 }

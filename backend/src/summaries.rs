@@ -7,6 +7,7 @@
 
 pub mod anonymity;
 pub mod disclosure;
+pub mod export;
 pub mod lattice;
 pub mod measure;
 pub mod publication;

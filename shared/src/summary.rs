@@ -80,9 +80,9 @@ impl SummaryField {
     pub fn values(self, published_in: i32) -> Vec<String> {
         let fixed: &[&str] = match self {
             Self::Sex => &["female", "male"],
-            Self::AgeBand => &[
-                "0-17", "18-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80-89", "90+",
-            ],
+            Self::AgeBand => {
+                &["0-17", "18-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80-89", "90+"]
+            }
             Self::Stage => &["G1", "G2", "G3a", "G3b", "G4", "G5", "unknown"],
             Self::Albuminuria => &["A1", "A2", "A3", "unknown"],
             Self::Cause => {
@@ -298,6 +298,32 @@ pub struct RiskDistribution {
     pub publication: Publication,
     /// A histogram for each group of which any bar is published.
     pub histograms: Vec<RiskHistogram>,
+}
+
+/// What was done to a field of the exported rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct FieldTreatment {
+    /// The field.
+    pub field: SummaryField,
+    /// How it was made coarser.
+    pub treatment: String,
+}
+
+/// What was done so that nobody stands out in the exported rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ExportReport {
+    /// The publication that the rows are of.
+    pub publication: Publication,
+    /// At least so many people share what is told of the fields below.
+    pub k: i32,
+    /// By which an outsider may know somebody.
+    pub fields: Vec<FieldTreatment>,
+    /// How many people have a row, rounded down to 5.
+    pub rows: i32,
+    /// How many are left out, rounded down to 5.
+    pub left_out: i32,
 }
 
 #[cfg(test)]

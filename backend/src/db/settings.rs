@@ -14,7 +14,7 @@ pub async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Settings> {
         r#"select version,
             second_factor_required as "second_factor_required: Vec<Role>", session_idle_minutes,
             session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk,
-            visibility as "visibility: Visibility", emergency_access_minutes, changed_at
+            minimum_cell_size, visibility as "visibility: Visibility", emergency_access_minutes, changed_at
         from settings"#,
     )
     .fetch_one(db)
@@ -32,14 +32,16 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
     sqlx::query!(
         "update settings
         set version = $1, second_factor_required = $2, session_idle_minutes = $3,
-            session_hours = $4, kfre_region = $5, patients_see_risk = $6, changed_at = $7,
-            visibility = $8, emergency_access_minutes = $9",
+            session_hours = $4, kfre_region = $5, patients_see_risk = $6,
+            minimum_cell_size = $7, changed_at = $8,
+            visibility = $9, emergency_access_minutes = $10",
         changed.version,
         &changed.second_factor_required as &[Role],
         changed.session_idle_minutes,
         changed.session_hours,
         changed.kfre_region as KfreRegion,
         changed.patients_see_risk,
+        changed.minimum_cell_size,
         changed.changed_at,
         changed.visibility as Visibility,
         changed.emergency_access_minutes,

@@ -7,7 +7,10 @@ use chrono::TimeDelta;
 use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig};
 use tokio::sync::watch;
 
-use super::predict::{Engine, Predict};
+use super::{
+    predict::{Engine, Predict},
+    summarise,
+};
 use crate::{auth::lockout::MEMORY, db, documents::Documents};
 
 /// How long a batch may take to end after the worker is told to stop.
@@ -37,6 +40,7 @@ pub async fn run(
     let mut worker = set_up(&engine, pace, &stop).await.context("the queue cannot be set up")?;
     let sweeper = tokio::spawn(sweep(engine.clone(), pace.sweep));
     let cleaner = tokio::spawn(sweep_documents(engine.clone(), documents));
+    let publisher = tokio::spawn(summarise::run(engine.db().clone(), engine.clock().clone()));
     let stopper = tokio::spawn({
         let (engine, mut stop) = (engine.clone(), stop.clone());
         async move {
@@ -65,6 +69,7 @@ pub async fn run(
     }
     sweeper.abort();
     cleaner.abort();
+    publisher.abort();
     stopper.abort();
     Ok(())
 }

@@ -68,6 +68,7 @@ fn patched(before: Settings, patch: SettingsPatch) -> Settings {
         session_hours: patch.session_hours.unwrap_or(before.session_hours),
         kfre_region: patch.kfre_region.unwrap_or(before.kfre_region),
         patients_see_risk: patch.patients_see_risk.unwrap_or(before.patients_see_risk),
+        minimum_cell_size: patch.minimum_cell_size.unwrap_or(before.minimum_cell_size),
         visibility: patch.visibility.unwrap_or(before.visibility),
         emergency_access_minutes: patch
             .emergency_access_minutes

@@ -55,7 +55,8 @@ impl Classes {
     pub fn anonymise(&self, k: u32) -> Anonymisation {
         let all: u32 = self.0.values().sum();
         let tries = levels().map(|levels| self.with(levels, k));
-        let bearable = |one: &Anonymisation| f64::from(one.left_out) <= LEFT_OUT_AT_MOST * f64::from(all);
+        let bearable =
+            |one: &Anonymisation| f64::from(one.left_out) <= LEFT_OUT_AT_MOST * f64::from(all);
         let cost = |one: &Anonymisation| {
             let steps: u32 = one.levels.iter().map(|level| u32::from(*level)).sum();
             (!bearable(one), if bearable(one) { steps } else { 0 }, one.left_out)

@@ -106,8 +106,7 @@ impl Guarded<'_> {
         let withheld = line.children().filter(|cell| hidden[*cell] && 0 < self.people[*cell]);
         let cells = withheld.clone().count();
         let total = |count: &[u32]| withheld.clone().map(|cell| count[cell]).sum::<u32>();
-        0 < cells
-            && (cells < 2 || self.counts.iter().any(|count| total(count) < self.minimum))
+        0 < cells && (cells < 2 || self.counts.iter().any(|count| total(count) < self.minimum))
     }
 }
 

@@ -118,7 +118,8 @@ impl Table {
     /// The cell of somebody with these values, one for each field of the lattice.
     fn cell(&self, values: &[u8]) -> usize {
         let places = self.fields.iter().zip(&self.strides);
-        self.first + places.map(|(field, stride)| usize::from(values[*field]) * stride).sum::<usize>()
+        self.first
+            + places.map(|(field, stride)| usize::from(values[*field]) * stride).sum::<usize>()
     }
 }
 

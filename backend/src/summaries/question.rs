@@ -82,7 +82,8 @@ impl Question {
             let is_group = groups.contains(&field);
             let wanted = query.filter(field);
             if is_group || wanted.is_some() {
-                let values = wanted.map(|text| values(field, text, published_in, is_group, &mut faults));
+                let values =
+                    wanted.map(|text| values(field, text, published_in, is_group, &mut faults));
                 fields.push((field, values.unwrap_or_default()));
             }
         }
@@ -119,9 +120,10 @@ impl Question {
     }
 
     fn wants(&self, values: &[u8]) -> bool {
-        self.fields.iter().zip(values).all(|((_, wanted), value)| {
-            wanted.is_empty() || wanted.contains(value)
-        })
+        self.fields
+            .iter()
+            .zip(values)
+            .all(|((_, wanted), value)| wanted.is_empty() || wanted.contains(value))
     }
 
     fn group(&self, values: &[u8]) -> BTreeMap<String, String> {
@@ -212,7 +214,11 @@ fn values(
     let pointer = format!("/{}", field.name());
     let mut values = Vec::new();
     for name in text.split(',').map(str::trim) {
-        match known.iter().position(|value| value == name).and_then(|place| u8::try_from(place).ok()) {
+        match known
+            .iter()
+            .position(|value| value == name)
+            .and_then(|place| u8::try_from(place).ok())
+        {
             Some(value) if !values.contains(&value) => values.push(value),
             Some(_) => {}
             None => faults.add(pointer.clone(), format!("must be one of {}", known.join(", "))),

@@ -48,6 +48,7 @@ fn Form(settings: Settings) -> impl IntoView {
     let visibility = RwSignal::new(wire_name(settings.visibility));
     let emergency = RwSignal::new(settings.emergency_access_minutes.to_string());
     let risk = RwSignal::new(settings.patients_see_risk);
+    let smallest = RwSignal::new(settings.minimum_cell_size.to_string());
     let roles = RwSignal::new(settings.second_factor_required.clone());
     let current = RwSignal::new(settings);
     let problem = RwSignal::new(None::<Problem>);
@@ -55,9 +56,10 @@ fn Form(settings: Settings) -> impl IntoView {
     let read = move || {
         let idle = number("/session_idle_minutes", &idle.get_untracked());
         let hours = number("/session_hours", &hours.get_untracked());
+        let smallest = number("/minimum_cell_size", &smallest.get_untracked());
         let emergency = number("/emergency_access_minutes", &emergency.get_untracked());
-        match (idle, hours, emergency) {
-            (Ok(idle), Ok(hours), Ok(emergency)) => Ok(SettingsPatch {
+        match (idle, hours, smallest, emergency) {
+            (Ok(idle), Ok(hours), Ok(smallest), Ok(emergency)) => Ok(SettingsPatch {
                 second_factor_required: Some(roles.get_untracked()),
                 session_idle_minutes: Some(idle),
                 session_hours: Some(hours),
@@ -65,15 +67,15 @@ fn Form(settings: Settings) -> impl IntoView {
                     .into_iter()
                     .find(|one| wire_name(one) == region.get_untracked()),
                 patients_see_risk: Some(risk.get_untracked()),
+                minimum_cell_size: Some(smallest),
                 visibility: Visibility::ALL
                     .into_iter()
                     .find(|one| wire_name(one) == visibility.get_untracked()),
                 emergency_access_minutes: Some(emergency),
             }),
-            (idle, hours, emergency) => {
-                let faults = [idle.err(), hours.err(), emergency.err()];
-                Err(incomplete(faults.into_iter().flatten().collect()))
-            }
+            (idle, hours, smallest, emergency) => Err(incomplete(
+                [idle, hours, smallest, emergency].into_iter().filter_map(Result::err).collect(),
+            )),
         }
     };
     let save = Action::new_local(move |(): &()| async move {
@@ -170,6 +172,11 @@ fn Form(settings: Settings) -> impl IntoView {
                     value=hours problem form="settings" hint="1 to 168"
                 />
             </div>
+            <TextField
+                label="Fewest people in a group of researchers' summaries" pointer="/minimum_cell_size"
+                kind="number" value=smallest problem form="settings"
+                hint="5 to 100; counts from the next publication on"
+            />
             <div class="form-actions">
                 <button type="submit" class="btn btn-primary">"Save"</button>
                 <span role="status">{move || saved.get()}</span>

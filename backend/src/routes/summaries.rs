@@ -1,0 +1,236 @@
+//! Summaries: what researchers ask of a publication, and take away from it. Each pull is on record
+//! with its question.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::header,
+    response::IntoResponse,
+};
+use futures::{Stream, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::summary::{
+    CohortSummary, ExportReport, FieldTreatment, MOST_FIELDS, ROUNDED_TO, RiskDistribution,
+};
+use sqlx::PgConnection;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::spawn_blocking,
+};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::{
+    auth::{Allowed, Caller, ReadSummaries, Shown},
+    db::{
+        self,
+        audit::Event,
+        summaries::{Latest, StoredRow},
+    },
+    error::{Error, Result},
+    extract::{Json, Query},
+    openapi::Problems,
+    state::AppState,
+    summaries::{
+        anonymity::{QUASI_IDENTIFIERS, words},
+        export::{Anonymiser, ExportRow, Format, Writer},
+        question::{Question, SummaryQuery, published_in},
+    },
+};
+
+/// How many rows of an export are in memory at once.
+const BATCH: i64 = 5000;
+/// How many exports there may be at a time.
+static EXPORTS: Semaphore = Semaphore::const_new(4);
+
+/// Count and measure the population by up to three fields.
+///
+/// A question picks cells of the current publication, which counted all of them at once: groups of
+/// fewer people than the minimum are withheld, and others that would give them away; counts are
+/// perturbed, the same way for the same people, and rounded. Asking again answers the same.
+#[utoipa::path(get, path = "/api/v1/summaries/cohort", tag = "summaries",
+    security(("bearer" = [])), params(SummaryQuery),
+    responses((status = 200, description = "The groups", body = CohortSummary), Problems))]
+pub async fn get_cohort(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Json<CohortSummary>> {
+    let mut tx = state.begin(&caller).await?;
+    let publication = latest(&mut tx).await?.shown();
+    let question = Question::new(&query, MOST_FIELDS, published_in(&publication))?;
+    let cells = db::summaries::cells(&mut *tx, publication.id, &question.fields()).await?;
+    let details = json!({ "question": query.asked(), "publication": publication.id });
+    record(&mut tx, &caller, &state, "summary.read", details).await?;
+    tx.commit().await?;
+    Ok(Json(question.cohort(publication, cells)))
+}
+
+/// Show how the 5-year risk of kidney failure is distributed, by up to two fields.
+#[utoipa::path(get, path = "/api/v1/summaries/risk-distribution", tag = "summaries",
+    security(("bearer" = [])), params(SummaryQuery),
+    responses((status = 200, description = "The histograms", body = RiskDistribution), Problems))]
+pub async fn get_risk_distribution(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Json<RiskDistribution>> {
+    let mut tx = state.begin(&caller).await?;
+    let publication = latest(&mut tx).await?.shown();
+    let question = Question::of_risk(&query, published_in(&publication))?;
+    let fields = question.fields_with_bars();
+    let cells = db::summaries::cells(&mut *tx, publication.id, &fields).await?;
+    let details = json!({ "question": query.asked(), "publication": publication.id });
+    record(&mut tx, &caller, &state, "summary.read", details).await?;
+    tx.commit().await?;
+    Ok(Json(question.histograms(publication, cells)))
+}
+
+/// What to export.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// The file's format.
+    #[serde(default)]
+    #[param(inline, default = "csv")]
+    pub format: Format,
+}
+
+/// Export the population row by row, without identity.
+///
+/// k-anonymous by sex, age band, cause, diabetes and year: made coarser for everybody alike, and
+/// whoever still stands out is left out; `/summaries/export-report` says what was done. Pseudonyms
+/// differ from token to token.
+#[utoipa::path(get, path = "/api/v1/summaries/export", tag = "summaries",
+    security(("bearer" = [])), params(ExportQuery),
+    responses((status = 200, description = "The rows", content(
+        (String = "text/csv"), (ExportRow = "application/x-ndjson"),
+        (String = "application/vnd.apache.parquet"))), Problems))]
+pub async fn export_rows(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+    Query(ExportQuery { format }): Query<ExportQuery>,
+) -> Result<impl IntoResponse> {
+    let place = EXPORTS.try_acquire();
+    let place = place.map_err(|_| Error::Unavailable(anyhow::anyhow!("many exports run")))?;
+    let mut tx = state.begin(&caller).await?;
+    let publication = latest(&mut tx).await?;
+    let details = json!({ "format": format, "publication": publication.id });
+    record(&mut tx, &caller, &state, "summary.export", details).await?;
+    tx.commit().await?;
+    let pull = Pull::new(state, caller, &publication, format, place)?;
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type()),
+        (header::CONTENT_DISPOSITION, format.disposition()),
+    ];
+    Ok((headers, Body::from_stream(pull.pieces())))
+}
+
+/// Say what was done to the rows of an export, and how many people were left out.
+#[utoipa::path(get, path = "/api/v1/summaries/export-report", tag = "summaries",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The report", body = ExportReport), Problems))]
+pub async fn get_export_report(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+) -> Result<Json<ExportReport>> {
+    let mut tx = state.begin(&caller).await?;
+    let found = latest(&mut tx).await?;
+    let details = json!({ "report": true, "publication": found.id });
+    record(&mut tx, &caller, &state, "summary.read", details).await?;
+    tx.commit().await?;
+    let decided = &found.anonymisation.0;
+    let rounded = |people: u32| (people / ROUNDED_TO * ROUNDED_TO).cast_signed();
+    let fields = QUASI_IDENTIFIERS.iter().enumerate().map(|(place, field)| FieldTreatment {
+        field: *field,
+        treatment: words(place, decided.levels),
+    });
+    Ok(Json(ExportReport {
+        publication: found.shown(),
+        k: decided.k.cast_signed(),
+        fields: fields.collect(),
+        rows: rounded(decided.kept),
+        left_out: rounded(decided.left_out),
+    }))
+}
+
+async fn latest(tx: &mut PgConnection) -> Result<Latest> {
+    db::summaries::latest(tx).await?.ok_or(Error::NotFound("publication yet"))
+}
+
+async fn record(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    state: &AppState,
+    action: &'static str,
+    details: Value,
+) -> Result<()> {
+    let event = Event::new(action).details(details);
+    Ok(db::audit::record(tx, &caller.actor(), event, state.clock.now()).await?)
+}
+
+/// An export that is under way.
+struct Pull {
+    state: AppState,
+    caller: Caller,
+    publication: i32,
+    anonymiser: Arc<Anonymiser>,
+    writer: Writer,
+    after: Option<[u8; 16]>,
+    /// Given back when the last piece is out, or nobody waits for it.
+    _place: SemaphorePermit<'static>,
+}
+
+impl Pull {
+    fn new(
+        state: AppState,
+        caller: Caller,
+        publication: &Latest,
+        format: Format,
+        place: SemaphorePermit<'static>,
+    ) -> Result<Self> {
+        let reader: Uuid = match caller.shown {
+            Shown::Token { id, .. } => id.0,
+            Shown::Session(_) => caller.user_id.0,
+        };
+        let decided = Arc::new(publication.anonymisation.0.clone());
+        let year = published_in(&publication.shown());
+        Ok(Self {
+            state,
+            caller,
+            publication: publication.id,
+            anonymiser: Arc::new(Anonymiser::new(decided, year, reader)),
+            writer: Writer::new(format)?,
+            after: None,
+            _place: place,
+        })
+    }
+
+    /// The pieces of the file, each made when the one before is gone.
+    fn pieces(self) -> impl Stream<Item = anyhow::Result<Bytes>> {
+        stream::try_unfold(Some(self), |pull| async move {
+            let Some(pull) = pull else { return Ok(None) };
+            let stored = pull.stored().await?;
+            Ok(Some(spawn_blocking(move || pull.write(&stored)).await??))
+        })
+    }
+
+    /// The next rows, as the caller may read them.
+    async fn stored(&self) -> anyhow::Result<Vec<StoredRow>> {
+        let mut tx = self.state.begin(&self.caller).await.map_err(anyhow::Error::new)?;
+        let rows = db::summaries::rows(&mut *tx, self.publication, self.after, BATCH).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    fn write(mut self, stored: &[StoredRow]) -> anyhow::Result<(Bytes, Option<Self>)> {
+        let Some(last) = stored.last() else { return Ok((self.writer.end()?, None)) };
+        self.after = Some(last.key.as_slice().try_into()?);
+        let rows = self.anonymiser.rows(stored);
+        Ok((self.writer.write(&rows)?, Some(self)))
+    }
+}
