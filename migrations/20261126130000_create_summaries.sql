@@ -41,14 +41,3 @@ create table summary_rows (
     measures real[] not null,
     primary key (publication_id, key)
 );
-
--- Whoever asks only reads. The secret is the worker's alone.
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'nephrocast_restricted') then
-        revoke all on summary_secrets, summary_publications, summary_cells, summary_rows
-            from nephrocast_restricted;
-        grant select on summary_publications, summary_cells, summary_rows to nephrocast_restricted;
-    end if;
-end
-$$;

@@ -1,4 +1,4 @@
-//! `nephrocast`: serve, worker, migrate, seed, user, openapi, audit.
+//! `nephrocast`: serve, worker, migrate, seed, publish, user, openapi, audit.
 
 use std::{
     net::SocketAddr,
@@ -71,6 +71,8 @@ enum Command {
     Migrate(MigrateConfig),
     /// Fill an empty database with demo accounts and fictional patients.
     Seed(SeedConfig),
+    /// Publish summaries for researchers now, if enough people have changed since the last time.
+    Publish(DatabaseConfig),
     /// Make, list and rescue accounts.
     User(UserConfig),
     /// Print the OpenAPI document.
@@ -138,6 +140,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(config) => {
             telemetry::start(&cli.log);
             jobs::migrate(&config.connect().await?).await
+        }
+        Command::Publish(config) => {
+            telemetry::start(&cli.log);
+            let db = config.connect().await?;
+            jobs::check_schema(&db).await?;
+            let published = jobs::summarise::publish(&db, &Clock::machine()).await?;
+            println!("{}", if published { "Published." } else { "The last publication stays." });
+            Ok(())
         }
         Command::User(config) => user(config).await,
         Command::Seed(config) => {

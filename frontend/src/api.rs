@@ -14,6 +14,7 @@ pub mod predictions;
 pub mod session;
 pub mod settings;
 pub mod stream;
+pub mod summaries;
 pub mod therapies;
 pub mod tokens;
 pub mod transport;

@@ -11,8 +11,8 @@ use crate::{
     components::guard::Guard,
     pages::{
         account::AccountPage, audit::AuditPage, model::ModelPage, models::ModelsPage,
-        not_found::NotFoundPage, set_password::SetPasswordPage, settings::SettingsPage,
-        tokens::TokensPage, users::UsersPage,
+        not_found::NotFoundPage, research::ResearchPage, set_password::SetPasswordPage,
+        settings::SettingsPage, tokens::TokensPage, users::UsersPage,
     },
 };
 
@@ -77,6 +77,16 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadModels>
                             <ModelPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/research")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadSummaries>
+                            <ResearchPage />
                         </Guard>
                     }
                 }

@@ -33,6 +33,10 @@ revoke update, delete on audit_events, audit_leaves, audit_checkpoints
 revoke all on audit_leaves, audit_checkpoints, shadow_predictions from nephrocast_restricted;
 revoke insert, update, delete on settings, model_roles, model_input_weeks from nephrocast_restricted;
 revoke delete on users from nephrocast_restricted;
+-- Whoever asks for summaries reads what is published; the secret behind it is the publisher's.
+revoke all on summary_secrets from nephrocast_restricted;
+revoke insert, update, delete on summary_publications, summary_cells, summary_rows
+    from nephrocast_restricted;
 
 -- The claims of a restricted transaction, which are gone when it ends.
 create or replace function viewer() returns uuid

@@ -97,6 +97,10 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("clear_shadow_model",    [401,      204,  403,      403,       403,    403]),
     ("compare_model",         [401,      200,  403,      403,       403,    403]),
     ("get_model_drift",       [401,      200,  403,      403,       403,    403]),
+    ("get_cohort",            [401,      200,  200,      200,       403,    403]),
+    ("get_risk_distribution", [401,      200,  200,      200,       403,    403]),
+    ("export_rows",           [401,      200,  200,      200,       403,    403]),
+    ("get_export_report",     [401,      200,  200,      200,       403,    403]),
     ("list_audit_events",     [401,      200,  403,      403,       403,    403]),
     ("get_audit_event",       [401,      200,  403,      403,       403,    403]),
     ("get_audit_event_proof", [401,      200,  403,      403,       403,    403]),
@@ -183,6 +187,10 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("create_prediction",   Scope::PredictionsWrite),
     ("cancel_prediction",   Scope::PredictionsWrite),
     ("preview_prediction",  Scope::PredictionsWrite),
+    ("get_cohort",          Scope::SummariesRead),
+    ("get_risk_distribution", Scope::SummariesRead),
+    ("export_rows",         Scope::SummariesRead),
+    ("get_export_report",   Scope::SummariesRead),
 ];
 
 /// A record of which every operation has something to act on, and somebody's API token.
@@ -368,6 +376,10 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "stream_prediction" => empty("GET", prediction("/events")),
         "cancel_prediction" => empty("POST", prediction("/cancel")),
         "preview_prediction" => post("/api/v1/predictions/preview".into(), preview()),
+        "get_cohort" => empty("GET", "/api/v1/summaries/cohort?group_by=stage".into()),
+        "get_risk_distribution" => empty("GET", "/api/v1/summaries/risk-distribution".into()),
+        "export_rows" => empty("GET", "/api/v1/summaries/export?format=ndjson".into()),
+        "get_export_report" => empty("GET", "/api/v1/summaries/export-report".into()),
         "list_models" => empty("GET", "/api/v1/models".into()),
         "get_model" => empty("GET", model("")),
         "activate_model" => empty("POST", model("/activate")),
@@ -484,6 +496,7 @@ async fn every_operation_answers_every_caller_as_the_table_says() {
     // Only what is sealed can be proved.
     app.sign_in(Role::Clinician).await;
     app.sealer().try_lead().await.unwrap().unwrap().seal().await.unwrap();
+    app.publish().await;
     for (operation, expected) in ACCESS {
         check(&app, operation, *expected).await;
     }
@@ -494,6 +507,7 @@ async fn a_token_opens_what_its_scope_names_and_nothing_else() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
     let closed = fixture(&clinician, "closed", true).await;
+    app.publish().await;
     for scope in Scope::ALL {
         let token = clinician.token(&[scope]).await;
         // What asks nobody who they are is open to everybody.

@@ -149,6 +149,11 @@ impl TestApp {
         Sealer::new(database, self.clock.clone(), Arc::new(sealing_key()))
     }
 
+    /// Publishes summaries, as a worker does; says whether there was anything to publish.
+    pub async fn publish(&self) -> bool {
+        jobs::summarise::publish(&self.db, &self.clock).await.unwrap()
+    }
+
     /// Somebody who tries to sign in from an address.
     pub async fn try_at(&self, address: &'static str, email: &str, password: &str) -> Answer {
         let client = Client { address: Some(address), ..self.anonymous() };

@@ -36,12 +36,15 @@ pub fn AppBar() -> impl IntoView {
 fn RecordLinks(user: User) -> impl IntoView {
     let list = user.role.allows(Permission::ListPatients);
     let audit = user.role.allows(Permission::ReadAudit);
+    // Whose work is in records finds it in the menu of their account.
+    let research = !list && user.role.allows(Permission::ReadSummaries);
     let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
     view! {
         {list.then(|| view! { <A href="/patients">"Patients"</A> })}
         {audit.then(|| view! { <A href="/audit">"Audit"</A> })}
         {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
         {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">"Calculator"</A> })}
+        {research.then(|| view! { <A href="/research">"Research"</A> })}
         {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">"Models"</A> })}
     }
 }
@@ -58,6 +61,7 @@ fn AccountMenu(user: User) -> impl IntoView {
     let links: Vec<_> = [
         (Permission::UseOwnAccount, "/account", "Your account"),
         (Permission::UseTokens, "/tokens", "API tokens"),
+        (Permission::ReadSummaries, "/research", "Research"),
         (Permission::ManageUsers, "/users", "Users"),
         (Permission::ManageSettings, "/settings", "Settings"),
     ]

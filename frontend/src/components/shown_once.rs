@@ -1,17 +1,40 @@
-//! A secret that the server shows once and keeps no copy of.
+//! Text to copy: a secret that is shown once, or code for a program.
 
 use leptos::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// The secret, and a button that copies it.
+/// A secret that the server shows once and keeps no copy of, and a button that copies it.
 #[component]
 pub fn ShownOnce(
     /// What to keep.
     #[prop(into)]
     secret: String,
 ) -> impl IntoView {
+    view! {
+        <div class="stack-tight">
+            <p class="shown-once"><code data-secret="">{secret.clone()}</code></p>
+            <Copy text=secret />
+        </div>
+    }
+}
+
+/// Code, and a button that copies it.
+#[component]
+pub fn Copyable(
+    /// The code.
+    text: String,
+) -> impl IntoView {
+    view! {
+        <div class="stack-tight">
+            <pre class="code" tabindex="0" role="group" aria-label="Code"><code>{text.clone()}</code></pre>
+            <Copy text />
+        </div>
+    }
+}
+
+#[component]
+fn Copy(text: String) -> impl IntoView {
     let copied = RwSignal::new("");
-    let text = secret.clone();
     let copy = move |_| {
         let text = text.clone();
         leptos::task::spawn_local(async move {
@@ -26,12 +49,9 @@ pub fn ShownOnce(
         });
     };
     view! {
-        <div class="stack-tight">
-            <p class="shown-once"><code data-secret="">{secret}</code></p>
-            <div class="row">
-                <button type="button" class="btn" on:click=copy>"Copy"</button>
-                <span class="fine" role="status">{move || copied.get()}</span>
-            </div>
+        <div class="row">
+            <button type="button" class="btn" on:click=copy>"Copy"</button>
+            <span class="fine" role="status">{move || copied.get()}</span>
         </div>
     }
 }

@@ -168,8 +168,8 @@ fn what_the_account_does(user: &User) -> &'static str {
              read your own record here."
         }
         Reach::Nobody => {
-            "In this version a researcher's account can sign in and read this page. It opens no \
-             patient's record; anonymised summaries are not part of this version."
+            "You can ask for figures of groups of people and take away rows without identity. Your \
+             account opens no patient's record."
         }
     }
 }

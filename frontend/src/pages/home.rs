@@ -24,6 +24,7 @@ pub fn first_page(user: &User) -> String {
     }
     match user.patient_id {
         Some(id) if user.role.allows(Permission::ReadPatients) => format!("/patients/{id}"),
+        _ if user.role.allows(Permission::ReadSummaries) => "/research".to_owned(),
         _ => "/about".to_owned(),
     }
 }

@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+
+import { expect, test, type Page } from "@playwright/test";
+
+import { barriers } from "../pages/barriers.js";
+import { complaints } from "../pages/complaints.js";
+import { signIn } from "../pages/sign_in.js";
+
+/** How far the page scrolls sideways. */
+function surplus(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`a researcher asks for figures of groups (${scheme})`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    const found = complaints(page);
+    await signIn(page, "researcher");
+    await expect(page.getByRole("heading", { name: "Research", level: 1 })).toBeVisible();
+    const answer = page.getByRole("region", { name: "Answer" });
+    await expect(answer.getByRole("row", { name: /^G3/ }).first()).toBeVisible();
+    await page.getByLabel("Group by").selectOption("sex");
+    await expect(answer.getByRole("row", { name: /^female \d+/ })).toBeVisible();
+    await page.getByLabel("Show").selectOption("egfr");
+    await expect(answer.getByRole("columnheader", { name: "Median" })).toBeVisible();
+    expect(await barriers(page)).toEqual([]);
+    await page.getByLabel("Show").selectOption("histogram");
+    await expect(answer.getByRole("columnheader", { name: "5-year risk" }).first()).toBeVisible();
+    await page.getByLabel("Only where").selectOption("diabetes");
+    await expect(page.getByText("diabetes=yes")).toBeVisible();
+    expect(await barriers(page)).toEqual([]);
+
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await surplus(page)).toBeLessThanOrEqual(0);
+    expect(found.filter((text) => !text.includes("401"))).toEqual([]);
+  });
+}
+
+test("rows are downloaded in each format", async ({ page }) => {
+  await signIn(page, "researcher");
+  await expect(page.getByText("at least 10 share")).toBeVisible();
+  for (const [label, begins] of [["CSV", "pseudonym,sex"], ["NDJSON", '{"pseudonym"'], ["Parquet", "PAR1"]]) {
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: `Download ${label}` }).click();
+    const text = await readFile(await (await saved).path(), "latin1");
+    expect(text.startsWith(begins)).toBe(true);
+  }
+});
+
+test("the page's own code works with a token, and opens nothing else", async ({ page, request }) => {
+  await signIn(page, "researcher");
+  await page.goto("/tokens");
+  await page.getByRole("button", { name: "New token" }).click();
+  await page.getByLabel("What it is for").fill(`analysis ${Date.now()}`);
+  await page.getByLabel("Read anonymised summaries").check();
+  await page.getByRole("button", { name: "Make token" }).click();
+  const secret = await page.locator("[data-secret]").innerText();
+  await page.goto("/research");
+  const code = await page.getByRole("group", { name: "Code" }).innerText();
+  const [url] = code.match(/http[^']+/) ?? [""];
+  const headers = { authorization: `Bearer ${secret}` };
+  const answer = await request.get(url, { headers });
+  expect(answer.status()).toBe(200);
+  for (const { people } of (await answer.json()).groups) expect(people % 5).toBe(0);
+  expect((await request.get("/api/v1/patients", { headers })).status()).toBe(403);
+});
