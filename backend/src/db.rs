@@ -13,8 +13,8 @@ pub mod users;
 
 pub mod biopsies;
 pub mod care_teams;
-pub mod emergency_accesses;
 pub mod documents;
+pub mod emergency_accesses;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;

@@ -12,8 +12,8 @@ pub mod audit;
 
 pub mod biopsies;
 pub mod care_teams;
-pub mod emergency_accesses;
 pub mod documents;
+pub mod emergency_accesses;
 pub mod models;
 pub mod observations;
 pub mod outcomes;

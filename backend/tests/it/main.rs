@@ -24,8 +24,8 @@ mod walls;
 
 mod biopsies;
 mod care_teams;
-mod documents;
 mod disclosure;
+mod documents;
 mod models;
 mod observations;
 mod outcomes;
