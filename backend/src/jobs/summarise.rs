@@ -112,7 +112,9 @@ async fn pass(
         (pass, rows) = spawn_blocking(move || {
             let rows: Vec<Row> =
                 facts.iter().map(|facts| Row::new(facts, &secret, today)).collect();
-            rows.iter().for_each(|row| pass.add(row));
+            for row in &rows {
+                pass.add(row);
+            }
             (pass, rows)
         })
         .await?;

@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(6);
 const KEYS_KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// How often the document store is looked through.
-const DOCUMENTS_SWEPT: Duration = Duration::from_secs(3600);
+const DOCUMENTS_SWEPT: Duration = Duration::from_hours(1);
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]

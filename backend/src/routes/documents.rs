@@ -3,7 +3,7 @@
 use anyhow::Context;
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{FromRequest, Multipart, Request, State, multipart::MultipartError},
     http::{HeaderName, StatusCode, header},
     response::IntoResponse,
 };
@@ -141,10 +141,10 @@ async fn upload(request: Request, state: &AppState) -> Result<(Upload, Option<Re
         .map_err(|_| Error::UnsupportedMediaType("multipart/form-data"))?;
     let mut faults = Faults::default();
     let (mut file, mut title, mut kind) = (None, None, None);
-    while let Some(part) = parts.next_field().await.map_err(broken)? {
+    while let Some(part) = parts.next_field().await.map_err(|error| broken(&error))? {
         let name = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(content::file_name);
-        let bytes = part.bytes().await.map_err(broken)?;
+        let bytes = part.bytes().await.map_err(|error| broken(&error))?;
         let text = || String::from_utf8_lossy(&bytes).into_owned();
         let again = match name.as_str() {
             "file" if LARGEST < bytes.len() => return Err(Error::TooLarge),
@@ -189,7 +189,7 @@ fn pointer(name: &str) -> String {
     short.replace('~', "~0").replace('/', "~1")
 }
 
-fn broken(error: axum::extract::multipart::MultipartError) -> Error {
+fn broken(error: &MultipartError) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Error::TooLarge
     } else {

@@ -51,7 +51,7 @@ pub async fn create_emergency_access(
     State(state): State<AppState>,
     Creation { new, key }: Creation<NewEmergencyAccess>,
 ) -> Result<Created> {
-    let wanted = checked(new)?;
+    let wanted = checked(&new)?;
     if caller.in_care_of().is_none() {
         let message = "every clinician sees every record here; there is nothing to open";
         return Err(Error::Conflict(message.to_owned()));
@@ -77,7 +77,7 @@ pub async fn create_emergency_access(
     Ok(created)
 }
 
-fn checked(new: NewEmergencyAccess) -> Result<NewEmergencyAccess> {
+fn checked(new: &NewEmergencyAccess) -> Result<NewEmergencyAccess> {
     let mut faults = Faults::default();
     let mrn = faults.line("/mrn", &new.mrn, MRN);
     let reason = faults.text("/reason", &new.reason, REASON);

@@ -52,7 +52,7 @@ impl Rules {
     pub fn factor(&self, about: &str, key: u64) -> f64 {
         let digest = self.digest(about, key);
         let size = 0.5 + f64::from(u16::from_be_bytes([digest[0], digest[1]])) / 131_072.0;
-        if digest[2] % 2 == 0 { size } else { -size }
+        if digest[2].is_multiple_of(2) { size } else { -size }
     }
 
     fn digest(&self, about: &str, key: u64) -> [u8; 32] {

@@ -267,7 +267,13 @@ pub struct ParquetWriter {
     file: SerializedFileWriter<Buffer>,
 }
 
-const TEXTS: [(&str, fn(&ExportRow) -> &str); 9] = [
+/// A column of the file, and where its values come from.
+type Column<T> = (&'static str, fn(&ExportRow) -> T);
+
+/// The same, for text that the row holds.
+type TextColumn = (&'static str, fn(&ExportRow) -> &str);
+
+const TEXTS: [TextColumn; 9] = [
     ("pseudonym", |row| &row.pseudonym),
     ("sex", |row| &row.sex),
     ("age_band", |row| &row.age_band),
@@ -278,9 +284,9 @@ const TEXTS: [(&str, fn(&ExportRow) -> &str); 9] = [
     ("albuminuria", |row| &row.albuminuria),
     ("risk_category", |row| &row.risk_category),
 ];
-const FLAGS: [(&str, fn(&ExportRow) -> bool); 2] =
+const FLAGS: [Column<bool>; 2] =
     [("kidney_failure", |row| row.kidney_failure), ("died", |row| row.died)];
-const NUMBERS: [(&str, fn(&ExportRow) -> Option<f64>); 8] = [
+const NUMBERS: [Column<Option<f64>>; 8] = [
     ("egfr", |row| row.egfr),
     ("egfr_slope", |row| row.egfr_slope),
     ("uacr", |row| row.uacr),

@@ -149,7 +149,7 @@ impl Question {
             .map(|cell| SummaryGroup { group: self.group(&cell.values), figures: cell.figures })
             .collect();
         let withheld = self.combinations() - groups.len();
-        CohortSummary { publication, groups, withheld: withheld as i32 }
+        CohortSummary { publication, groups, withheld: i32::try_from(withheld).unwrap_or(i32::MAX) }
     }
 
     /// The histograms from the cells of its table.

@@ -18,7 +18,7 @@ use crate::support::start;
 const MINIMUM: u32 = 10;
 const RULES: Rules = Rules { minimum: MINIMUM, secret: [42; 32] };
 
-/// A small, repeatable source of chance (SplitMix64).
+/// A small, repeatable source of chance (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {
@@ -47,7 +47,8 @@ fn people(sizes: &[usize], count: usize, seed: u64) -> Vec<Row> {
             *value = chance.skewed(*size);
         }
         let measures = [Some(50.0), Some(40.0), None, None, None, None, None, None, None];
-        let (kidney_failure, died) = (chance.next() % 5 == 0, chance.next() % 7 == 0);
+        let (kidney_failure, died) =
+            (chance.next().is_multiple_of(5), chance.next().is_multiple_of(7));
         Row { key, values, kidney_failure, died, measures }
     };
     (0..count).map(person).collect()
@@ -55,7 +56,9 @@ fn people(sizes: &[usize], count: usize, seed: u64) -> Vec<Row> {
 
 fn gathered(lattice: &Lattice, people: &[Row]) -> Gathered {
     let mut gathered = Gathered::new(lattice.clone());
-    people.iter().for_each(|row| gathered.add(row));
+    for row in people {
+        gathered.add(row);
+    }
     gathered
 }
 
@@ -292,7 +295,9 @@ fn the_same_people_have_the_same_count_in_every_table() {
     // Everybody is of one sex: the tables with sex repeat those without, and averaging them is void.
     let lattice = Lattice::new(vec![2, 4], 2, &[]);
     let mut people = people(&[2, 4], 400, 3);
-    people.iter_mut().for_each(|row| row.values[0] = 0);
+    for row in &mut people {
+        row.values[0] = 0;
+    }
     let cells = gathered(&lattice, &people).publish(&RULES);
     let count = |fields: &[usize], values: &[u8]| {
         cells

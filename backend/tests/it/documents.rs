@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use backend::documents::{Documents, clamd::Clamd};
+use backend::{
+    clock::Clock,
+    documents::{Documents, clamd::Clamd},
+};
 use serde_json::json;
 use shared::{access::Role, document::LARGEST};
 use sqlx::Row;
@@ -227,7 +230,7 @@ async fn the_sweep_takes_old_content_without_a_row_and_nothing_else() {
     let orphan = Uuid::now_v7();
     app.state.documents.keep(orphan, Bytes::from_static(b"left behind")).await.unwrap();
     // The store dates content by the machine's clock.
-    let now = chrono::Utc::now();
+    let now = Clock::machine().now();
     assert_eq!(app.state.documents.sweep(&app.db, now).await.unwrap(), 0, "it may be on its way");
     let later = now + chrono::TimeDelta::hours(25);
     assert_eq!(app.state.documents.sweep(&app.db, later).await.unwrap(), 1);
@@ -236,7 +239,7 @@ async fn the_sweep_takes_old_content_without_a_row_and_nothing_else() {
 }
 
 /// A daemon that gives one answer to everything that is sent whole.
-async fn daemon(answer: &'static str) -> (Documents, tempdir::Folder) {
+fn daemon(answer: &'static str) -> (Documents, tempdir::Folder) {
     let folder = tempdir::Folder::new();
     let socket = folder.0.join("clamd.sock");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -278,12 +281,12 @@ mod tempdir {
 #[tokio::test]
 async fn what_the_scanner_finds_or_cannot_judge_is_not_taken() {
     let content = Bytes::from_static(PDF);
-    let (clean, _folder) = daemon("stream: OK\0").await;
+    let (clean, _folder) = daemon("stream: OK\0");
     clean.scan(&content).await.unwrap();
-    let (infected, _folder) = daemon("stream: Eicar-Signature FOUND\0").await;
+    let (infected, _folder) = daemon("stream: Eicar-Signature FOUND\0");
     let error = infected.scan(&content).await.unwrap_err();
     assert!(format!("{error:?}").contains("Eicar-Signature"));
-    let (broken, _folder) = daemon("").await;
+    let (broken, _folder) = daemon("");
     assert!(broken.scan(&content).await.is_err());
     let absent = Documents::in_memory(Some(Clamd::at("/nowhere/clamd.sock".into())));
     let refused =

@@ -194,9 +194,9 @@ async fn the_claims_end_with_the_transaction() {
             sqlx::query_scalar("select current_user::text").fetch_one(&mut *tx).await.unwrap();
         assert_eq!(role, "nephrocast_restricted");
         if commits {
-            tx.commit().await.unwrap()
+            tx.commit().await.unwrap();
         } else {
-            tx.rollback().await.unwrap()
+            tx.rollback().await.unwrap();
         }
         let (role, viewer): (String, String) =
             sqlx::query_as("select current_user::text, current_setting('nephrocast.viewer', true)")

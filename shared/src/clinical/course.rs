@@ -157,6 +157,7 @@ pub fn falls_15_a_year(points: &[Point]) -> bool {
 fn sustained_fall(points: &[Point], fell: impl Fn(Egfr, Egfr) -> bool) -> bool {
     let steady = steady(points);
     let Some(last) = steady.last() else { return false };
+    let by_value = |one: &Egfr, other: &Egfr| one.get().total_cmp(&other.get());
     let highest = |points: &[Point]| points.iter().map(|point| point.egfr).max_by(by_value);
     let mut since = last.egfr;
     for (index, to) in steady.iter().enumerate().rev() {
@@ -171,8 +172,4 @@ fn sustained_fall(points: &[Point], fell: impl Fn(Egfr, Egfr) -> bool) -> bool {
         }
     }
     false
-}
-
-fn by_value(one: &Egfr, other: &Egfr) -> std::cmp::Ordering {
-    one.get().total_cmp(&other.get())
 }

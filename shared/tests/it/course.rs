@@ -155,7 +155,7 @@ fn a_sustained_fall_is_what_every_pair_says_and_long_courses_take_no_time() {
         let (mut day, mut values) = (0, Vec::new());
         for _ in 0..2 + next(8) {
             values.push((day, 62.0 + next(34) as f64));
-            day += 20 + next(160) as i64;
+            day += 20 + next(160).cast_signed();
         }
         let points = course(&values);
         assert!(!suspected_acute(&points).contains(&true), "{values:?}");
