@@ -262,7 +262,7 @@ async fn who_looked_at_a_record_is_there_for_those_who_care_for_it() {
     let path = format!("/api/v1/patients/{}/audit-events", on.patient);
     let page = clinician.get(&path).await.ok();
     let items = page["items"].as_array().unwrap();
-    assert_eq!(items.len(), 6, "of this record only: {items:#?}");
+    assert_eq!(items.len(), 7, "of this record only: {items:#?}");
     let mut fields: Vec<_> = items[0].as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
     assert_eq!(fields, ["action", "actor_name", "actor_role", "at", "emergency", "id", "outcome"]);

@@ -7,6 +7,7 @@ use backend::{
     clock::Clock,
     documents::{Documents, clamd::Clamd},
 };
+use chrono::TimeDelta;
 use serde_json::json;
 use shared::{access::Role, document::LARGEST};
 use sqlx::Row;
@@ -208,6 +209,8 @@ async fn pages_hold_every_document_once_newest_first() {
     let patient = record(&clinician).await;
     let mut added = Vec::new();
     for _ in 0..5 {
+        // Ids are in order of time, by the millisecond.
+        app.clock.advance(TimeDelta::milliseconds(1));
         added.insert(0, clinician.upload(&patient, &file(PDF)).await.created()["id"].clone());
     }
     let (mut found, mut cursor) = (Vec::new(), String::new());
@@ -232,7 +235,7 @@ async fn the_sweep_takes_old_content_without_a_row_and_nothing_else() {
     // The store dates content by the machine's clock.
     let now = Clock::machine().now();
     assert_eq!(app.state.documents.sweep(&app.db, now).await.unwrap(), 0, "it may be on its way");
-    let later = now + chrono::TimeDelta::hours(25);
+    let later = now + TimeDelta::hours(25);
     assert_eq!(app.state.documents.sweep(&app.db, later).await.unwrap(), 1);
     let (name, hash) = stored(&app).await.remove(0);
     app.state.documents.read(name, &hash).await.unwrap();
