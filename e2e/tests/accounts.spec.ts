@@ -70,6 +70,7 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   const secret = await own.locator("[data-secret]").innerText();
   await own.getByLabel("Code that the app shows").fill(code(secret, Date.now()));
   await own.getByRole("button", { name: "Confirm" }).click();
+  await expect(own.getByRole("heading", { name: "Keep your recovery codes" })).toBeVisible();
   const recovery = (await own.locator("[data-secret]").innerText()).trim().split("\n");
   expect(recovery.length).toBe(10);
   await own.getByRole("button", { name: "I have kept them" }).click();
@@ -78,6 +79,7 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   await own.getByRole("button", { name: "New recovery codes" }).click();
   await own.getByLabel("Your password").fill(password);
   await own.getByRole("button", { name: "Make new codes" }).click();
+  await expect(own.getByRole("heading", { name: "Keep your recovery codes" })).toBeVisible();
   const fresh = (await own.locator("[data-secret]").innerText()).trim().split("\n");
   expect(fresh.filter((one) => recovery.includes(one))).toEqual([]);
   expect(fresh.length).toBe(10);

@@ -15,7 +15,6 @@ pub fn AccessLog() -> impl IntoView {
             view! {
                 <section class="card no-print" aria-labelledby="accesses">
                     <h2 id="accesses" class="visually-hidden">"Who looked at this record"</h2>
-                    <a href=format!("/patients/{}/care-team", Record::here().id)>"Care team"</a>
                     <details class="twin access-log" on:toggle=move |_| opened.set(true)>
                         <summary>"Who looked at this record"</summary>
                         {move || opened.get().then(|| view! { <Accesses /> })}

@@ -35,6 +35,9 @@ pub fn PatientHeader() -> impl IntoView {
             </div>
             <div class="row no-print">
                 <A href=format!("/patients/{}/documents", record.id) attr:class="btn">"Documents"</A>
+                {move || session::allows(Permission::ReadCareTeams).then(|| view! {
+                    <A href=format!("/patients/{}/care-team", record.id) attr:class="btn">"Care team"</A>
+                })}
                 {move || record.editable().then(|| view! {
                     <A href=format!("/patients/{}/edit", record.id) attr:class="btn">"Edit"</A>
                     <button type="button" class="btn btn-quiet" on:click=move |_| asking.set(true)>
