@@ -14,6 +14,11 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],
+  // What changes the whole site runs alone, after everything else.
+  projects: [
+    { name: "pages", grepInvert: /@site/ },
+    { name: "site", grep: /@site/, dependencies: ["pages"] },
+  ],
   use: {
     baseURL,
     locale: "en-GB",

@@ -171,7 +171,10 @@ pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Resu
             (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
              patient_id, outcome, details, emergency_access_id)
         select at, actor, role, session, token, address, request, action, object, patient, outcome,
-            details, emergency_of(actor, patient, at)
+            details,
+            -- Asked once for all of them: mostly there is no emergency anywhere.
+            case when (select exists(select from emergency_accesses where $13 < expires_at))
+                then emergency_of(actor, patient, at) end
         from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[],
             $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
             as looks (at, actor, role, session, token, address, request, action, object, patient,
@@ -188,6 +191,7 @@ pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Resu
         column(looks, |look| look.event.patient_id.map(|id| id.0)) as _,
         column(looks, |look| look.event.outcome) as _,
         column(looks, |look| look.event.details.as_ref()) as _,
+        looks.iter().map(|look| look.at).min(),
     )
     .execute(db)
     .await?;

@@ -1,0 +1,73 @@
+import { expect, test, type APIRequestContext } from "@playwright/test";
+
+import { barriers } from "../pages/barriers.js";
+import { persona, register } from "../pages/patient.js";
+import { PASSWORD, enter, signIn } from "../pages/sign_in.js";
+
+/** Somebody's way to the API, as a hospital's program has it. */
+async function caller(request: APIRequestContext, baseURL: string, email: string, password = PASSWORD) {
+  const headers: Record<string, string> = { origin: baseURL };
+  const session = await request.post("/api/v1/auth/login", { headers, data: { email, password } });
+  headers.authorization = `Bearer ${(await session.json()).access_token}`;
+  return {
+    async send(method: string, path: string, data?: object, version?: string) {
+      const ifMatch: Record<string, string> = version ? { "if-match": version } : {};
+      const answer = await request.fetch(`/api/v1${path}`, { method, data, headers: { ...headers, ...ifMatch } });
+      expect(answer.ok(), `${method} ${path}: ${answer.status()}`).toBe(true);
+      return answer;
+    },
+  };
+}
+
+type Caller = Awaited<ReturnType<typeof caller>>;
+
+async function setVisibility(admin: Caller, visibility: string): Promise<void> {
+  const { etag } = (await admin.send("GET", "/settings")).headers();
+  await admin.send("PATCH", "/settings", { visibility }, etag);
+}
+
+// It changes who sees whom on the whole site: playwright.config.ts runs it after everything else.
+test("where care teams bind, a record opens in an emergency, and its team sees that @site", async ({ page, browser, request, baseURL }) => {
+  test.setTimeout(120_000);
+  const mrn = `E2E-CARE-${Date.now()}`;
+  const email = `bea.${Date.now()}@example.org`;
+  const password = "seven lazy otters juggle";
+  const admin = await caller(request, baseURL!, "admin@example.org");
+  const made = await admin.send("POST", "/users", { email, display_name: "Bea Otherward", role: "clinician" });
+  const token = (await made.json()).password_link.path.split("#")[1];
+  await request.post("/api/v1/auth/set-password", { headers: { origin: baseURL! }, data: { token, password } });
+
+  await signIn(page);
+  await register(page, { ...persona(mrn), family: "Guarded" });
+  const other = await (await browser.newContext()).newPage();
+  await other.goto("/sign-in");
+  await enter(other, email, password);
+  await expect(other.getByRole("heading", { name: "Patients", level: 1 })).toBeVisible();
+  try {
+    await setVisibility(admin, "care_team");
+    await other.goto("/patients");
+    await other.getByRole("searchbox").fill(mrn);
+    await expect(other.getByRole("heading", { name: "Nobody matches" })).toBeVisible();
+    await other.goto("/emergency-access");
+    await other.getByLabel("Medical record number").fill(mrn);
+    await other.getByLabel("Reason").fill("Brought in unconscious");
+    expect(await barriers(other)).toEqual([]);
+    await other.getByRole("button", { name: "Open the record" }).click();
+    await other.getByRole("link", { name: /Guarded/ }).click();
+    await expect(other.getByRole("heading", { level: 1 })).toContainText("Guarded");
+
+    await page.getByRole("link", { name: "Care team" }).click();
+    const opened = page.getByRole("region", { name: "Opened in an emergency" });
+    await expect(opened).toContainText("Bea Otherward");
+    await expect(opened).toContainText("Brought in unconscious");
+    await page.getByLabel("Colleague").fill("Otherward");
+    await page.getByRole("button", { name: "Share with Bea Otherward" }).click();
+    await expect(page.getByRole("region", { name: "Members" })).toContainText("Bea Otherward");
+    expect(await barriers(page)).toEqual([]);
+    await other.goto("/patients");
+    await other.getByRole("searchbox").fill(mrn);
+    await expect(other.getByRole("row").filter({ hasText: mrn })).toBeVisible();
+  } finally {
+    await setVisibility(admin, "organisation");
+  }
+});
