@@ -3,8 +3,26 @@ import type { Page } from "@playwright/test";
 
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
+/**
+ * Waits until colours have stopped changing: half way from one theme to the other a button has
+ * a contrast that nobody reads. What turns for ever (a spinner) is not waited for.
+ */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    await frame();
+    await frame();
+    const ending = document
+      .getAnimations()
+      .filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
+    // A transition that another one replaces is cancelled, which is an end as well.
+    await Promise.allSettled(ending.map((one) => one.finished));
+  });
+}
+
 /** What WCAG 2.2 AA forbids on the page as it is now: the rule and the element. */
 export async function barriers(page: Page): Promise<string[]> {
+  await settled(page);
   const { violations } = await new AxeBuilder({ page }).withTags(WCAG).analyze();
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`));
 }
