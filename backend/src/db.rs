@@ -18,6 +18,7 @@ pub mod emergency_accesses;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;
+pub mod prediction_batches;
 pub mod predictions;
 pub mod therapies;
 

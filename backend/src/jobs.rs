@@ -1,6 +1,7 @@
 //! What a worker does, and the queue it takes its work from.
 
 pub mod answer;
+pub mod batch;
 pub mod events;
 pub mod predict;
 pub mod seal;
@@ -27,6 +28,7 @@ pub async fn migrate(db: &PgPool) -> anyhow::Result<()> {
         .pg_pool(db.clone())
         .worker_shutdown(shutdown)
         .define_job::<predict::Predict>()
+        .define_job::<batch::AskForBatch>()
         .init()
         .await
         .context("the queue's migrations failed")?;

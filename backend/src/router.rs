@@ -27,8 +27,8 @@ use crate::{
     limits, openapi,
     routes::{
         audit, biopsies, care_teams, documents, emergency_accesses, models, observations, outcomes,
-        passwords, patients, predictions, records, second_factors, service, session, settings,
-        summaries, therapies, tokens, users,
+        passwords, patients, prediction_batches, predictions, records, second_factors, service,
+        session, settings, summaries, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -105,6 +105,10 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(predictions::get_prediction))
         .routes(routes!(predictions::cancel_prediction))
         .routes(routes!(predictions::stream_prediction))
+        .routes(routes!(prediction_batches::create_prediction_batch))
+        .routes(routes!(prediction_batches::get_prediction_batch))
+        .routes(routes!(prediction_batches::cancel_prediction_batch))
+        .routes(routes!(prediction_batches::stream_prediction_batch))
         .routes(routes!(models::list_models))
         .routes(routes!(models::get_model))
         .routes(routes!(models::activate_model))

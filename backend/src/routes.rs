@@ -18,6 +18,7 @@ pub mod models;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;
+pub mod prediction_batches;
 pub mod predictions;
 pub mod records;
 pub mod therapies;

@@ -25,6 +25,7 @@ use crate::{
     db::{
         self,
         audit::{Actor, Event},
+        predictions::{Priority, Requested},
     },
     derived,
     jobs::{
@@ -209,13 +210,16 @@ async fn request(
     region: KfreRegion,
 ) -> anyhow::Result<()> {
     let Some(patient) = db::patients::find(&mut *tx, id).await? else { return Ok(()) };
-    let inputs = db::predictions::freeze(tx, &patient, region, record.now).await?;
+    let frozen = db::predictions::freeze(tx, &[patient], region, record.now).await?;
+    let Some(inputs) = frozen.into_iter().next() else { return Ok(()) };
     if !clinical::assessment::missing_or_out_of_scope(&inputs).is_empty() {
         return Ok(());
     }
     let prediction = PredictionId(record.clock.new_id());
     let now = record.now;
-    db::predictions::insert(tx, prediction, id, record.clinician, &inputs, now).await?;
+    let requested = [Requested { id: prediction, patient_id: id, inputs }];
+    let (by, priority) = (record.clinician, Priority::Single);
+    db::predictions::insert_many(tx, &requested, by, priority, now).await?;
     let event = Event::new("prediction.request").object(prediction.0).patient(id);
     db::audit::record(tx, &record.actor(), event, now).await?;
     Ok(())

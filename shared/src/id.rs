@@ -49,6 +49,8 @@ identifiers! {
     DocumentId,
     /// One requested prediction.
     PredictionId,
+    /// Predictions for all patients of a list, asked for at once.
+    PredictionBatchId,
     /// One API token; not its secret.
     TokenId,
     /// One opening of a record in an emergency.

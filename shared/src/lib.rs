@@ -23,6 +23,7 @@ pub mod observation;
 pub mod outcome;
 pub mod patient;
 pub mod prediction;
+pub mod prediction_batch;
 pub mod record;
 pub mod therapy;
 

@@ -223,6 +223,20 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
+/// Which patients a list shows, of those in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PatientFilter {
+    /// Part of a name or of a medical record number, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(max_length = 200))]
+    pub q: Option<String>,
+    /// The category of the latest prediction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_category: Option<RiskCategory>,
+}
+
 /// One line of the patient list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

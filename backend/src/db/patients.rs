@@ -14,6 +14,7 @@ use shared::{
     prediction::{RiskCategory, RiskSource},
 };
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
@@ -48,6 +49,26 @@ pub async fn find_for_update(
         id as PatientId,
     )
     .fetch_optional(db)
+    .await
+}
+
+/// Those of these records that are in use, locked against changes by others until the transaction
+/// ends; in one order, so that nobody waits in a circle.
+pub async fn lock_in_use(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Patient>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Patient,
+        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
+            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
+            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
+            created_at, updated_at
+        from patients
+        where id = any($1) and archived_at is null
+        order by id
+        for no key update"#,
+        &ids,
+    )
+    .fetch_all(db)
     .await
 }
 
@@ -231,6 +252,11 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Whose line it is.
+    pub const fn id(&self) -> PatientId {
+        self.id
+    }
+
     /// Where it stands in this order.
     pub fn position(&self, sort: PatientSort) -> Position {
         match sort {
@@ -443,7 +469,7 @@ pub async fn list(
 /// Keeps the latest eGFR, urine ACR and PCR of these records as the list shows them. Belongs into the
 /// transaction of every change of an observation.
 pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<()> {
-    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     // At the same instant an eGFR computed here wins over a reported one: by the alphabet.
     sqlx::query!(
         "update patients

@@ -1,6 +1,8 @@
 //! Predictions: freezing inputs, requesting, reading, cancelling; and a worker's side of them:
 //! claiming many, storing what came out.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde_json::Value;
 use shared::{
@@ -23,15 +25,21 @@ const YEARS: u32 = 5;
 /// The most values it rests on; the newest count.
 const MOST_VALUES: i64 = 4000;
 
-/// Everything a prediction rests on, as the record stands in this transaction.
+/// Everything that predictions of these patients rest on, as their records stand in this
+/// transaction; in the order of the patients.
 pub async fn freeze(
     db: &mut PgConnection,
-    patient: &Patient,
+    patients: &[Patient],
     region: KfreRegion,
     now: DateTime<Utc>,
-) -> sqlx::Result<PredictionInputs> {
+) -> sqlx::Result<Vec<PredictionInputs>> {
+    let ids: Vec<Uuid> = patients.iter().map(|patient| patient.id.0).collect();
     let as_of = now.date_naive();
-    Ok(PredictionInputs {
+    let mut therapies = active_therapies(db, &ids, as_of).await?;
+    let mut biopsies = latest_biopsies(db, &ids, as_of).await?;
+    let mut outcomes = reached_outcomes(db, &ids, as_of).await?;
+    let mut values = recent_values(db, &ids, now).await?;
+    let frozen = patients.iter().map(|patient| PredictionInputs {
         as_of,
         age_years: clinical::age_on(patient.birth_date, as_of).unwrap_or(0),
         sex: patient.sex,
@@ -42,125 +50,217 @@ pub async fn freeze(
         smoker: patient.smoker,
         renal_disease: patient.renal_disease,
         region,
-        therapies: active_therapies(db, patient.id, as_of).await?,
-        biopsy: latest_biopsy(db, patient.id, as_of).await?,
-        outcomes: reached_outcomes(db, patient.id, as_of).await?,
-        values: recent_values(db, patient.id, now).await?,
-    })
+        therapies: therapies.remove(&patient.id).unwrap_or_default(),
+        biopsy: biopsies.remove(&patient.id),
+        outcomes: outcomes.remove(&patient.id).unwrap_or_default(),
+        values: values.remove(&patient.id).unwrap_or_default(),
+    });
+    Ok(frozen.collect())
+}
+
+/// Something of several patients, by patient, in the order in which it came.
+fn by_patient<T>(rows: impl Iterator<Item = (PatientId, T)>) -> HashMap<PatientId, Vec<T>> {
+    let mut grouped: HashMap<PatientId, Vec<T>> = HashMap::new();
+    for (patient, row) in rows {
+        grouped.entry(patient).or_default().push(row);
+    }
+    grouped
 }
 
 async fn active_therapies(
     db: &mut PgConnection,
-    patient: PatientId,
+    patients: &[Uuid],
     day: NaiveDate,
-) -> sqlx::Result<Vec<TherapyKind>> {
-    sqlx::query_scalar!(
-        r#"select distinct kind as "kind: TherapyKind"
+) -> sqlx::Result<HashMap<PatientId, Vec<TherapyKind>>> {
+    let found = sqlx::query!(
+        r#"select distinct patient_id as "patient_id: PatientId", kind as "kind: TherapyKind"
         from therapies
-        where patient_id = $1
+        where patient_id = any($1)
             and deleted_at is null
             and started_on <= $2
             and (ended_on is null or $2 <= ended_on)
-        order by 1"#,
-        patient as PatientId,
+        order by 2"#,
+        patients,
         day,
     )
     .fetch_all(db)
-    .await
+    .await?;
+    Ok(by_patient(found.into_iter().map(|row| (row.patient_id, row.kind))))
 }
 
-async fn latest_biopsy(
+async fn latest_biopsies(
     db: &mut PgConnection,
-    patient: PatientId,
+    patients: &[Uuid],
     day: NaiveDate,
-) -> sqlx::Result<Option<BiopsyInput>> {
+) -> sqlx::Result<HashMap<PatientId, BiopsyInput>> {
     let found = sqlx::query!(
-        "select performed_on, m, e, s, t, c
+        r#"select distinct on (patient_id) patient_id as "patient_id: PatientId", performed_on,
+            m, e, s, t, c
         from biopsies
-        where patient_id = $1 and deleted_at is null and performed_on <= $2
-        order by performed_on desc, created_at desc
-        limit 1",
-        patient as PatientId,
+        where patient_id = any($1) and deleted_at is null and performed_on <= $2
+        order by patient_id, performed_on desc, created_at desc"#,
+        patients,
         day,
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
     // The table's checks keep every score between 0 and 2.
     let score = |score: Option<i16>| score.and_then(|score| u8::try_from(score).ok());
-    Ok(found.map(|row| BiopsyInput {
-        performed_on: row.performed_on,
-        m: score(row.m),
-        e: score(row.e),
-        s: score(row.s),
-        t: score(row.t),
-        c: score(row.c),
-    }))
+    let inputs = found.into_iter().map(|row| {
+        let input = BiopsyInput {
+            performed_on: row.performed_on,
+            m: score(row.m),
+            e: score(row.e),
+            s: score(row.s),
+            t: score(row.t),
+            c: score(row.c),
+        };
+        (row.patient_id, input)
+    });
+    Ok(inputs.collect())
 }
 
 async fn reached_outcomes(
     db: &mut PgConnection,
-    patient: PatientId,
+    patients: &[Uuid],
     day: NaiveDate,
-) -> sqlx::Result<Vec<OutcomeKind>> {
-    sqlx::query_scalar!(
-        r#"select distinct kind as "kind: OutcomeKind"
+) -> sqlx::Result<HashMap<PatientId, Vec<OutcomeKind>>> {
+    let found = sqlx::query!(
+        r#"select distinct patient_id as "patient_id: PatientId", kind as "kind: OutcomeKind"
         from outcomes
-        where patient_id = $1 and occurred_on <= $2
-        order by 1"#,
-        patient as PatientId,
+        where patient_id = any($1) and occurred_on <= $2
+        order by 2"#,
+        patients,
         day,
     )
     .fetch_all(db)
-    .await
+    .await?;
+    Ok(by_patient(found.into_iter().map(|row| (row.patient_id, row.kind))))
 }
 
 async fn recent_values(
     db: &mut PgConnection,
-    patient: PatientId,
+    patients: &[Uuid],
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<InputValue>> {
+) -> sqlx::Result<HashMap<PatientId, Vec<InputValue>>> {
     let since = now.checked_sub_months(Months::new(12 * YEARS)).unwrap_or(now);
-    let mut values = sqlx::query_as!(
-        InputValue,
-        r#"select code as "code: ObservationCode", value, unit, effective_at,
-            method as "method: ObservationMethod"
-        from observations
-        where patient_id = $1 and status = 'final' and $2 <= effective_at and effective_at <= $3
-        order by effective_at desc, id desc
-        limit $4"#,
-        patient as PatientId,
+    let found = sqlx::query!(
+        r#"select patient as "patient!: PatientId", code as "code: ObservationCode", value, unit,
+            effective_at, method as "method: ObservationMethod"
+        from unnest($1::uuid[]) as patient
+        cross join lateral (
+            select id, code, value, unit, effective_at, method
+            from observations
+            where patient_id = patient and status = 'final'
+                and $2 <= effective_at and effective_at <= $3
+            order by effective_at desc, id desc
+            limit $4
+        ) as newest
+        order by patient, effective_at, id"#,
+        patients,
         since,
         now,
         MOST_VALUES,
     )
     .fetch_all(db)
     .await?;
-    values.reverse();
-    Ok(values)
+    Ok(by_patient(found.into_iter().map(|row| {
+        let value = InputValue {
+            code: row.code,
+            value: row.value,
+            unit: row.unit,
+            effective_at: row.effective_at,
+            method: row.method,
+        };
+        (row.patient, value)
+    })))
 }
 
-/// Adds a prediction that waits for a worker.
-pub async fn insert(
+/// How soon a prediction's turn comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for this one.
+    Single,
+    /// One of many.
+    Batch,
+}
+
+impl Priority {
+    const fn stored(self) -> i16 {
+        match self {
+            Self::Single => 0,
+            Self::Batch => 1,
+        }
+    }
+}
+
+/// A prediction to add.
+#[derive(Clone, Debug)]
+pub struct Requested {
+    /// The prediction.
+    pub id: PredictionId,
+    /// Whom it is about.
+    pub patient_id: PatientId,
+    /// Everything that it rests on.
+    pub inputs: PredictionInputs,
+}
+
+/// Adds predictions that wait for a worker.
+pub async fn insert_many(
     db: &mut PgConnection,
-    id: PredictionId,
-    patient: PatientId,
+    requested: &[Requested],
     requested_by: UserId,
-    inputs: &PredictionInputs,
+    priority: Priority,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = requested.iter().map(|one| one.id.0).collect();
+    let patients: Vec<Uuid> = requested.iter().map(|one| one.patient_id.0).collect();
+    let inputs: Vec<Json<&PredictionInputs>> =
+        requested.iter().map(|one| Json(&one.inputs)).collect();
     sqlx::query!(
         "insert into predictions
-            (id, patient_id, status, requested_by, requested_at, due_at, inputs)
-        values ($1, $2, 'queued', $3, $4, $4, $5)",
-        id as PredictionId,
-        patient as PatientId,
+            (id, patient_id, status, requested_by, requested_at, due_at, inputs, priority)
+        select id, patient, 'queued', $4, $5, $5, inputs, $6
+        from unnest($1::uuid[], $2::uuid[], $3::jsonb[]) as requested (id, patient, inputs)",
+        &ids,
+        &patients,
+        inputs as _,
         requested_by as UserId,
         now,
-        Json(inputs) as _,
+        priority.stored(),
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Lets an open prediction go before those of batches: somebody waits for it now.
+pub async fn hurry(db: &mut PgConnection, id: PredictionId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update predictions set priority = $2 where id = $1 and priority <> $2",
+        id as PredictionId,
+        Priority::Single.stored(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The predictions of these patients that are not final yet; each patient has one at most.
+pub async fn open_of(
+    db: &mut PgConnection,
+    patients: &[PatientId],
+) -> sqlx::Result<HashMap<PatientId, PredictionId>> {
+    let patients: Vec<Uuid> = patients.iter().map(|patient| patient.0).collect();
+    let open = sqlx::query!(
+        r#"select patient_id as "patient_id: PatientId", id as "id: PredictionId"
+        from predictions
+        where patient_id = any($1) and status in ('queued', 'running')"#,
+        &patients,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(open.into_iter().map(|row| (row.patient_id, row.id)).collect())
 }
 
 struct Row {
@@ -298,8 +398,8 @@ pub async fn is_due(
     .await
 }
 
-/// The prediction that has been waiting for a worker the longest, if one has since `since`.
-pub async fn oldest_due(
+/// A prediction that has been waiting for a worker since `since`, if one has.
+pub async fn any_due(
     db: impl PgExecutor<'_>,
     since: DateTime<Utc>,
 ) -> sqlx::Result<Option<PredictionId>> {
@@ -307,7 +407,7 @@ pub async fn oldest_due(
         r#"select id as "id: PredictionId"
         from predictions
         where status in ('queued', 'running') and due_at <= $1
-        order by due_at, id
+        order by priority, due_at, id
         limit 1"#,
         since,
     )
@@ -337,8 +437,8 @@ pub enum Which {
     Tried,
 }
 
-/// Takes predictions that wait, longest wait first, until `lease_ends`; none that another worker
-/// is just taking.
+/// Takes predictions that wait until `lease_ends`: those that somebody waits for first, then those
+/// of batches, the longest wait first; none that another worker is just taking.
 pub async fn claim(
     db: &mut PgConnection,
     which: Which,
@@ -355,7 +455,7 @@ pub async fn claim(
             where status in ('queued', 'running')
                 and due_at <= $3
                 and (attempts = 0) = ($1::boolean)
-            order by due_at, id
+            order by priority, due_at, id
             limit $2
             for update skip locked
         )
@@ -392,7 +492,8 @@ pub async fn give_up(
         set status = 'failed', error = $2, completed_at = $3, due_at = null
         where id in (
             select id from predictions
-            where status in ('queued', 'running') and due_at <= $3 and $1 <= attempts
+            where status in ('queued', 'running') and due_at <= $3
+                and 0 < attempts and $1 <= attempts
             for update skip locked
         )
         returning id as "id: PredictionId", patient_id as "patient_id: PatientId""#,

@@ -142,6 +142,12 @@ begin
         format('id = (select viewer()) or patient_id is null or %s', in_sight),
         'false',
         'id = (select viewer())');
+    -- A batch is its requester's.
+    perform guard(
+        'prediction_batches',
+        'requested_by = (select viewer())',
+        format('%s and requested_by = (select viewer())', in_care),
+        format('%s and requested_by = (select viewer())', in_care));
     -- Everybody is put on record.
     perform guard(
         'audit_events',

@@ -81,6 +81,14 @@ pub struct News {
 }
 
 impl News {
+    /// Waits so long; `false` when the process is about to end.
+    pub async fn pause(&mut self, time: Duration) -> bool {
+        tokio::select! {
+            _ = self.closing.wait_for(|closing| *closing) => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
     /// Waits until the prediction may have changed; `false` when the process is about to end.
     pub async fn of(&mut self, id: PredictionId) -> bool {
         loop {

@@ -49,6 +49,9 @@ const OVERDUE: TimeDelta = TimeDelta::seconds(2);
 /// How often the queue tries a job that could not even begin, such as without a database.
 const JOB_ATTEMPTS: i16 = 5;
 
+/// Where in the queue the jobs of batches stand: behind those that have no number.
+const BEHIND: i16 = 5;
+
 /// The job: there is a prediction to run. Whoever gets it runs everything that waits.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Predict {
@@ -73,6 +76,15 @@ pub async fn enqueue(db: &mut PgConnection, pool: &PgPool, id: PredictionId) -> 
     add_job(db, pool, id, JobSpec::builder()).await
 }
 
+/// The same for the predictions of a batch: behind the jobs of single ones.
+pub async fn enqueue_batch(
+    db: &mut PgConnection,
+    pool: &PgPool,
+    id: PredictionId,
+) -> anyhow::Result<()> {
+    add_job(db, pool, id, JobSpec::builder().priority(BEHIND)).await
+}
+
 async fn add_job(
     db: &mut PgConnection,
     pool: &PgPool,
@@ -89,8 +101,7 @@ async fn add_job(
 
 /// Runs everything that waits, as a worker would, and says how many predictions that were.
 pub async fn drain(state: &AppState) -> anyhow::Result<usize> {
-    let AppState { db, clock, releases, .. } = state.clone();
-    Engine::new(db, clock, releases, LEASE).drain().await
+    Engine::of(state).drain().await
 }
 
 /// What runs predictions.
@@ -118,6 +129,12 @@ impl Engine {
         Self { db, clock, releases, lease, turn, stopping: Arc::default() }
     }
 
+    /// The engine of a process that has a server's state.
+    pub fn of(state: &AppState) -> Self {
+        let AppState { db, clock, releases, .. } = state.clone();
+        Self::new(db, clock, releases, LEASE)
+    }
+
     /// The database.
     pub fn db(&self) -> &PgPool {
         &self.db
@@ -126,6 +143,11 @@ impl Engine {
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How long a worker has before others may take it to be dead.
+    pub const fn lease(&self) -> TimeDelta {
+        self.lease
     }
 
     /// Begins no further batch.
@@ -160,7 +182,7 @@ impl Engine {
     /// died, or could not reach the database.
     pub async fn knock(&self) -> anyhow::Result<()> {
         let since = self.clock.now() - OVERDUE;
-        if let Some(id) = db::predictions::oldest_due(&self.db, since).await? {
+        if let Some(id) = db::predictions::any_due(&self.db, since).await? {
             let mut connection = self.db.acquire().await?;
             // One key: many workers that knock make one job.
             let spec = JobSpec::builder().job_key("predict-overdue");

@@ -8,6 +8,7 @@ use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdow
 use tokio::sync::watch;
 
 use super::{
+    batch::{self, AskForBatch},
     predict::{Engine, Predict},
     summarise,
 };
@@ -98,6 +99,7 @@ async fn set_up(
         .worker_recovery(recovery)
         .add_extension(engine.clone())
         .define_job::<Predict>()
+        .define_job::<AskForBatch>()
         .init()
         .await?;
     Ok(worker)
@@ -109,7 +111,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Looks after what no job does: predictions whose worker died, old idempotency keys, failed
+/// Looks after what no job does: predictions and batches whose worker died, old idempotency keys, failed
 /// sign-ins that are forgiven, and sign-ins that were never finished.
 async fn sweep(engine: Engine, every: Duration) {
     let mut interval = tokio::time::interval(every);
@@ -138,6 +140,7 @@ async fn sweep_documents(engine: Engine, documents: Documents) {
 
 async fn sweep_once(engine: &Engine) -> anyhow::Result<()> {
     engine.knock().await?;
+    batch::knock(engine).await?;
     let mut connection = engine.db().acquire().await?;
     let now = engine.clock().now();
     db::idempotency::forget(&mut connection, now - KEYS_KEPT).await?;

@@ -1,6 +1,6 @@
 //! Predictions: asked for, followed, called off; and what-ifs.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, slice, time::Duration};
 
 use anyhow::{Context, anyhow};
 use axum::{
@@ -34,7 +34,11 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::{Allowed, Caller, PreviewPredictions, ReadPredictions, RequestPredictions},
-    db::{self, audit::Event},
+    db::{
+        self,
+        audit::Event,
+        predictions::{Priority, Requested},
+    },
     error::{Error, Result},
     extract::{Created, Creation, Json, Path, Query},
     jobs::{answer::answers, events::News, predict},
@@ -84,6 +88,7 @@ pub async fn create_prediction(
         Some(open) => {
             let event = Event::new("prediction.read").object(open.id.0).patient(id);
             db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+            db::predictions::hurry(&mut tx, open.id).await?;
             open
         }
         None => request(&mut tx, &state, &caller, &patient).await?,
@@ -103,13 +108,16 @@ async fn request(
 ) -> Result<Prediction> {
     let now = state.clock.now();
     let region = db::settings::read(&mut *tx).await?.kfre_region;
-    let inputs = db::predictions::freeze(tx, patient, region, now).await?;
+    let frozen = db::predictions::freeze(tx, slice::from_ref(patient), region, now).await?;
+    let inputs = frozen.into_iter().next().context("one patient has one set of inputs")?;
     let reasons = missing_or_out_of_scope(&inputs);
     if !reasons.is_empty() {
         return Err(Error::OutOfScope(reasons));
     }
     let id = PredictionId(state.clock.new_id());
-    db::predictions::insert(tx, id, patient.id, caller.user_id, &inputs, now).await?;
+    let requested = [Requested { id, patient_id: patient.id, inputs }];
+    let (by, priority) = (caller.user_id, Priority::Single);
+    db::predictions::insert_many(tx, &requested, by, priority, now).await?;
     predict::enqueue(tx, &state.db, id).await?;
     let event = Event::new("prediction.request").object(id.0).patient(patient.id);
     db::audit::record(tx, &caller.actor(), event, now).await?;

@@ -88,6 +88,11 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("get_prediction",        [401,      200,  200,      403,       200,    404]),
     ("stream_prediction",     [401,      200,  200,      403,       200,    404]),
     ("cancel_prediction",     [401,      403,  200,      403,       403,    403]),
+    // A batch is its requester's alone.
+    ("create_prediction_batch", [401,    403,  202,      403,       403,    403]),
+    ("get_prediction_batch",  [401,      404,  200,      403,       404,    404]),
+    ("stream_prediction_batch", [401,    404,  200,      403,       404,    404]),
+    ("cancel_prediction_batch", [401,    403,  200,      403,       403,    403]),
     ("preview_prediction",    [401,      200,  200,      403,       403,    403]),
     ("list_models",           [401,      200,  200,      403,       200,    200]),
     ("get_model",             [401,      200,  200,      403,       200,    200]),
@@ -186,12 +191,23 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("stream_prediction",   Scope::PredictionsRead),
     ("create_prediction",   Scope::PredictionsWrite),
     ("cancel_prediction",   Scope::PredictionsWrite),
+    ("get_prediction_batch", Scope::PredictionsRead),
+    ("stream_prediction_batch", Scope::PredictionsRead),
+    ("create_prediction_batch", Scope::PredictionsWrite),
+    ("cancel_prediction_batch", Scope::PredictionsWrite),
     ("preview_prediction",  Scope::PredictionsWrite),
     ("get_cohort",          Scope::SummariesRead),
     ("get_risk_distribution", Scope::SummariesRead),
     ("export_rows",         Scope::SummariesRead),
     ("get_export_report",   Scope::SummariesRead),
 ];
+
+const BATCHES: &str = "/api/v1/prediction-batches";
+
+/// A batch of nobody.
+fn no_one() -> Value {
+    json!({ "filter": { "q": "nobody is called so" } })
+}
 
 /// A record of which every operation has something to act on, and somebody's API token.
 pub struct Fixture {
@@ -202,6 +218,7 @@ pub struct Fixture {
     pub biopsy: String,
     document: String,
     pub prediction: String,
+    batch: String,
     model: String,
     user: String,
 }
@@ -228,6 +245,7 @@ pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
         document: id(&clinician.upload(&patient, &[("file", None, PDF)]).await.created()),
         prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
+        batch: id(&clinician.post(BATCHES, no_one()).await.expect(202)),
         user: Uuid::nil().to_string(),
         patient,
         model,
@@ -249,6 +267,7 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
     let biopsy = format!("/api/v1/biopsies/{}", on.biopsy);
     let document = |rest: &str| format!("/api/v1/documents/{}{rest}", on.document);
     let prediction = |rest: &str| format!("/api/v1/predictions/{}{rest}", on.prediction);
+    let batch = |rest: &str| format!("{BATCHES}/{}{rest}", on.batch);
     let model = |rest: &str| format!("/api/v1/models/{}{rest}", on.model);
     let user = |rest: &str| format!("/api/v1/users/{}{rest}", on.user);
     match operation {
@@ -375,6 +394,10 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "get_prediction" => empty("GET", prediction("")),
         "stream_prediction" => empty("GET", prediction("/events")),
         "cancel_prediction" => empty("POST", prediction("/cancel")),
+        "create_prediction_batch" => post(BATCHES.into(), no_one()),
+        "get_prediction_batch" => empty("GET", batch("")),
+        "stream_prediction_batch" => empty("GET", batch("/events")),
+        "cancel_prediction_batch" => empty("POST", batch("/cancel")),
         "preview_prediction" => post("/api/v1/predictions/preview".into(), preview()),
         "get_cohort" => empty("GET", "/api/v1/summaries/cohort?group_by=stage".into()),
         "get_risk_distribution" => empty("GET", "/api/v1/summaries/risk-distribution".into()),
@@ -451,7 +474,15 @@ pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str
         let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
         clinician.post(&cancel, json!({})).await.ok();
     }
+    end_batch(clinician, operation, &on).await;
     on
+}
+
+/// A stream ends with the batch's final status.
+async fn end_batch(clinician: &Client, operation: &str, on: &Fixture) {
+    if operation == "stream_prediction_batch" {
+        clinician.post(&format!("{BATCHES}/{}/cancel", on.batch), json!({})).await.ok();
+    }
 }
 
 async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
@@ -536,6 +567,7 @@ async fn opened(clinician: &Client, operation: &str, mrn: &str) -> Fixture {
         let cancel = format!("/api/v1/predictions/{}/cancel", on.prediction);
         clinician.post(&cancel, json!({})).await.ok();
     }
+    end_batch(clinician, operation, &on).await;
     on
 }
 

@@ -243,6 +243,7 @@ struct Foreign {
     biopsy: String,
     document: String,
     prediction: String,
+    batch: String,
     token: String,
     user: String,
     session: String,
@@ -267,6 +268,10 @@ impl Foreign {
             biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
             document: id(&clinician.upload(&patient, &[("file", None, PDF)]).await.created()),
             prediction: id(&clinician.post(&under("predictions"), json!({})).await.expect(202)),
+            batch: id(&clinician
+                .post("/api/v1/prediction-batches", json!({ "filter": {} }))
+                .await
+                .expect(202)),
             token: id(&token.created()["token"]),
             user: id(&clinician.get("/api/v1/me").await.ok()),
             session: part(clinician.token.as_ref().unwrap(), 1)["sid"].as_str().unwrap().to_owned(),
@@ -285,6 +290,7 @@ impl Foreign {
             "biopsies" => Some(&self.biopsy),
             "documents" => Some(&self.document),
             "predictions" => Some(&self.prediction),
+            "prediction-batches" => Some(&self.batch),
             "tokens" => Some(&self.token),
             "users" => Some(&self.user),
             "sessions" => Some(&self.session),

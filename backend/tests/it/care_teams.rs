@@ -19,7 +19,7 @@ use crate::{
 const EMERGENCIES: &str = "/api/v1/emergency-accesses";
 
 /// A site in which only a patient's care team sees the record.
-async fn confine(app: &TestApp) {
+pub async fn confine(app: &TestApp) {
     visibility(app, "care_team").await;
 }
 
@@ -31,7 +31,7 @@ async fn visibility(app: &TestApp, wanted: &str) {
 }
 
 /// Another clinician, signed in, and the account's id.
-async fn colleague(app: &TestApp, name: &str) -> (Client, String) {
+pub async fn colleague(app: &TestApp, name: &str) -> (Client, String) {
     let id = UserId(Uuid::now_v7());
     let email = format!("{}@example.org", name.to_lowercase());
     let user = User {

@@ -30,6 +30,7 @@ mod models;
 mod observations;
 mod outcomes;
 mod patients;
+mod prediction_batches;
 mod predictions;
 mod records;
 mod seed;

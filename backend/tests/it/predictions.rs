@@ -28,7 +28,7 @@ pub async fn persona(app: &TestApp, mrn: &str) -> PatientId {
     id
 }
 
-async fn patient(app: &TestApp, mrn: &str, birth_date: &str, sex: &str) -> PatientId {
+pub async fn patient(app: &TestApp, mrn: &str, birth_date: &str, sex: &str) -> PatientId {
     let id = PatientId(Uuid::now_v7());
     sqlx::query(
         "insert into patients (id, mrn, given_name, family_name, birth_date, sex, diabetes,

@@ -51,7 +51,7 @@ impl Worker {
     }
 
     /// SIGTERM, and whether it ended by itself.
-    async fn stop(mut self) -> bool {
+    pub async fn stop(mut self) -> bool {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
         let since = Instant::now();
@@ -84,11 +84,11 @@ async fn request_many(app: &TestApp, count: usize) -> Vec<PatientId> {
     patients
 }
 
-async fn count(app: &TestApp, query: &'static str) -> i64 {
+pub async fn count(app: &TestApp, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(&app.db).await.unwrap()
 }
 
-async fn wait_until(app: &TestApp, query: &'static str, wanted: i64) {
+pub async fn wait_until(app: &TestApp, query: &'static str, wanted: i64) {
     let since = Instant::now();
     while count(app, query).await != wanted {
         assert!(since.elapsed() < PATIENCE, "{query} did not become {wanted}");
