@@ -23,6 +23,7 @@ pub mod predictions;
 pub mod therapies;
 
 pub mod models;
+pub mod privacy;
 pub mod summaries;
 pub mod walls;
 

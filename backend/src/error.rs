@@ -59,6 +59,9 @@ pub enum Error {
     /// Neither the equations nor the network speak for this patient.
     #[error("each reason is named in errors")]
     OutOfScope(Vec<FieldProblem>),
+    /// A private answer would cost more than is left.
+    #[error("what was spent does not come back; spend less, or ask what a publication answers")]
+    BudgetSpent(Vec<FieldProblem>),
     /// The idempotency key belongs to another request.
     #[error("use a new Idempotency-Key for a new request")]
     KeyReused,
@@ -106,6 +109,7 @@ impl Error {
             Self::UnsupportedMediaType(_) => ProblemKind::UnsupportedMediaType,
             Self::Invalid(_) => ProblemKind::Invalid,
             Self::OutOfScope(_) => ProblemKind::OutOfScope,
+            Self::BudgetSpent(_) => ProblemKind::BudgetSpent,
             Self::KeyReused => ProblemKind::KeyReused,
             Self::VersionRequired => ProblemKind::VersionRequired,
             Self::TooManyRequests(_) => ProblemKind::TooManyRequests,
@@ -126,7 +130,9 @@ impl Error {
             _ => Some(self.to_string()),
         };
         match self {
-            Self::Invalid(errors) | Self::OutOfScope(errors) => problem.errors = errors,
+            Self::Invalid(errors) | Self::OutOfScope(errors) | Self::BudgetSpent(errors) => {
+                problem.errors = errors;
+            }
             Self::SecondFactorRequired(challenge) => {
                 problem.challenge = Some(challenge.as_str().to_owned());
             }

@@ -27,8 +27,8 @@ use crate::{
     limits, openapi,
     routes::{
         audit, biopsies, care_teams, documents, emergency_accesses, models, observations, outcomes,
-        passwords, patients, prediction_batches, predictions, records, second_factors, service,
-        session, settings, summaries, therapies, tokens, users,
+        passwords, patients, prediction_batches, predictions, privacy, records, second_factors,
+        service, session, settings, summaries, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -117,8 +117,12 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(models::get_model_drift))
         .routes(routes!(summaries::get_cohort))
         .routes(routes!(summaries::get_risk_distribution))
+        .routes(routes!(summaries::get_trends))
+        .routes(routes!(summaries::get_model_performance))
         .routes(routes!(summaries::export_rows))
         .routes(routes!(summaries::get_export_report))
+        .routes(routes!(privacy::count_privately))
+        .routes(routes!(privacy::get_privacy_budgets))
         .routes(routes!(audit::list_audit_events))
         .routes(routes!(audit::verify_audit_events))
         .routes(routes!(audit::export_audit_events))

@@ -23,6 +23,7 @@ pub mod predictions;
 pub mod records;
 pub mod therapies;
 
+pub mod privacy;
 pub mod summaries;
 
 use axum::http::StatusCode;

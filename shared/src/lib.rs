@@ -28,6 +28,7 @@ pub mod record;
 pub mod therapy;
 
 pub mod model;
+pub mod privacy;
 pub mod summary;
 
 pub mod clinical;

@@ -57,6 +57,9 @@ pub enum ProblemKind {
     /// 422: the patient is outside what the equations and the network speak for.
     #[serde(rename = "/problems/out-of-scope")]
     OutOfScope,
+    /// 422: a private answer would cost more than is left of the budget.
+    #[serde(rename = "/problems/privacy-budget-spent")]
+    BudgetSpent,
     /// 422: an `Idempotency-Key` was used again with another request.
     #[serde(rename = "/problems/idempotency-key-reused")]
     KeyReused,
@@ -94,7 +97,7 @@ impl ProblemKind {
             Self::Stale => 412,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::Invalid | Self::OutOfScope | Self::KeyReused => 422,
+            Self::Invalid | Self::OutOfScope | Self::BudgetSpent | Self::KeyReused => 422,
             Self::VersionRequired => 428,
             Self::TooManyRequests => 429,
             Self::Internal => 500,
@@ -121,6 +124,7 @@ impl ProblemKind {
             Self::UnsupportedMediaType => "This content type is not understood here",
             Self::Invalid => "Some fields need attention",
             Self::OutOfScope => "No prediction can be made for this patient",
+            Self::BudgetSpent => "The privacy budget does not reach",
             Self::KeyReused => "The idempotency key belongs to another request",
             Self::VersionRequired => "A change needs the version it is based on",
             Self::TooManyRequests => "Too many requests",

@@ -27,6 +27,10 @@ pub struct Settings {
     pub patients_see_risk: bool,
     /// Summaries withhold groups of fewer people; counts from the next publication on.
     pub minimum_cell_size: i32,
+    /// The most epsilon that one API token may ever spend on private counts; 0 answers none.
+    pub token_privacy_budget: i32,
+    /// The most epsilon that one account may ever spend, all its tokens together.
+    pub account_privacy_budget: i32,
     /// Which records clinicians see.
     pub visibility: Visibility,
     /// Minutes for which a record that was opened in an emergency stays open.
@@ -64,6 +68,14 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 5, maximum = 100))]
     pub minimum_cell_size: Option<i32>,
+    /// The most epsilon that one API token may ever spend on private counts; 0 answers none.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 0, maximum = 100))]
+    pub token_privacy_budget: Option<i32>,
+    /// The most epsilon that one account may ever spend, all its tokens together.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 0, maximum = 100))]
+    pub account_privacy_budget: Option<i32>,
     /// Which records clinicians see.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = Visibility, required = false))]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::prediction::RiskSource;
+
 /// The most fields that a question may combine, as groups and filters together.
 pub const MOST_FIELDS: usize = 3;
 /// What counts of people are rounded to.
@@ -47,6 +49,10 @@ impl SummaryField {
         Self::RiskCategory,
         Self::Year,
     ];
+
+    /// The fields of trends, each with its value in the calendar year that is looked at.
+    pub const OF_TREND: [Self; 6] =
+        [Self::Sex, Self::AgeBand, Self::Stage, Self::Albuminuria, Self::Cause, Self::Diabetes];
 
     /// The field's name in the contract.
     pub const fn name(self) -> &'static str {
@@ -101,6 +107,14 @@ fn years(published_in: i32) -> Vec<String> {
     let before = [format!("before_{first}")];
     let single = (first..=published_in).map(|year| year.to_string());
     before.into_iter().chain(single).chain(["unknown".to_owned()]).collect()
+}
+
+/// The name under which a trend's groups say their year.
+pub const CALENDAR_YEAR: &str = "calendar_year";
+
+/// The years that a trend goes through.
+pub fn calendar_years(published_in: i32) -> Vec<i32> {
+    (published_in - YEARS + 1..=published_in).collect()
 }
 
 /// Which value of [`SummaryField::Year`] a year has.
@@ -298,6 +312,59 @@ pub struct RiskDistribution {
     pub publication: Publication,
     /// A histogram for each group of which any bar is published.
     pub histograms: Vec<RiskHistogram>,
+}
+
+/// People whose risks were alike, and what happened to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct CalibrationGroup {
+    /// The lowest risk in it.
+    pub from: f64,
+    /// The risk below which it ends; the last group includes 1.
+    pub to: f64,
+    /// How many people, perturbed and rounded.
+    pub people: i32,
+    /// The mean of the risks that were told, unless one or two people make too much of it.
+    pub expected: Option<f64>,
+    /// The share that reached kidney failure within the time, estimated with those of whom it is
+    /// not known (Aalen and Johansen), death counted as a competing end.
+    pub observed: f64,
+}
+
+/// How well one voice told what happened within some years.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct VoicePerformance {
+    /// Whose risks these are.
+    pub source: RiskSource,
+    /// Within how many years, 2 or 5.
+    pub years: i32,
+    /// How many people, perturbed and rounded.
+    pub people: i32,
+    /// How many of them reached kidney failure within the time; `null` is withheld.
+    pub kidney_failure: Option<i32>,
+    /// Discrimination: how often, of two people, the one who reached kidney failure first had been
+    /// told the greater risk (C statistic; 0.5 is chance).
+    pub c_statistic: f64,
+    /// The mean of the risks that were told, unless one or two people make too much of it.
+    pub expected: Option<f64>,
+    /// The share that reached kidney failure within the time.
+    pub observed: f64,
+    /// Observed by expected: 1 is right on average, below 1 too much was told.
+    pub ratio: Option<f64>,
+    /// The same by groups of risk, from low to high; wide where few people reached the end point.
+    pub groups: Vec<CalibrationGroup>,
+}
+
+/// How the risks that were told compare with what happened since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ModelPerformance {
+    /// The publication that answers.
+    pub publication: Publication,
+    /// Both voices on the same people; none while too few have reached kidney failure, or are still
+    /// seen after so many years.
+    pub voices: Vec<VoicePerformance>,
 }
 
 /// What was done to a field of the exported rows.

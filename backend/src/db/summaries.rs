@@ -8,15 +8,17 @@ use shared::{
     id::PatientId,
     patient::{RenalDisease, Sex},
     prediction::RiskCategory,
-    summary::{Publication, ROUNDED_TO, SummaryFigures},
+    privacy::MOST_PRIVATE_FIELDS,
+    summary::{Publication, ROUNDED_TO, SummaryFigures, VoicePerformance},
 };
 use sqlx::{PgConnection, PgExecutor, types::Json};
 
 use crate::summaries::{
     anonymity::Anonymisation,
     publication::PublishedCell,
-    question::StoredCell,
+    question::{StoredCell, StoredCount},
     row::{Facts, Row},
+    trend::YearFacts,
 };
 
 /// The number of the lock that a publisher holds.
@@ -35,6 +37,8 @@ pub struct Latest {
     pub minimum_cell_size: i32,
     /// How its rows were made k-anonymous.
     pub anonymisation: Json<Anonymisation>,
+    /// How told risks compare with what happened; `None` in one from before that was published.
+    pub performance: Option<Json<Vec<VoicePerformance>>>,
 }
 
 impl Latest {
@@ -54,7 +58,8 @@ pub async fn latest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Latest>> {
     sqlx::query_as!(
         Latest,
         r#"select id, published_at, checked_at, minimum_cell_size,
-            anonymisation as "anonymisation: Json<Anonymisation>"
+            anonymisation as "anonymisation: Json<Anonymisation>",
+            performance as "performance: Json<Vec<VoicePerformance>>"
         from summary_publications
         order by id desc
         limit 1"#,
@@ -84,6 +89,35 @@ pub async fn cells(
         figures: figures.0,
     };
     Ok(found.into_iter().map(|row| cell(row.field_values, row.figures)).collect())
+}
+
+/// How many people of a publication there are with each combination of values of up to four fields,
+/// by their places counted from 1; the place 0 is no field.
+pub async fn counted(
+    db: impl PgExecutor<'_>,
+    publication: i32,
+    places: [i32; MOST_PRIVATE_FIELDS],
+) -> sqlx::Result<Vec<StoredCount>> {
+    let found = sqlx::query!(
+        r#"select field_values[$2] as a, field_values[$3] as b, field_values[$4] as c,
+            field_values[$5] as d, count(*) as "people!"
+        from summary_rows
+        where publication_id = $1
+        group by a, b, c, d"#,
+        publication,
+        places[0],
+        places[1],
+        places[2],
+        places[3],
+    )
+    .fetch_all(db)
+    .await?;
+    // There is nothing at the place 0.
+    let count = |values: [Option<i16>; MOST_PRIVATE_FIELDS], people| StoredCount {
+        values: bytes(&values.into_iter().flatten().collect::<Vec<_>>()),
+        people,
+    };
+    Ok(found.into_iter().map(|row| count([row.a, row.b, row.c, row.d], row.people)).collect())
 }
 
 /// Rows of a publication in the order of their keys, from after a key.
@@ -165,7 +199,9 @@ pub async fn facts(
             case when 3 <= seen.egfrs and interval '1 year' <= seen.last_egfr_at - seen.first_egfr_at
                 then seen.egfr_slope end as egfr_slope,
             seen.systolic_bp, seen.haemoglobin, seen.hba1c,
-            ended.kidney_failure_on, ended.died_on
+            ended.kidney_failure_on, ended.died_on,
+            told.requested_at as told_at, told.kfre_2y, told.kfre_5y, told.network_2y,
+            told.network_5y
         from (
             select id, birth_date, sex, renal_disease, diabetes, latest_egfr, latest_uacr, risk_5y,
                 risk_category
@@ -196,9 +232,58 @@ pub async fn facts(
             from outcomes
             where patient_id = listed.id
         ) ended on true
+        left join lateral (
+            select requested_at,
+                (result -> 'kfre' ->> 'risk_2y')::double precision as kfre_2y,
+                (result -> 'kfre' ->> 'risk_5y')::double precision as kfre_5y,
+                (jsonb_path_query_first(result, '$.risk[*] ? (@.year == 2).probability')
+                    )::double precision as network_2y,
+                (jsonb_path_query_first(result, '$.risk[*] ? (@.year == 5).probability')
+                    )::double precision as network_5y
+            from predictions
+            where patient_id = listed.id and status = 'succeeded'
+                and jsonb_typeof(result -> 'kfre') = 'object'
+            order by id
+            limit 1
+        ) told on true
         order by listed.id"#,
         after as Option<PatientId>,
         limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The latest values in each calendar year of patients from one id to another, in the order of
+/// their ids; years before `first_year` are left out.
+pub async fn years(
+    db: &mut PgConnection,
+    first: PatientId,
+    last: PatientId,
+    first_year: i32,
+) -> sqlx::Result<Vec<YearFacts>> {
+    sqlx::query_as!(
+        YearFacts,
+        r#"select patient_id as "patient_id: PatientId",
+            extract(year from effective_at at time zone 'utc')::integer as "year!",
+            (array_agg(value order by effective_at desc, id desc)
+                filter (where code = 'egfr'))[1] as egfr,
+            (array_agg(value order by effective_at desc, id desc)
+                filter (where code = 'uacr'))[1] as uacr,
+            (array_agg(value order by effective_at desc, id desc)
+                filter (where code = 'systolic_bp'))[1] as systolic_bp,
+            (array_agg(value order by effective_at desc, id desc)
+                filter (where code = 'haemoglobin'))[1] as haemoglobin,
+            (array_agg(value order by effective_at desc, id desc)
+                filter (where code = 'hba1c'))[1] as hba1c
+        from observations
+        where patient_id between $1 and $2 and status = 'final'
+            and make_timestamptz($3, 1, 1, 0, 0, 0, 'utc') <= effective_at
+        group by patient_id, extract(year from effective_at at time zone 'utc')
+        order by patient_id"#,
+        first as PatientId,
+        last as PatientId,
+        first_year,
     )
     .fetch_all(db)
     .await
@@ -278,6 +363,7 @@ pub async fn complete(
     id: i32,
     previous: Option<i32>,
     anonymisation: &Anonymisation,
+    performance: &[VoicePerformance],
     cells: &[PublishedCell],
 ) -> sqlx::Result<()> {
     for some in cells.chunks(1000) {
@@ -303,10 +389,13 @@ pub async fn complete(
     }
     let people = anonymisation.kept + anonymisation.left_out;
     sqlx::query!(
-        "update summary_publications set people = $2, anonymisation = $3 where id = $1",
+        "update summary_publications
+        set people = $2, anonymisation = $3, performance = $4
+        where id = $1",
         id,
         people.cast_signed(),
         Json(anonymisation) as _,
+        Json(performance) as _,
     )
     .execute(&mut *db)
     .await?;

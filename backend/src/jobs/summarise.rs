@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chrono::{Datelike, TimeDelta};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use serde_json::json;
+use shared::summary::VoicePerformance;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::spawn_blocking;
 
@@ -18,8 +19,10 @@ use crate::{
     summaries::{
         anonymity::{Anonymisation, Classes},
         disclosure::Rules,
+        performance::{Followed, Followers},
         publication::{Gathered, PublishedCell, lattice},
         row::{Facts, Row},
+        trend::{self, Trend, YearFacts},
     },
 };
 
@@ -44,7 +47,9 @@ async fn publish_if_due(db: &PgPool, clock: &Clock) -> anyhow::Result<()> {
     let latest = summaries::latest(db).await?;
     let minimum = db::settings::read(db).await?.minimum_cell_size;
     let is_current = |latest: &Latest| {
-        clock.now() < latest.checked_at + EVERY && latest.minimum_cell_size == minimum
+        clock.now() < latest.checked_at + EVERY
+            && latest.minimum_cell_size == minimum
+            && latest.performance.is_some()
     };
     if !latest.as_ref().is_some_and(is_current) {
         publish(db, clock).await?;
@@ -68,15 +73,17 @@ pub async fn publish(db: &PgPool, clock: &Clock) -> anyhow::Result<bool> {
     let pass = pass(&mut tx, id, &rules, clock).await?;
     if let Some(previous) = &previous
         && previous.minimum_cell_size == minimum
+        && previous.performance.is_some()
         && summaries::changed(&mut tx, previous.id, id).await? < minimum.into()
     {
         tx.rollback().await?;
         summaries::keep(&mut *connection, previous.id, now).await?;
         return Ok(false);
     }
-    let (cells, anonymisation) = spawn_blocking(move || pass.end(&rules)).await?;
+    let Published { cells, anonymisation, performance } =
+        spawn_blocking(move || pass.end(&rules)).await?;
     let previous = previous.map(|previous| previous.id);
-    summaries::complete(&mut tx, id, previous, &anonymisation, &cells).await?;
+    summaries::complete(&mut tx, id, previous, &anonymisation, &performance, &cells).await?;
     let details = json!({ "publication": id, "minimum_cell_size": minimum, "cells": cells.len() });
     let event = Event::new("summary.publish").details(details);
     db::audit::record(&mut tx, &Actor::default(), event, now).await?;
@@ -102,19 +109,19 @@ async fn pass(
 ) -> anyhow::Result<Pass> {
     let today = clock.today();
     let secret = rules.secret;
-    let mut pass = Pass::new(today.year());
+    let mut pass = Pass::new(today);
     let mut after = None;
     loop {
         let facts: Vec<Facts> = summaries::facts(tx, after, BATCH).await?;
-        let Some(last) = facts.last() else { return Ok(pass) };
+        let (Some(first), Some(last)) = (facts.first(), facts.last()) else { return Ok(pass) };
         after = Some(last.id);
+        let since = trend::first_year(today.year());
+        let years = summaries::years(tx, first.id, last.id, since).await?;
         let rows;
         (pass, rows) = spawn_blocking(move || {
             let rows: Vec<Row> =
                 facts.iter().map(|facts| Row::new(facts, &secret, today)).collect();
-            for row in &rows {
-                pass.add(row);
-            }
+            pass.add(&facts, &rows, &years);
             (pass, rows)
         })
         .await?;
@@ -125,21 +132,56 @@ async fn pass(
 /// What one pass over everybody gathers.
 #[derive(Debug)]
 struct Pass {
+    today: NaiveDate,
     gathered: Gathered,
+    trend: Trend,
+    followers: Followers,
     classes: Classes,
 }
 
+/// What comes of it.
+struct Published {
+    cells: Vec<PublishedCell>,
+    anonymisation: Anonymisation,
+    performance: Vec<VoicePerformance>,
+}
+
 impl Pass {
-    fn new(published_in: i32) -> Self {
-        Self { gathered: Gathered::new(lattice(published_in)), classes: Classes::default() }
+    fn new(today: NaiveDate) -> Self {
+        Self {
+            today,
+            gathered: Gathered::new(lattice(today.year())),
+            trend: Trend::new(today.year()),
+            followers: Followers::default(),
+            classes: Classes::default(),
+        }
     }
 
-    fn add(&mut self, row: &Row) {
-        self.gathered.add(row);
-        self.classes.add(&row.values);
+    /// Adds people, and the years of them and perhaps others, both in the order of their ids.
+    fn add(&mut self, facts: &[Facts], rows: &[Row], years: &[YearFacts]) {
+        let mut years = years.chunk_by(|a, b| a.patient_id == b.patient_id).peekable();
+        for (facts, row) in facts.iter().zip(rows) {
+            self.gathered.add(row);
+            self.classes.add(&row.values);
+            if let Some(followed) = Followed::new(facts, row.number()) {
+                self.followers.add(followed);
+            }
+            // Records that are archived have values, too.
+            while years.next_if(|years| years[0].patient_id < facts.id).is_some() {}
+            let known = years.next_if(|years| years[0].patient_id == facts.id).unwrap_or_default();
+            self.trend.add(facts, row, known, self.today);
+        }
     }
 
-    fn end(&self, rules: &Rules) -> (Vec<PublishedCell>, Anonymisation) {
-        (self.gathered.publish(rules), self.classes.anonymise(rules.minimum))
+    fn end(self, rules: &Rules) -> Published {
+        let mut cells = self.gathered.publish(rules);
+        cells.extend(self.trend.publish(&self.gathered, rules));
+        let all = self.gathered.people(&[], &[]).unwrap_or_default();
+        let failures = self.gathered.failures(&[], &[]).unwrap_or_default();
+        Published {
+            cells,
+            anonymisation: self.classes.anonymise(rules.minimum),
+            performance: self.followers.publish(all, failures, rules),
+        }
     }
 }

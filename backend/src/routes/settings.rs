@@ -69,6 +69,10 @@ fn patched(before: Settings, patch: SettingsPatch) -> Settings {
         kfre_region: patch.kfre_region.unwrap_or(before.kfre_region),
         patients_see_risk: patch.patients_see_risk.unwrap_or(before.patients_see_risk),
         minimum_cell_size: patch.minimum_cell_size.unwrap_or(before.minimum_cell_size),
+        token_privacy_budget: patch.token_privacy_budget.unwrap_or(before.token_privacy_budget),
+        account_privacy_budget: patch
+            .account_privacy_budget
+            .unwrap_or(before.account_privacy_budget),
         visibility: patch.visibility.unwrap_or(before.visibility),
         emergency_access_minutes: patch
             .emergency_access_minutes

@@ -9,11 +9,12 @@ use axum::{
     http::header,
     response::IntoResponse,
 };
-use futures::{Stream, stream};
+use futures::{Stream, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::summary::{
-    CohortSummary, ExportReport, FieldTreatment, MOST_FIELDS, ROUNDED_TO, RiskDistribution,
+    CohortSummary, ExportReport, FieldTreatment, MOST_FIELDS, ModelPerformance, ROUNDED_TO,
+    RiskDistribution,
 };
 use sqlx::PgConnection;
 use tokio::{
@@ -89,6 +90,51 @@ pub async fn get_risk_distribution(
     Ok(Json(question.histograms(publication, cells)))
 }
 
+/// Show how the population changed from calendar year to calendar year, by up to two fields.
+///
+/// Everybody counts in each year of which the record holds a value or an end point, with the age
+/// and the latest values of that year. Each year is a group of its own.
+#[utoipa::path(get, path = "/api/v1/summaries/trends", tag = "summaries",
+    security(("bearer" = [])), params(SummaryQuery),
+    responses((status = 200, description = "The years", body = CohortSummary), Problems))]
+pub async fn get_trends(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Json<CohortSummary>> {
+    let mut tx = state.begin(&caller).await?;
+    let publication = latest(&mut tx).await?.shown();
+    let question = Question::of_trend(&query, published_in(&publication))?;
+    let fields = question.fields_with_years();
+    let cells = db::summaries::cells(&mut *tx, publication.id, &fields).await?;
+    let details =
+        json!({ "trend": true, "question": query.asked(), "publication": publication.id });
+    record(&mut tx, &caller, &state, "summary.read", details).await?;
+    tx.commit().await?;
+    Ok(Json(question.trend(publication, cells)))
+}
+
+/// Compare the risks that were told with what happened since.
+///
+/// Of everybody the first answer in which both voices spoke: how well they told who would reach
+/// kidney failure within 2 and 5 years, and how many would.
+#[utoipa::path(get, path = "/api/v1/summaries/model-performance", tag = "summaries",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The comparison", body = ModelPerformance), Problems))]
+pub async fn get_model_performance(
+    Allowed { caller, .. }: Allowed<ReadSummaries>,
+    State(state): State<AppState>,
+) -> Result<Json<ModelPerformance>> {
+    let mut tx = state.begin(&caller).await?;
+    let found = latest(&mut tx).await?;
+    let publication = found.shown();
+    let voices = found.performance.ok_or(Error::NotFound("comparison yet"))?.0;
+    let details = json!({ "model_performance": true, "publication": publication.id });
+    record(&mut tx, &caller, &state, "summary.read", details).await?;
+    tx.commit().await?;
+    Ok(Json(ModelPerformance { publication, voices }))
+}
+
 /// What to export.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -158,11 +204,13 @@ pub async fn get_export_report(
     }))
 }
 
-async fn latest(tx: &mut PgConnection) -> Result<Latest> {
+/// The publication that answers now.
+pub async fn latest(tx: &mut PgConnection) -> Result<Latest> {
     db::summaries::latest(tx).await?.ok_or(Error::NotFound("publication yet"))
 }
 
-async fn record(
+/// Puts a pull on record.
+pub async fn record(
     tx: &mut PgConnection,
     caller: &Caller,
     state: &AppState,
@@ -180,7 +228,8 @@ struct Pull {
     publication: i32,
     anonymiser: Arc<Anonymiser>,
     writer: Writer,
-    after: Option<[u8; 16]>,
+    /// The rows that are to be written next.
+    stored: Vec<StoredRow>,
     /// Given back when the last piece is out, or nobody waits for it.
     _place: SemaphorePermit<'static>,
 }
@@ -205,32 +254,49 @@ impl Pull {
             publication: publication.id,
             anonymiser: Arc::new(Anonymiser::new(decided, year, reader)),
             writer: Writer::new(format)?,
-            after: None,
+            stored: Vec::new(),
             _place: place,
         })
     }
 
-    /// The pieces of the file, each made when the one before is gone.
+    /// The pieces of the file: while one is made, the rows of the next are read.
     fn pieces(self) -> impl Stream<Item = anyhow::Result<Bytes>> {
-        stream::try_unfold(Some(self), |pull| async move {
+        stream::once(self.begin()).try_flatten()
+    }
+
+    async fn begin(mut self) -> anyhow::Result<impl Stream<Item = anyhow::Result<Bytes>>> {
+        self.stored = rows(&self.state, &self.caller, self.publication, None).await?;
+        Ok(stream::try_unfold(Some(self), |pull| async move {
             let Some(pull) = pull else { return Ok(None) };
-            let stored = pull.stored().await?;
-            Ok(Some(spawn_blocking(move || pull.write(&stored)).await??))
-        })
+            let Some(last) = pull.stored.last() else {
+                return Ok(Some((pull.writer.end()?, None)));
+            };
+            let after: [u8; 16] = last.key.as_slice().try_into()?;
+            let (state, caller, publication) =
+                (pull.state.clone(), pull.caller.clone(), pull.publication);
+            let next = rows(&state, &caller, publication, Some(after));
+            let written = async { spawn_blocking(move || pull.write()).await? };
+            let ((piece, mut pull), next) = tokio::try_join!(written, next)?;
+            pull.stored = next;
+            Ok(Some((piece, Some(pull))))
+        }))
     }
 
-    /// The next rows, as the caller may read them.
-    async fn stored(&self) -> anyhow::Result<Vec<StoredRow>> {
-        let mut tx = self.state.begin(&self.caller).await.map_err(anyhow::Error::new)?;
-        let rows = db::summaries::rows(&mut *tx, self.publication, self.after, BATCH).await?;
-        tx.commit().await?;
-        Ok(rows)
+    fn write(mut self) -> anyhow::Result<(Bytes, Self)> {
+        let rows = self.anonymiser.rows(&self.stored);
+        Ok((self.writer.write(&rows)?, self))
     }
+}
 
-    fn write(mut self, stored: &[StoredRow]) -> anyhow::Result<(Bytes, Option<Self>)> {
-        let Some(last) = stored.last() else { return Ok((self.writer.end()?, None)) };
-        self.after = Some(last.key.as_slice().try_into()?);
-        let rows = self.anonymiser.rows(stored);
-        Ok((self.writer.write(&rows)?, Some(self)))
-    }
+/// The rows after a key, as the caller may read them.
+async fn rows(
+    state: &AppState,
+    caller: &Caller,
+    publication: i32,
+    after: Option<[u8; 16]>,
+) -> anyhow::Result<Vec<StoredRow>> {
+    let mut tx = state.begin(caller).await.map_err(anyhow::Error::new)?;
+    let rows = db::summaries::rows(&mut *tx, publication, after, BATCH).await?;
+    tx.commit().await?;
+    Ok(rows)
 }

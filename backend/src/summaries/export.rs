@@ -19,7 +19,7 @@ use shared::summary::{SummaryField, SummaryMeasure};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::anonymity::{self, Anonymisation, Filter};
+use super::anonymity::{self, Anonymisation, Filter, QUASI_IDENTIFIERS};
 use crate::db::summaries::StoredRow;
 
 /// A file format.
@@ -102,15 +102,25 @@ pub struct ExportRow {
 #[derive(Debug)]
 pub struct Anonymiser {
     decided: Arc<Anonymisation>,
-    published_in: i32,
+    /// What each value of each quasi-identifier is called, once it is coarse.
+    coarse: [Vec<String>; QUASI_IDENTIFIERS.len()],
+    /// What each value of each field is called.
+    names: [Vec<String>; SummaryField::ALL.len()],
     /// The token or the account that asks.
     reader: Uuid,
 }
 
 impl Anonymiser {
     /// For one reader of one publication.
-    pub const fn new(decided: Arc<Anonymisation>, published_in: i32, reader: Uuid) -> Self {
-        Self { decided, published_in, reader }
+    pub fn new(decided: Arc<Anonymisation>, published_in: i32, reader: Uuid) -> Self {
+        let names = SummaryField::ALL.map(|field| field.values(published_in));
+        let coarse = std::array::from_fn(|place| {
+            let count = names[QUASI_IDENTIFIERS[place] as usize].len();
+            let values = 0..u8::try_from(count).expect("fields have few values");
+            let levels = decided.levels;
+            values.map(|value| anonymity::name(place, value, levels, published_in)).collect()
+        });
+        Self { decided, coarse, names, reader }
     }
 
     /// The rows of those who do not stand out.
@@ -122,11 +132,10 @@ impl Anonymiser {
     fn row(&self, stored: &StoredRow, filter: &Filter<'_>) -> Option<ExportRow> {
         let values = stored.values();
         let class = filter.class(&values)?;
-        let [sex, age_band, cause, diabetes, year] = std::array::from_fn(|place| {
-            anonymity::name(place, class[place], self.decided.levels, self.published_in)
-        });
+        let [sex, age_band, cause, diabetes, year] =
+            std::array::from_fn(|place| self.coarse[place][usize::from(class[place])].clone());
         let named = |field: SummaryField| {
-            field.values(self.published_in).swap_remove(usize::from(values[field as usize]))
+            self.names[field as usize][usize::from(values[field as usize])].clone()
         };
         let measure = |measure: SummaryMeasure| {
             let value = stored.measures.get(measure as usize).copied().flatten()?;

@@ -82,6 +82,15 @@ impl Lattice {
         self.tables.iter().map(move |table| table.cell(values))
     }
 
+    /// The cell of a table with these values, given in the order of the table's fields.
+    pub fn cell(&self, fields: &[usize], values: &[u8]) -> Option<usize> {
+        let mut whole = vec![0; self.sizes.len()];
+        for (field, value) in fields.iter().zip(values) {
+            whole[*field] = *value;
+        }
+        Some(self.table(fields)?.cell(&whole))
+    }
+
     /// Every cell of a table with its values, in the order of the table's fields.
     pub fn values<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = (usize, Vec<u8>)> + 'a {
         (0..table.cells).map(move |place| {

@@ -93,10 +93,30 @@ impl Gathered {
         }
     }
 
+    /// How many people a cell has.
+    pub fn people(&self, fields: &[usize], values: &[u8]) -> Option<u32> {
+        Some(self.people[self.lattice.cell(fields, values)?])
+    }
+
+    /// How many people of a cell reached kidney failure.
+    pub fn failures(&self, fields: &[usize], values: &[u8]) -> Option<u32> {
+        Some(self.kidney_failure[self.lattice.cell(fields, values)?].people)
+    }
+
     /// Decides what is shown, and perturbs it.
     pub fn publish(&self, rules: &Rules) -> Vec<PublishedCell> {
+        self.publish_except(rules, |_, _, _| false)
+    }
+
+    /// The same; cells for which `must_hide` says so, by fields, values and people, are withheld
+    /// whatever their size.
+    pub fn publish_except(
+        &self,
+        rules: &Rules,
+        must_hide: impl Fn(&[usize], &[u8], u32) -> bool,
+    ) -> Vec<PublishedCell> {
         let lines = self.lattice.lines();
-        let hidden = self.hidden_people(&lines, rules);
+        let hidden = self.hidden_people(&lines, rules, must_hide);
         let failures = self.hidden_part(&self.kidney_failure, &hidden, &lines, rules);
         let deaths = self.hidden_part(&self.deaths, &hidden, &lines, rules);
         let spreads: Vec<Vec<bool>> =
@@ -128,8 +148,19 @@ impl Gathered {
     }
 
     /// Cells of which nothing is shown.
-    fn hidden_people(&self, lines: &[Line], rules: &Rules) -> Vec<bool> {
-        let small = self.people.iter().map(|people| *people < rules.minimum).collect();
+    fn hidden_people(
+        &self,
+        lines: &[Line],
+        rules: &Rules,
+        must_hide: impl Fn(&[usize], &[u8], u32) -> bool,
+    ) -> Vec<bool> {
+        let mut small: Vec<bool> =
+            self.people.iter().map(|people| *people < rules.minimum).collect();
+        for table in self.lattice.tables() {
+            for (cell, values) in self.lattice.values(table) {
+                small[cell] |= must_hide(&table.fields, &values, self.people[cell]);
+            }
+        }
         self.guarded(&[&self.people], rules).close(lines, small)
     }
 

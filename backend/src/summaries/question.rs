@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chrono::Datelike;
 use serde::Deserialize;
 use shared::summary::{
-    CohortSummary, MOST_FIELDS, Publication, RiskBar, RiskDistribution, RiskHistogram,
-    SummaryField, SummaryFigures, SummaryGroup,
+    CALENDAR_YEAR, CohortSummary, MOST_FIELDS, Publication, RiskBar, RiskDistribution,
+    RiskHistogram, SummaryField, SummaryFigures, SummaryGroup, calendar_years,
 };
 use utoipa::IntoParams;
 
-use super::row::{RISK_BAR, RISK_EDGES};
+use super::row::{self, RISK_BAR, RISK_EDGES};
 use crate::{error::Result, input::Faults};
 
 /// Groups and filters, at most three fields together. A filter on a field that is not grouped by
@@ -109,14 +109,34 @@ impl Question {
         Ok(question)
     }
 
-    /// The fields of the table that answers, without the histogram's bars.
+    /// A question about calendar years, which take one of the three places.
+    pub fn of_trend(query: &SummaryQuery, published_in: i32) -> Result<Self> {
+        let question = Self::new(query, MOST_FIELDS - 1, published_in)?;
+        let mut faults = Faults::default();
+        for (field, _) in &question.fields {
+            if !SummaryField::OF_TREND.contains(field) {
+                let known = SummaryField::OF_TREND.map(SummaryField::name).join(", ");
+                let message = format!("trends are grouped and filtered by {known}");
+                faults.add(format!("/{}", field.name()), message);
+            }
+        }
+        faults.refuse()?;
+        Ok(question)
+    }
+
+    /// The fields of the table that answers, without the histogram's bars and the trend's years.
     pub fn fields(&self) -> Vec<usize> {
         self.fields.iter().map(|(field, _)| *field as usize).collect()
     }
 
-    /// … and with them.
+    /// … and with the bars.
     pub fn fields_with_bars(&self) -> Vec<usize> {
         self.fields().into_iter().chain([RISK_BAR]).collect()
+    }
+
+    /// … and with the years.
+    pub fn fields_with_years(&self) -> Vec<usize> {
+        self.fields().into_iter().chain([row::CALENDAR_YEAR]).collect()
     }
 
     fn wants(&self, values: &[u8]) -> bool {
@@ -152,6 +172,25 @@ impl Question {
         CohortSummary { publication, groups, withheld: i32::try_from(withheld).unwrap_or(i32::MAX) }
     }
 
+    /// The years from the cells of their table, each year a group of its own.
+    pub fn trend(&self, publication: Publication, cells: Vec<StoredCell>) -> CohortSummary {
+        let years = calendar_years(self.published_in);
+        let combinations = self.combinations() * years.len();
+        let mut groups = Vec::new();
+        for StoredCell { mut values, figures } in cells {
+            let Some(year) = values.pop().and_then(|place| years.get(usize::from(place))) else {
+                continue;
+            };
+            if self.wants(&values) {
+                let mut group = self.group(&values);
+                group.insert(CALENDAR_YEAR.to_owned(), year.to_string());
+                groups.push(SummaryGroup { group, figures });
+            }
+        }
+        let withheld = i32::try_from(combinations - groups.len()).unwrap_or(i32::MAX);
+        CohortSummary { publication, groups, withheld }
+    }
+
     /// The histograms from the cells of its table.
     pub fn histograms(&self, publication: Publication, cells: Vec<StoredCell>) -> RiskDistribution {
         let mut groups: BTreeMap<Vec<u8>, Vec<Option<i32>>> = BTreeMap::new();
@@ -179,6 +218,15 @@ pub struct StoredCell {
     pub values: Vec<u8>,
     /// What is said of it.
     pub figures: SummaryFigures,
+}
+
+/// How many people have some values, truly: only noise makes an answer of it.
+#[derive(Clone, Debug)]
+pub struct StoredCount {
+    /// The values of the fields that were asked for.
+    pub values: Vec<u8>,
+    /// How many people.
+    pub people: i64,
 }
 
 /// The year of a publication, on which the values of [`SummaryField::Year`] depend.
@@ -268,5 +316,18 @@ mod tests {
         assert!(!question.wants(&[0, 4]) && !question.wants(&[1, 3]));
         assert_eq!(question.combinations(), 2);
         assert_eq!(question.group(&[1, 5])["stage"], "G5");
+    }
+
+    #[test]
+    fn a_trend_is_grouped_by_what_changes_with_the_years() {
+        let query = |group: &str| SummaryQuery {
+            group_by: Some(group.to_owned()),
+            ..SummaryQuery::default()
+        };
+        let question = Question::of_trend(&query("stage,sex"), 2026).unwrap();
+        assert_eq!(question.fields_with_years(), [0, 2, 9]);
+        for wrong in ["year", "risk_category", "sex,stage,cause"] {
+            assert!(Question::of_trend(&query(wrong), 2026).is_err(), "{wrong}");
+        }
     }
 }

@@ -18,6 +18,8 @@ use shared::{
 pub const FIELDS: usize = SummaryField::ALL.len() + 1;
 /// The place of the bars among the fields.
 pub const RISK_BAR: usize = SummaryField::ALL.len();
+/// The place that a trend's year has in the tables that are kept, after all fields.
+pub const CALENDAR_YEAR: usize = FIELDS;
 /// Where the bars of the risk histogram begin and end.
 pub const RISK_EDGES: [f64; 11] = [0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0];
 /// From this age on, an age says 90 (HIPAA, 45 CFR 164.514(b)(2)(i)(C)).
@@ -61,6 +63,16 @@ pub struct Facts {
     pub kidney_failure_on: Option<NaiveDate>,
     /// Death.
     pub died_on: Option<NaiveDate>,
+    /// When both voices first told a risk.
+    pub told_at: Option<DateTime<Utc>>,
+    /// The equation's, within 2 years.
+    pub kfre_2y: Option<f64>,
+    /// … and within 5.
+    pub kfre_5y: Option<f64>,
+    /// The network's, within 2 years.
+    pub network_2y: Option<f64>,
+    /// … and within 5.
+    pub network_5y: Option<f64>,
 }
 
 /// The same person in a publication.
@@ -87,28 +99,15 @@ impl Row {
 
     /// A person as of a day.
     pub fn new(facts: &Facts, secret: &[u8; 32], on: NaiveDate) -> Self {
-        // Whoever died stays as old as they became.
-        let until = facts.died_on.map_or(on, |died| died.min(on));
-        let age = age_on(facts.birth_date, until).unwrap_or_default().min(OLDEST);
+        let age = age_at(facts, on);
         let first_year = facts.first_egfr_at.map(|first| first.year());
         let values = [
-            place(match facts.sex {
-                Sex::Female => 0,
-                Sex::Male => 1,
-            }),
+            sex_place(facts.sex),
             age_place(age),
-            place(facts.egfr.and_then(Egfr::new).map_or(6, |egfr| stage_place(g_category(egfr)))),
-            place(facts.uacr.and_then(AcrMgG::new).map_or(3, |acr| match a_category(acr) {
-                ACategory::A1 => 0,
-                ACategory::A2 => 1,
-                ACategory::A3 => 2,
-            })),
+            egfr_place(facts.egfr),
+            uacr_place(facts.uacr),
             place(cause_place(facts.renal_disease)),
-            place(match facts.diabetes {
-                Some(true) => 0,
-                Some(false) => 1,
-                None => 2,
-            }),
+            diabetes_place(facts.diabetes),
             place(match facts.risk_category {
                 Some(RiskCategory::Low) => 0,
                 Some(RiskCategory::Moderate) => 1,
@@ -154,7 +153,44 @@ fn place(place: usize) -> u8 {
     u8::try_from(place).expect("fields have few values")
 }
 
-fn age_place(age: u32) -> u8 {
+/// The age on a day; whoever died stays as old as they became.
+pub fn age_at(facts: &Facts, on: NaiveDate) -> u32 {
+    let until = facts.died_on.map_or(on, |died| died.min(on));
+    age_on(facts.birth_date, until).unwrap_or_default().min(OLDEST)
+}
+
+/// The place of a sex.
+pub fn sex_place(sex: Sex) -> u8 {
+    place(match sex {
+        Sex::Female => 0,
+        Sex::Male => 1,
+    })
+}
+
+/// The place of an eGFR's category.
+pub fn egfr_place(egfr: Option<f64>) -> u8 {
+    place(egfr.and_then(Egfr::new).map_or(6, |egfr| stage_place(g_category(egfr))))
+}
+
+/// The place of an albuminuria's category.
+pub fn uacr_place(uacr: Option<f64>) -> u8 {
+    place(uacr.and_then(AcrMgG::new).map_or(3, |acr| match a_category(acr) {
+        ACategory::A1 => 0,
+        ACategory::A2 => 1,
+        ACategory::A3 => 2,
+    }))
+}
+
+fn diabetes_place(diabetes: Option<bool>) -> u8 {
+    place(match diabetes {
+        Some(true) => 0,
+        Some(false) => 1,
+        None => 2,
+    })
+}
+
+/// The place of an age's band.
+pub fn age_place(age: u32) -> u8 {
     place(match age {
         ..18 => 0,
         18..30 => 1,
@@ -198,10 +234,10 @@ fn follow_up(facts: &Facts) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn facts() -> Facts {
+    pub fn facts() -> Facts {
         Facts {
             id: PatientId(uuid::Uuid::nil()),
             birth_date: "1930-01-01".parse().unwrap(),
@@ -220,6 +256,11 @@ mod tests {
             hba1c: None,
             kidney_failure_on: Some("2024-03-01".parse().unwrap()),
             died_on: None,
+            told_at: None,
+            kfre_2y: None,
+            kfre_5y: None,
+            network_2y: None,
+            network_5y: None,
         }
     }
 

@@ -106,6 +106,10 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("get_risk_distribution", [401,      200,  200,      200,       403,    403]),
     ("export_rows",           [401,      200,  200,      200,       403,    403]),
     ("get_export_report",     [401,      200,  200,      200,       403,    403]),
+    ("get_trends",            [401,      200,  200,      200,       403,    403]),
+    ("get_model_performance", [401,      200,  200,      200,       403,    403]),
+    ("count_privately",       [401,      200,  200,      200,       403,    403]),
+    ("get_privacy_budgets",   [401,      200,  200,      200,       403,    403]),
     ("list_audit_events",     [401,      200,  403,      403,       403,    403]),
     ("get_audit_event",       [401,      200,  403,      403,       403,    403]),
     ("get_audit_event_proof", [401,      200,  403,      403,       403,    403]),
@@ -200,6 +204,10 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("get_risk_distribution", Scope::SummariesRead),
     ("export_rows",         Scope::SummariesRead),
     ("get_export_report",   Scope::SummariesRead),
+    ("get_trends",          Scope::SummariesRead),
+    ("get_model_performance", Scope::SummariesRead),
+    ("count_privately",     Scope::SummariesRead),
+    ("get_privacy_budgets", Scope::SummariesRead),
 ];
 
 const BATCHES: &str = "/api/v1/prediction-batches";
@@ -403,6 +411,13 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "get_risk_distribution" => empty("GET", "/api/v1/summaries/risk-distribution".into()),
         "export_rows" => empty("GET", "/api/v1/summaries/export?format=ndjson".into()),
         "get_export_report" => empty("GET", "/api/v1/summaries/export-report".into()),
+        "get_trends" => empty("GET", "/api/v1/summaries/trends?group_by=sex".into()),
+        "get_model_performance" => empty("GET", "/api/v1/summaries/model-performance".into()),
+        "count_privately" => post(
+            "/api/v1/summaries/private-counts".into(),
+            json!({ "group_by": ["sex"], "epsilon": 0.01 }),
+        ),
+        "get_privacy_budgets" => empty("GET", "/api/v1/summaries/privacy-budgets".into()),
         "list_models" => empty("GET", "/api/v1/models".into()),
         "get_model" => empty("GET", model("")),
         "activate_model" => empty("POST", model("/activate")),

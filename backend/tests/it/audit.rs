@@ -40,12 +40,13 @@ use crate::{
 
 /// Operations that neither read nor change a record; of a shadow there is none to set or clear
 /// here, which `models.rs` tests.
-const NOT_ON_RECORD: [&str; 5] = [
+const NOT_ON_RECORD: [&str; 6] = [
     "refresh_session",
     "preview_prediction",
     "set_shadow_model",
     "clear_shadow_model",
     "list_colleagues",
+    "get_privacy_budgets",
 ];
 
 /// Changes that need more than the table's fixture (a link, a code, another session): the tests of
