@@ -26,8 +26,19 @@ for (const scheme of ["light", "dark"] as const) {
     expect(await barriers(page)).toEqual([]);
     await page.getByLabel("Show").selectOption("histogram");
     await expect(answer.getByRole("columnheader", { name: "5-year risk" }).first()).toBeVisible();
-    await page.getByLabel("Only where").selectOption("diabetes");
+    await page.getByText("Only some people").click();
+    await page.getByLabel("Diabetes").selectOption("yes");
     await expect(page.getByText("diabetes=yes")).toBeVisible();
+    await page.getByLabel("When").selectOption("years");
+    await page.getByLabel("Show").selectOption("egfr");
+    await expect(page.getByRole("img", { name: /^Mean eGFR .* by calendar year$/ })).toBeVisible();
+    await expect(answer.getByRole("columnheader", { name: "Year", exact: true })).toBeVisible();
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Download these figures" }).click();
+    const file = await readFile(await (await saved).path(), "utf8");
+    expect(file.startsWith("calendar_year,diabetes,sex,people,kidney_failure,deaths,age_known,")).toBe(true);
+    await page.getByLabel("Show").selectOption("missing");
+    await expect(answer.getByRole("columnheader", { name: "HbA1c" })).toBeVisible();
     expect(await barriers(page)).toEqual([]);
 
     await page.setViewportSize({ width: 390, height: 844 });
@@ -35,6 +46,19 @@ for (const scheme of ["light", "dark"] as const) {
     expect(found.filter((text) => !text.includes("401"))).toEqual([]);
   });
 }
+
+test("a private count is paid for once, and what was told is compared with what happened", async ({ page }) => {
+  await signIn(page, "researcher");
+  const section = page.getByRole("region", { name: "Private counts" }).first();
+  await section.getByLabel("Spend (ε)").selectOption("0.05");
+  await section.getByRole("button", { name: "Count and pay" }).click();
+  await expect(section.getByText(/19 of 20 counts are at most 60 from the truth/)).toBeVisible();
+  await section.getByRole("button", { name: "Count and pay" }).click();
+  await expect(section.getByText("Answered before, so it cost nothing.")).toBeVisible();
+  await expect(section.getByRole("status")).toHaveText(/left$/);
+  await expect(page.getByRole("heading", { name: "Told and observed" })).toBeVisible();
+  await expect(page.getByText("Nothing to compare yet")).toBeVisible();
+});
 
 test("rows are downloaded in each format", async ({ page }) => {
   await signIn(page, "researcher");

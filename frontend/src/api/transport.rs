@@ -150,13 +150,23 @@ pub async fn address(response: &Response) -> Option<String> {
 
 /// Saves a response's body as a file of the browser.
 pub async fn save(response: &Response, name: &str) -> Option<()> {
-    let url = address(response).await?;
+    keep(&address(response).await?, name)
+}
+
+/// Saves text as a file of the browser.
+pub fn save_text(text: &str, name: &str) -> Option<()> {
+    let pieces = js_sys::Array::of1(&text.into());
+    let blob = Blob::new_with_str_sequence(&pieces).ok()?;
+    keep(&Url::create_object_url_with_blob(&blob).ok()?, name)
+}
+
+fn keep(url: &str, name: &str) -> Option<()> {
     let link = leptos::prelude::document().create_element("a").ok()?;
     let link: HtmlAnchorElement = link.unchecked_into();
-    link.set_href(&url);
+    link.set_href(url);
     link.set_download(name);
     link.click();
-    Url::revoke_object_url(&url).ok()
+    Url::revoke_object_url(url).ok()
 }
 
 async fn text_of(response: &Response) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What the audit log's actions mean, in words.
 
 /// The nouns of the log's actions, and their names.
-pub const NOUNS: [(&str, &str); 16] = [
+pub const NOUNS: [(&str, &str); 17] = [
     ("session", "Sign-ins"),
     ("user", "Accounts"),
     ("token", "API tokens"),
@@ -16,6 +16,7 @@ pub const NOUNS: [(&str, &str); 16] = [
     ("document", "Documents"),
     ("prediction", "Predictions"),
     ("model", "Models"),
+    ("summary", "Summaries"),
     ("audit", "Audit log"),
     ("request", "Refused and repeated requests"),
 ];
@@ -28,6 +29,10 @@ pub fn action(action: &str) -> String {
         "session.refresh" => "Used a session's token twice",
         "request.refuse" => "Tried what the role does not allow",
         "request.repeat" => "Repeated a request",
+        "summary.read" => "Asked for summaries",
+        "summary.count_privately" => "Counted people privately",
+        "summary.export" => "Exported rows without identity",
+        "summary.publish" => "Published summaries",
         "patient.read" => "Read the record",
         "patient.list" => "Listed patients",
         "patient.create" => "Registered the patient",

@@ -4,10 +4,12 @@
 use chrono::Datelike;
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
+    privacy::PrivateQuestion,
     problem::Problem,
     summary::{
-        CohortSummary, ExportReport, MOST_FIELDS, MeasureSummary, Publication, RiskDistribution,
-        SummaryField, SummaryGroup, SummaryMeasure,
+        CALENDAR_YEAR, CohortSummary, ExportReport, MOST_FIELDS, MeasureSummary, Publication,
+        RiskDistribution, SummaryField, SummaryFigures, SummaryGroup, SummaryMeasure,
+        calendar_years,
     },
 };
 
@@ -16,7 +18,13 @@ use crate::{
     api::summaries::{Asked, address},
     app::set_title,
     components::{
-        async_view::AsyncView, field::SelectField, problem_note::ProblemNote, shown_once::Copyable,
+        async_view::AsyncView,
+        calibration::Performance,
+        field::SelectField,
+        line_chart::{Line, LineChart, MOST_LINES},
+        private_counts::Private,
+        problem_note::ProblemNote,
+        shown_once::Copyable,
     },
     format,
 };
@@ -25,9 +33,11 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Choice {
     groups: [RwSignal<String>; MOST_FIELDS],
-    filter: RwSignal<String>,
-    filter_value: RwSignal<String>,
+    /// The wanted value of each field.
+    filters: [RwSignal<String>; SummaryField::ALL.len()],
     view: RwSignal<String>,
+    /// `now`, or `years` for a trend.
+    over: RwSignal<String>,
 }
 
 impl Choice {
@@ -35,9 +45,9 @@ impl Choice {
         let text = |text: &str| RwSignal::new(text.to_owned());
         Self {
             groups: [text("stage"), text(""), text("")],
-            filter: text(""),
-            filter_value: text(""),
-            view: text("people"),
+            filters: std::array::from_fn(|_| text("")),
+            view: text(PEOPLE),
+            over: text("now"),
         }
     }
 
@@ -52,25 +62,56 @@ impl Choice {
         groups
     }
 
+    fn filters(self) -> Vec<(SummaryField, String)> {
+        let all = SummaryField::ALL.into_iter().zip(self.filters.map(|value| value.get()));
+        all.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     fn asked(self) -> Asked {
-        let mut asked = vec![("group_by", self.groups().join(","))];
-        if let Some(field) = field(&self.filter.get()) {
-            asked.push((field.name(), self.filter_value.get()));
+        let filters = self.filters().into_iter().map(|(field, value)| (field.name(), value));
+        [("group_by", self.groups().join(","))].into_iter().chain(filters).collect()
+    }
+
+    fn private(self) -> PrivateQuestion {
+        PrivateQuestion {
+            group_by: self.groups().iter().filter_map(|name| field(name)).collect(),
+            filters: self
+                .filters()
+                .into_iter()
+                .map(|(field, value)| (field, vec![value]))
+                .collect(),
+            epsilon: 0.0,
         }
-        asked
     }
 
     fn is_risk(self) -> bool {
-        self.view.with(|view| view == "histogram")
+        self.view.with(|view| view == HISTOGRAM)
+    }
+
+    fn is_trend(self) -> bool {
+        self.over.with(|over| over == "years")
     }
 
     fn operation(self) -> &'static str {
-        if self.is_risk() { "risk-distribution" } else { "cohort" }
+        match (self.is_risk(), self.is_trend()) {
+            (true, _) => "risk-distribution",
+            (false, true) => "trends",
+            (false, false) => "cohort",
+        }
     }
 }
 
+/// What can be shown besides a measure.
+const PEOPLE: &str = "people";
+const MISSING: &str = "missing";
+const HISTOGRAM: &str = "histogram";
+
 fn field(name: &str) -> Option<SummaryField> {
     SummaryField::ALL.into_iter().find(|field| field.name() == name)
+}
+
+fn measure(name: &str) -> Option<SummaryMeasure> {
+    SummaryMeasure::ALL.into_iter().find(|one| one.name() == name)
 }
 
 fn fields(none: &str) -> Vec<(String, String)> {
@@ -85,12 +126,12 @@ pub fn ResearchPage() -> impl IntoView {
     set_title("Research");
     let choice = Choice::new();
     let cohort = LocalResource::new(move || {
-        let (asked, risk) = (choice.asked(), choice.is_risk());
+        let (asked, operation) = (choice.asked(), choice.operation());
         async move {
-            if risk {
-                api::summaries::risk(&asked).await.map(Answer::Risk)
-            } else {
-                api::summaries::cohort(&asked).await.map(Answer::Cohort)
+            match operation {
+                "risk-distribution" => api::summaries::risk(&asked).await.map(Answer::Risk),
+                "trends" => api::summaries::trends(&asked).await.map(Answer::Cohort),
+                _ => api::summaries::cohort(&asked).await.map(Answer::Cohort),
             }
         }
     });
@@ -106,6 +147,8 @@ pub fn ResearchPage() -> impl IntoView {
                 <AsyncView resource=cohort rows=8 render=move |answer| view! { <Shown answer choice /> } />
             </section>
             <ForPrograms choice />
+            <Performance />
+            <Private question=Signal::derive(move || choice.private()) />
             <Rows />
         </div>
     }
@@ -132,37 +175,53 @@ fn Question(choice: Choice) -> impl IntoView {
             }
         })
         .collect();
-    let views: Vec<_> =
-        [("people", "People and end points"), ("histogram", "5-year risk, histogram")]
-            .map(|(value, text)| (value.to_owned(), text.to_owned()))
-            .into_iter()
-            .chain(SummaryMeasure::ALL.map(|one| (one.name().to_owned(), measure_label(one))))
-            .collect();
+    let filters: Vec<_> = SummaryField::ALL
+        .into_iter()
+        .zip(choice.filters)
+        .map(|(field, value)| {
+            // Years are those of a publication of this year.
+            let values = field.values(format::today().year()).into_iter();
+            let values = values.map(|value| (value.clone(), words(&value)));
+            let all = [(String::new(), "Any".to_owned())];
+            let options: Vec<_> = all.into_iter().chain(values).collect();
+            let pointer = format!("/filters/{}", field.name());
+            view! { <SelectField label=field.label() pointer value options problem form="question" /> }
+        })
+        .collect();
+    let times: Vec<_> = [("now", "As of the publication"), ("years", "By calendar year")]
+        .map(|(value, text)| (value.to_owned(), text.to_owned()))
+        .into();
+    let views: Vec<_> = [
+        (PEOPLE, "People and end points"),
+        (MISSING, "Missing values"),
+        (HISTOGRAM, "5-year risk, histogram"),
+    ]
+    .map(|(value, text)| (value.to_owned(), text.to_owned()))
+    .into_iter()
+    .chain(SummaryMeasure::ALL.map(|one| (one.name().to_owned(), measure_label(one))))
+    .collect();
     view! {
         <form class="card stack" aria-label="Question" on:submit=|event| event.prevent_default()>
             <div class="question">
                 {groups}
-                <SelectField
-                    label="Only where" pointer="/filter" value=choice.filter
-                    options=fields("Everybody") problem form="question"
-                />
-                {move || field(&choice.filter.get()).map(|field| {
-                    // Years are those of a publication of this year.
-                    let values = field.values(format::today().year());
-                    if !values.contains(&choice.filter_value.get_untracked()) {
-                        choice.filter_value.set(values[0].clone());
-                    }
-                    let options: Vec<_> =
-                        values.into_iter().map(|value| (value.clone(), words(&value))).collect();
-                    view! {
-                        <SelectField
-                            label="is" pointer="/filter_value" value=choice.filter_value
-                            options problem form="question"
-                        />
-                    }
-                })}
                 <SelectField label="Show" pointer="/show" value=choice.view options=views problem form="question" />
+                <SelectField label="When" pointer="/over" value=choice.over options=times problem form="question" />
             </div>
+            <details class="twin">
+                <summary>
+                    {move || match choice.filters().len() {
+                        0 => "Only some people".to_owned(),
+                        count => format!("Only some people ({count})"),
+                    }}
+                </summary>
+                <div class="question">{filters}</div>
+            </details>
+            <p class="fine">
+                {format!(
+                    "At most {MOST_FIELDS} fields together, groups and filters; one fewer by calendar year and for the \
+                     histogram.",
+                )}
+            </p>
         </form>
     }
 }
@@ -194,21 +253,25 @@ fn Shown(answer: Answer, choice: Choice) -> impl IntoView {
 #[component]
 fn Cohort(cohort: CohortSummary, choice: Choice) -> impl IntoView {
     let CohortSummary { publication, groups, withheld } = cohort;
-    let named = choice.groups();
+    let is_trend = groups.iter().any(|group| group.group.contains_key(CALENDAR_YEAR));
+    let mut named = choice.groups();
+    if is_trend {
+        named.push(CALENDAR_YEAR.to_owned());
+    }
     let shown = choice.view.get_untracked();
-    let measure = SummaryMeasure::ALL.into_iter().find(|one| one.name() == shown);
-    let heads: Vec<&str> = match measure {
-        None => vec!["People", "Kidney failure", "Deaths"],
-        Some(_) => vec!["People", "Known of", "Mean", "Lower quartile", "Median", "Upper quartile"],
-    };
-    let most = groups.iter().map(|group| group.figures.people).max().unwrap_or(1);
-    let rows: Vec<_> = groups
-        .iter()
-        .map(|group| view! { <GroupRow group=group.clone() named=named.clone() measure most /> })
-        .collect();
     let names: Vec<_> = if named.is_empty() { vec!["Group".to_owned()] } else { labels(&named) };
+    let heads = heads(&shown);
+    let most = groups.iter().map(|group| group.figures.people).max().unwrap_or(1);
+    let chart =
+        is_trend.then(|| view! { <TrendChart groups=groups.clone() shown=shown.clone() /> });
+    let file = csv(&groups);
+    let rows: Vec<_> = groups
+        .into_iter()
+        .map(|group| view! { <GroupRow group named=named.clone() shown=shown.clone() most /> })
+        .collect();
     let is_empty = rows.is_empty();
     view! {
+        {chart}
         <div class="table-scroll" tabindex="0" role="region" aria-label="Figures">
             <table class="table">
                 <thead>
@@ -222,23 +285,114 @@ fn Cohort(cohort: CohortSummary, choice: Choice) -> impl IntoView {
             </table>
         </div>
         {is_empty.then(|| view! { <p class="empty">"Every group of this question is withheld. Ask for fewer fields."</p> })}
+        <div class="row footing">
+            <button
+                type="button" class="btn" disabled=is_empty
+                on:click=move |_| { let _ = api::summaries::save_figures(&file); }
+            >
+                "Download these figures"
+            </button>
+        </div>
         <Footing publication withheld />
     }
 }
 
+fn heads(shown: &str) -> Vec<String> {
+    let texts: &[&str] = match (shown, measure(shown)) {
+        (MISSING, _) => {
+            let measures = SummaryMeasure::ALL.map(|one| one.label().to_owned());
+            return ["People".to_owned()].into_iter().chain(measures).collect();
+        }
+        (_, Some(_)) => {
+            &["People", "Known of", "Mean", "Lower quartile", "Median", "Upper quartile"]
+        }
+        _ => &["People", "Kidney failure", "Deaths"],
+    };
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// All figures of an answer as a file, one line a group.
+fn csv(groups: &[SummaryGroup]) -> String {
+    let Some(first) = groups.first() else { return String::new() };
+    let fields: Vec<&String> = first.group.keys().collect();
+    let figures = ["known", "mean", "lower_quartile", "median", "upper_quartile"];
+    let measures = SummaryMeasure::ALL
+        .into_iter()
+        .flat_map(|one| figures.map(|figure| format!("{}_{figure}", one.name())));
+    let head = fields.iter().map(|field| (*field).clone());
+    let head =
+        head.chain(["people", "kidney_failure", "deaths"].map(str::to_owned)).chain(measures);
+    let mut lines = vec![head.collect::<Vec<_>>().join(",")];
+    let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    for SummaryGroup { group, figures } in groups {
+        let mut cells: Vec<String> = fields.iter().map(|field| group[*field].clone()).collect();
+        let counts = [Some(figures.people), figures.kidney_failure, figures.deaths];
+        cells.extend(counts.map(|count| text(count.map(f64::from))));
+        for measure in SummaryMeasure::ALL {
+            let found = figures.measures.iter().find(|one| one.measure == measure);
+            let of = |value: fn(&MeasureSummary) -> Option<f64>| text(found.and_then(value));
+            cells.push(of(|one| Some(f64::from(one.known))));
+            cells.push(of(|one| one.mean));
+            cells.push(of(|one| one.lower_quartile));
+            cells.push(of(|one| one.median));
+            cells.push(of(|one| one.upper_quartile));
+        }
+        lines.push(cells.join(","));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A trend's main figure as lines: the mean of a measure, otherwise people.
+#[component]
+fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
+    let measure = measure(&shown);
+    let years = calendar_years(format::today().year());
+    let mut lines: Vec<Line> = Vec::new();
+    for SummaryGroup { mut group, figures } in groups {
+        let year = group.remove(CALENDAR_YEAR);
+        let place = years.iter().position(|one| Some(one.to_string()) == year);
+        let values: Vec<String> = group.values().map(|value| words(value)).collect();
+        let name = values.join(", ");
+        let line = match lines.iter().position(|line| line.name == name) {
+            Some(line) => line,
+            None => {
+                lines.push(Line { name, values: vec![None; years.len()] });
+                lines.len() - 1
+            }
+        };
+        let value = match measure {
+            None => Some(f64::from(figures.people)),
+            Some(wanted) => {
+                figures.measures.iter().find(|one| one.measure == wanted).and_then(|one| one.mean)
+            }
+        };
+        if let Some(place) = place {
+            lines[line].values[place] = value;
+        }
+    }
+    let label = match measure {
+        None => "People by calendar year".to_owned(),
+        Some(measure) => format!("Mean {} by calendar year", measure_label(measure)),
+    };
+    let more = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    let years: Vec<_> = years.iter().map(ToString::to_string).collect();
+    view! {
+        <p class="fine footing">{label.clone()}</p>
+        <LineChart label years lines />
+        {(0 < more).then(|| view! { <p class="fine footing">{format!("{more} more groups are in the table.")}</p> })}
+    }
+}
+
 fn labels(named: &[String]) -> Vec<String> {
-    let label =
-        |name: &String| field(name).map_or_else(String::new, |field| field.label().to_owned());
+    let label = |name: &String| {
+        field(name).map_or_else(|| "Year".to_owned(), |field| field.label().to_owned())
+    };
     named.iter().map(label).collect()
 }
 
 #[component]
-fn GroupRow(
-    group: SummaryGroup,
-    named: Vec<String>,
-    measure: Option<SummaryMeasure>,
-    most: i32,
-) -> impl IntoView {
+fn GroupRow(group: SummaryGroup, named: Vec<String>, shown: String, most: i32) -> impl IntoView {
     let SummaryGroup { group, figures } = group;
     let mut names: Vec<_> = named
         .iter()
@@ -247,16 +401,8 @@ fn GroupRow(
     if names.is_empty() {
         names.push("Everybody asked for".to_owned());
     }
-    let count = |people: i32| format::number(f64::from(people), 0);
-    let part = |people: Option<i32>| people.map_or_else(withheld, count);
     let people = figures.people;
-    let cells = match measure {
-        None => vec![count(people), part(figures.kidney_failure), part(figures.deaths)],
-        Some(wanted) => {
-            let found = figures.measures.into_iter().find(|one| one.measure == wanted);
-            [vec![count(people)], measured(wanted, found)].concat()
-        }
-    };
+    let cells = cells(figures, &shown);
     let mut names = names.into_iter();
     let first = names.next();
     view! {
@@ -266,6 +412,30 @@ fn GroupRow(
             {cells.into_iter().map(|cell| view! { <td class="number">{cell}</td> }).collect_view()}
             <td class="bar-cell"><Bar people most /></td>
         </tr>
+    }
+}
+
+fn cells(figures: SummaryFigures, shown: &str) -> Vec<String> {
+    let count = |people: i32| format::number(f64::from(people), 0);
+    let part = |people: Option<i32>| people.map_or_else(withheld, count);
+    let people = count(figures.people);
+    if shown == MISSING {
+        let missing = SummaryMeasure::ALL.map(|measure| {
+            let found = figures.measures.iter().find(|one| one.measure == measure);
+            // Both counts are perturbed: a little more may be known than there are people.
+            let share = |one: &MeasureSummary| {
+                (1.0 - f64::from(one.known) / f64::from(figures.people)).max(0.0)
+            };
+            found.map_or_else(withheld, |one| format::percent(share(one)))
+        });
+        return [people].into_iter().chain(missing).collect();
+    }
+    match measure(shown) {
+        None => vec![people, part(figures.kidney_failure), part(figures.deaths)],
+        Some(wanted) => {
+            let found = figures.measures.into_iter().find(|one| one.measure == wanted);
+            [vec![people], measured(wanted, found)].concat()
+        }
     }
 }
 
@@ -392,10 +562,9 @@ fn ForPrograms(choice: Choice) -> impl IntoView {
                  print(pd.json_normalize(answer.json()[\"{list}\"]))"
             ),
             "r" => format!(
-                "library(httr2)\n\
-                 answer <- request(\"{url}\") |>\n  \
-                 req_auth_bearer_token(Sys.getenv(\"NEPHROCAST_TOKEN\")) |>\n  \
-                 req_perform() |> resp_body_json(simplifyVector = TRUE)\n\
+                "library(jsonlite)\n\
+                 answer <- fromJSON(url(\"{url}\",\n  \
+                 headers = c(Authorization = paste(\"Bearer\", Sys.getenv(\"NEPHROCAST_TOKEN\")))), flatten = TRUE)\n\
                  print(answer${list})"
             ),
             _ => format!("curl -s -H \"Authorization: Bearer $NEPHROCAST_TOKEN\" \\\n  '{url}'"),

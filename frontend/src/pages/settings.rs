@@ -49,6 +49,8 @@ fn Form(settings: Settings) -> impl IntoView {
     let emergency = RwSignal::new(settings.emergency_access_minutes.to_string());
     let risk = RwSignal::new(settings.patients_see_risk);
     let smallest = RwSignal::new(settings.minimum_cell_size.to_string());
+    let of_token = RwSignal::new(settings.token_privacy_budget.to_string());
+    let of_account = RwSignal::new(settings.account_privacy_budget.to_string());
     let roles = RwSignal::new(settings.second_factor_required.clone());
     let current = RwSignal::new(settings);
     let problem = RwSignal::new(None::<Problem>);
@@ -58,23 +60,32 @@ fn Form(settings: Settings) -> impl IntoView {
         let hours = number("/session_hours", &hours.get_untracked());
         let smallest = number("/minimum_cell_size", &smallest.get_untracked());
         let emergency = number("/emergency_access_minutes", &emergency.get_untracked());
-        match (idle, hours, smallest, emergency) {
-            (Ok(idle), Ok(hours), Ok(smallest), Ok(emergency)) => Ok(SettingsPatch {
-                second_factor_required: Some(roles.get_untracked()),
-                session_idle_minutes: Some(idle),
-                session_hours: Some(hours),
-                kfre_region: REGIONS
+        let of_token = number("/token_privacy_budget", &of_token.get_untracked());
+        let of_account = number("/account_privacy_budget", &of_account.get_untracked());
+        match (idle, hours, smallest, emergency, of_token, of_account) {
+            (Ok(idle), Ok(hours), Ok(smallest), Ok(emergency), Ok(of_token), Ok(of_account)) => {
+                Ok(SettingsPatch {
+                    token_privacy_budget: Some(of_token),
+                    account_privacy_budget: Some(of_account),
+                    second_factor_required: Some(roles.get_untracked()),
+                    session_idle_minutes: Some(idle),
+                    session_hours: Some(hours),
+                    kfre_region: REGIONS
+                        .into_iter()
+                        .find(|one| wire_name(one) == region.get_untracked()),
+                    patients_see_risk: Some(risk.get_untracked()),
+                    minimum_cell_size: Some(smallest),
+                    visibility: Visibility::ALL
+                        .into_iter()
+                        .find(|one| wire_name(one) == visibility.get_untracked()),
+                    emergency_access_minutes: Some(emergency),
+                })
+            }
+            (idle, hours, smallest, emergency, of_token, of_account) => Err(incomplete(
+                [idle, hours, smallest, emergency, of_token, of_account]
                     .into_iter()
-                    .find(|one| wire_name(one) == region.get_untracked()),
-                patients_see_risk: Some(risk.get_untracked()),
-                minimum_cell_size: Some(smallest),
-                visibility: Visibility::ALL
-                    .into_iter()
-                    .find(|one| wire_name(one) == visibility.get_untracked()),
-                emergency_access_minutes: Some(emergency),
-            }),
-            (idle, hours, smallest, emergency) => Err(incomplete(
-                [idle, hours, smallest, emergency].into_iter().filter_map(Result::err).collect(),
+                    .filter_map(Result::err)
+                    .collect(),
             )),
         }
     };
@@ -177,6 +188,16 @@ fn Form(settings: Settings) -> impl IntoView {
                 kind="number" value=smallest problem form="settings"
                 hint="5 to 100; counts from the next publication on"
             />
+            <div class="grid-2">
+                <TextField
+                    label="Privacy budget of an API token (ε)" pointer="/token_privacy_budget" kind="number"
+                    value=of_token problem form="settings" hint="0 to 100, for ever; 0 answers no private counts"
+                />
+                <TextField
+                    label="and of an account with all its tokens (ε)" pointer="/account_privacy_budget"
+                    kind="number" value=of_account problem form="settings" hint="0 to 100"
+                />
+            </div>
             <div class="form-actions">
                 <button type="submit" class="btn btn-primary">"Save"</button>
                 <span role="status">{move || saved.get()}</span>

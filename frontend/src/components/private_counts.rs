@@ -1,0 +1,97 @@
+//! Private counts: the question above, answered with noise, and paid for.
+
+use leptos::prelude::*;
+use shared::{
+    privacy::{Budget, PrivateCounts, PrivateQuestion},
+    problem::Problem,
+};
+
+use super::{field::SelectField, problem_note::ProblemNote};
+use crate::{api, format};
+
+/// The section of the page.
+#[component]
+pub fn Private(
+    /// The groups and filters that are chosen above.
+    question: Signal<PrivateQuestion>,
+) -> impl IntoView {
+    let epsilon = RwSignal::new("0.1".to_owned());
+    let answer = RwSignal::new(None::<PrivateCounts>);
+    let problem = RwSignal::new(None::<Problem>);
+    let budgets = LocalResource::new(api::summaries::budgets);
+    let ask = Action::new_local(move |(): &()| async move {
+        problem.set(None);
+        let epsilon = epsilon.get_untracked().parse().unwrap_or_default();
+        let asked = PrivateQuestion { epsilon, ..question.get_untracked() };
+        match api::summaries::count_privately(&asked).await {
+            Ok(counts) => answer.set(Some(counts)),
+            Err(refused) => problem.set(Some(refused)),
+        }
+        budgets.refetch();
+    });
+    let prices: Vec<_> =
+        ["0.05", "0.1", "0.25", "0.5", "1"].map(|one| (one.to_owned(), one.to_owned())).into();
+    let none = Signal::derive(|| None::<Problem>);
+    view! {
+        <section class="card stack" aria-labelledby="private">
+            <h2 id="private">"Private counts"</h2>
+            <p class="muted">
+                "The groups and filters above, up to four fields, with nothing withheld: every count has random noise \
+                 instead (differential privacy). Each new question spends for ever; the same one again is free."
+            </p>
+            <div class="question">
+                <SelectField label="Spend (ε)" pointer="/epsilon" value=epsilon options=prices problem=none form="private" />
+                <button
+                    type="button" class="btn" disabled=move || ask.pending().get()
+                    on:click=move |_| { ask.dispatch_local(()); }
+                >
+                    "Count and pay"
+                </button>
+                <p role="status">
+                    {move || budgets.get().and_then(Result::ok).map(|budgets| {
+                        let Budget { limit, left, .. } = budgets.account;
+                        format!("{left} of your {limit} left")
+                    })}
+                </p>
+            </div>
+            {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
+            {move || answer.get().map(|counts| view! { <Counts counts /> })}
+        </section>
+    }
+}
+
+#[component]
+fn Counts(counts: PrivateCounts) -> impl IntoView {
+    let PrivateCounts { epsilon, repeated, margin, counts, .. } = counts;
+    let rows = counts.into_iter().map(|one| {
+        let values: Vec<String> = one.group.values().map(|value| value.replace('_', " ")).collect();
+        let name =
+            if values.is_empty() { "Everybody asked for".to_owned() } else { values.join(", ") };
+        view! {
+            <tr>
+                <th scope="row">{name}</th>
+                <td class="number">{format::number(one.people as f64, 0)}</td>
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    let cost = if repeated {
+        "Answered before, so it cost nothing.".to_owned()
+    } else {
+        format!("It cost {epsilon}.")
+    };
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label="Private counts">
+            <table class="table table-tight">
+                <thead>
+                    <tr>
+                        <th scope="col">"Group"</th>
+                        <th scope="col" class="number">"People, with noise"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="fine">{format!("19 of 20 counts are at most {margin} from the truth. {cost}")}</p>
+    }
+}
