@@ -237,7 +237,7 @@ fn follow_up(facts: &Facts) -> Option<f64> {
 pub(super) mod tests {
     use super::*;
 
-    pub fn facts() -> Facts {
+    pub(in crate::summaries) fn facts() -> Facts {
         Facts {
             id: PatientId(uuid::Uuid::nil()),
             birth_date: "1930-01-01".parse().unwrap(),

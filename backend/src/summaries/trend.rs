@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(before.deaths, None, "nobody died");
         assert_eq!(of(&[4, 12]), None);
         let known: Vec<_> = after.measures.iter().map(|one| one.measure).collect();
-        use SummaryMeasure::{Age, Egfr, Haemoglobin};
-        assert_eq!(known, [Age, Egfr, Haemoglobin]);
+        let expected = [SummaryMeasure::Age, SummaryMeasure::Egfr, SummaryMeasure::Haemoglobin];
+        assert_eq!(known, expected);
         assert!(cells.iter().all(|cell| cell.fields.last() == Some(&CALENDAR_YEAR)));
     }
 

@@ -142,7 +142,7 @@ async fn the_minimum_is_a_setting_and_counts_from_the_next_publication() {
 /// a number that is far enough down fails, the network told half of what KFRE did.
 async fn follow(app: &TestApp, last: i32) {
     for statement in [
-        r#"insert into predictions (id, patient_id, status, requested_by, requested_at, completed_at,
+        "insert into predictions (id, patient_id, status, requested_by, requested_at, completed_at,
             inputs, result)
         select gen_random_uuid(), patients.id, 'succeeded', (select id from users limit 1),
             '2018-06-01', '2018-06-01', '{}', jsonb_build_object(
@@ -151,7 +151,7 @@ async fn follow(app: &TestApp, last: i32) {
                     jsonb_build_object('year', 2, 'probability', risk / 4),
                     jsonb_build_object('year', 5, 'probability', risk / 2)))
         from patients, lateral (select substr(mrn, 3)::int % 60 / 100.0 as risk) told
-        where substr(mrn, 3)::int < $1"#,
+        where substr(mrn, 3)::int < $1",
         "insert into outcomes (id, patient_id, kind, occurred_on, created_at)
         select gen_random_uuid(), id, 'dialysis',
             date '2018-07-01' + (substr(mrn, 3)::int * 7 % 1700), '2026-01-01'
