@@ -28,20 +28,42 @@ const signedIn = await fetch(`${base}/api/v1/auth/login`, {
 const headers = { authorization: `Bearer ${(await signedIn.json()).access_token}` };
 
 const fields = ["sex", "age_band", "stage", "albuminuria", "cause", "diabetes", "risk_category", "year"];
-const times = [];
-let groups = 0;
-for (let asked = 0; asked < QUESTIONS; asked += 1) {
-  // Every combination of up to three, in turn.
-  const chosen = new Set([asked % 8, Math.floor(asked / 8) % 8, Math.floor(asked / 64) % 8].map((n) => fields[n]));
-  const begun = performance.now();
-  const answer = await fetch(`${base}/api/v1/summaries/cohort?group_by=${[...chosen].join(",")}`, { headers });
-  groups += (await answer.json()).groups.length;
-  times.push(performance.now() - begun);
-  if (!answer.ok) throw new Error(`${answer.status}`);
+const ofTrend = fields.slice(0, 6);
+
+/** Asks one question after another, and says how long the answers took. */
+async function time(what, count, ask) {
+  const times = [];
+  let groups = 0;
+  for (let asked = 0; asked < count; asked += 1) {
+    const [path, options] = ask(asked);
+    const begun = performance.now();
+    const answer = await fetch(`${base}/api/v1/summaries/${path}`, { headers, ...options });
+    const body = await answer.json();
+    times.push(performance.now() - begun);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(body)}`);
+    groups += (body.groups ?? body.histograms ?? body.voices ?? body.counts).length;
+  }
+  times.sort((a, b) => a - b);
+  const at = (share) => `${times[Math.floor(count * share)].toFixed(0)} ms`;
+  console.log(`${count} × ${what}, ${groups} groups: median ${at(0.5)}, 95th percentile ${at(0.95)}, longest ${at(0.999)}`);
 }
-times.sort((a, b) => a - b);
-const at = (share) => `${times[Math.floor(QUESTIONS * share)].toFixed(0)} ms`;
-console.log(`${QUESTIONS} questions, ${groups} groups: median ${at(0.5)}, 95th percentile ${at(0.95)}, longest ${at(0.999)}`);
+
+/** Every combination of up to three of some fields, in turn. */
+function chosen(asked, among, most = 3) {
+  const places = [0, 1, 2].slice(0, most).map((place) => Math.floor(asked / among.length ** place) % among.length);
+  return [...new Set(places.map((place) => among[place]))].join(",");
+}
+
+await time("cohort", QUESTIONS, (asked) => [`cohort?group_by=${chosen(asked, fields)}`]);
+await time("trends", 200, (asked) => [`trends?group_by=${chosen(asked, ofTrend, 2)}`]);
+await time("risk-distribution", 200, (asked) => [`risk-distribution?group_by=${chosen(asked, ofTrend, 2)}`]);
+await time("model-performance", 100, () => ["model-performance"]);
+await time("private-counts", 60, (asked) => {
+  // Another price for each: the same question would be answered from the ledger.
+  const question = { group_by: chosen(7 * asked, fields).split(","), epsilon: 0.02 + asked / 1000 };
+  const body = JSON.stringify(question);
+  return ["private-counts", { method: "POST", body, headers: { ...headers, "content-type": "application/json" } }];
+});
 
 /** The memory of the API server, MB. */
 function memory() {
@@ -64,13 +86,17 @@ for (const format of ["csv", "ndjson", "parquet"]) {
   const answer = await fetch(`${base}/api/v1/summaries/export?format=${format}`, { headers });
   let bytes = 0;
   let pieces = 0;
+  let lines = 0;
   for await (const piece of answer.body) {
     bytes += piece.length;
+    for (const byte of piece) lines += byte === 10;
     pieces += 1;
     if (pieces % 200 === 0) most = Math.max(most, memory());
   }
   const took = seconds(begun);
   const { rows } = await (await fetch(`${base}/api/v1/summaries/export-report`, { headers })).json();
+  // The head of a CSV is a line, too; the report rounds down to 5.
+  if (format !== "parquet" && Math.floor((lines - (format === "csv")) / 5) * 5 !== rows) throw new Error(`${lines} lines, ${rows} rows`);
   console.log(`${format}: ${rows} rows, ${(bytes / 1e6).toFixed(0)} MB in ${took.toFixed(1)} s, ${(rows / took).toFixed(0)} rows/s; ` +
     `the server's memory ${before.toFixed(0)} MB before, at most ${most.toFixed(0)} MB`);
 }

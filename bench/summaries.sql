@@ -37,12 +37,27 @@ from patients,
 where mrn like 'B-%';
 
 insert into outcomes (id, patient_id, kind, occurred_on, created_at)
-select gen_random_uuid(), id, case hash % 3 when 0 then 'death' else 'dialysis' end, '2025-06-01', now()
+select gen_random_uuid(), id, case hash % 3 when 0 then 'death' else 'dialysis' end,
+    date '2022-12-01' + (hash / 29 % 1200)::int, now()
 from patients, lateral (select abs(hashint8(substr(mrn, 3)::int)::bigint) as hash) h
 where mrn like 'B-%' and hash / 19 % 9 = 0;
+
+-- A risk that was told to everybody some years ago, and a network that told a little less.
+insert into predictions (id, patient_id, status, requested_by, requested_at, completed_at, inputs, result)
+select gen_random_uuid(), id, 'succeeded', (select id from users order by email limit 1), told, told, '{}',
+    jsonb_build_object(
+        'kfre', jsonb_build_object('risk_2y', risk_5y / 2, 'risk_5y', risk_5y),
+        'risk', jsonb_build_array(
+            jsonb_build_object('year', 2, 'probability', risk_5y / 2.5),
+            jsonb_build_object('year', 5, 'probability', risk_5y / 1.2)))
+from patients,
+    lateral (select abs(hashint8(substr(mrn, 3)::int)::bigint) as hash) h,
+    lateral (select timestamptz '2016-01-01' + make_interval(days => (hash / 23 % 2500)::int) as told) t
+where mrn like 'B-%';
 
 create index observations_of_patient on observations (patient_id, effective_at desc, id desc);
 create index observations_derived_from on observations (derived_from) where derived_from is not null;
 analyze patients;
 analyze observations;
 analyze outcomes;
+analyze predictions;
