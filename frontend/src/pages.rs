@@ -14,6 +14,7 @@ pub mod not_found;
 pub mod patient;
 pub mod patient_form;
 pub mod patients;
+pub mod report;
 pub mod research;
 pub mod set_password;
 pub mod settings;

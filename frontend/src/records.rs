@@ -16,6 +16,7 @@ use crate::{
         patient::PatientPage,
         patient_form::{EditPatientPage, NewPatientPage},
         patients::PatientsPage,
+        report::ReportPage,
         sign_in::SignInPage,
     },
 };
@@ -53,6 +54,16 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <PatientPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/patients/:id/report")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadPatients>
+                            <ReportPage />
                         </Guard>
                     }
                 }

@@ -190,6 +190,18 @@ pub struct PredictionResult {
     pub warnings: Vec<Warning>,
 }
 
+impl PredictionResult {
+    /// The probability of kidney failure within 2 or 5 years, from the voice that the category
+    /// comes from.
+    pub fn risk_within(&self, years: u8) -> Option<f64> {
+        match (&self.kfre, self.category_source, years) {
+            (Some(kfre), RiskSource::Kfre, 2) => Some(kfre.risk_2y),
+            (Some(kfre), RiskSource::Kfre, 5) => Some(kfre.risk_5y),
+            _ => self.risk.iter().find(|risk| risk.year == years).map(|risk| risk.probability),
+        }
+    }
+}
+
 /// The Kidney Failure Risk Equation's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

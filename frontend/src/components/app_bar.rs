@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::A;
 use shared::{access::Permission, user::User};
 
-use super::{logo::Logo, theme_switch::ThemeSwitch};
+use super::{logo::Logo, privacy_switch::PrivacySwitch, theme_switch::ThemeSwitch};
 use crate::session;
 
 /// The bar on top of every page.
@@ -23,6 +23,7 @@ pub fn AppBar() -> impl IntoView {
                     <A href="/about">"About"</A>
                 </nav>
                 <div class="bar-end">
+                    {move || user.get().map(|_| view! { <PrivacySwitch /> })}
                     <ThemeSwitch />
                     {move || user.get().map(|user| view! { <AccountMenu user /> })}
                 </div>

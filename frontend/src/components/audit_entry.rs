@@ -42,7 +42,9 @@ pub fn AuditEntry(
     let facts: Vec<_> = facts
         .into_iter()
         .filter_map(|(name, text)| {
-            text.map(|text| view! { <dt>{name}</dt><dd class="wrap">{text}</dd> })
+            // Of an entry, only the patient is a person who may not be seen from behind.
+            let class = if name == "Patient" { "wrap identifying" } else { "wrap" };
+            text.map(|text| view! { <dt>{name}</dt><dd class=class>{text}</dd> })
         })
         .collect();
     let details = entry.details.unwrap_or_default();
@@ -68,8 +70,8 @@ fn Changes(details: Value) -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row">{field.replace('_', " ")}</th>
-                    <td class="wrap">{written(&change["from"])}</td>
-                    <td class="wrap">{written(&change["to"])}</td>
+                    <td class="wrap identifying">{written(&change["from"])}</td>
+                    <td class="wrap identifying">{written(&change["to"])}</td>
                 </tr>
             }
         })
@@ -100,7 +102,7 @@ fn Rest(details: Value) -> impl IntoView {
     rest.retain(|_, value| !value.is_null());
     (!rest.is_empty()).then(|| {
         let text = serde_json::to_string_pretty(&rest).unwrap_or_default();
-        view! { <pre class="wrap" tabindex="0" role="group" aria-label="Details">{text}</pre> }
+        view! { <pre class="wrap identifying" tabindex="0" role="group" aria-label="Details">{text}</pre> }
     })
 }
 

@@ -66,7 +66,7 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
                             <td>{item.display_name}</td>
                             {of_all.then(|| view! {
                                 <td>
-                                    <a href=format!("/patients/{}/care-team", item.patient_id)>
+                                    <a class="identifying" href=format!("/patients/{}/care-team", item.patient_id)>
                                         {item.patient_name}
                                     </a>
                                 </td>

@@ -63,8 +63,9 @@ fn Cause(cause: RenalDisease) -> impl IntoView {
     }
 }
 
+/// The drug classes in use today.
 #[component]
-fn CurrentTherapies() -> impl IntoView {
+pub fn CurrentTherapies() -> impl IntoView {
     let record = Record::here();
     move || {
         let today = format::today();

@@ -152,12 +152,8 @@ fn RiskFigure() -> impl IntoView {
         let result = latest.as_ref().and_then(|prediction| prediction.result.clone());
         let shown = match (latest, result) {
             (Some(prediction), Some(result)) => {
-                let network = result.risk.last().map(|risk| risk.probability);
-                let (risk, source) = match (&result.kfre, result.category_source) {
-                    (Some(kfre), RiskSource::Kfre) => (Some(kfre.risk_5y), RiskSource::Kfre),
-                    _ => (network, RiskSource::Network),
-                };
-                let text = match (risk, source) {
+                let source = result.category_source;
+                let text = match (result.risk_within(5), source) {
                     (Some(risk), RiskSource::Kfre) => format::percent_precise(risk),
                     (Some(risk), RiskSource::Network) => format::percent(risk),
                     (None, _) => "not known".to_owned(),

@@ -22,7 +22,7 @@ pub fn PatientFields(
     let causes =
         RenalDisease::ALL.map(|cause| (disease_name(cause).to_owned(), cause.label().to_owned()));
     view! {
-        <section class="card stack" aria-labelledby="identity">
+        <section class="card stack identifying-fields" aria-labelledby="identity">
             <h2 id="identity">"Who it is"</h2>
             <div class="grid-2">
                 <TextField label="Family name" pointer="/family_name" value=draft.family_name problem required=true />

@@ -30,10 +30,11 @@ pub fn PatientHeader() -> impl IntoView {
     view! {
         <header class="patient-head">
             <div class="patient-who">
-                <h1>{name}</h1>
+                <h1 class="identifying">{name}</h1>
                 {move || record.patient.with(|patient| view! { <Identity patient=patient.clone() /> })}
             </div>
             <div class="row no-print">
+                <A href=format!("/patients/{}/report", record.id) attr:class="btn">"Report"</A>
                 <A href=format!("/patients/{}/documents", record.id) attr:class="btn">"Documents"</A>
                 {move || session::allows(Permission::ReadCareTeams).then(|| view! {
                     <A href=format!("/patients/{}/care-team", record.id) attr:class="btn">"Care team"</A>
@@ -56,9 +57,9 @@ fn Identity(patient: Patient) -> impl IntoView {
     let age = format::age_years(patient.birth_date, format::today());
     view! {
         <ul class="identity">
-            <li><span class="visually-hidden">"Medical record number "</span><code>{patient.mrn}</code></li>
+            <li><span class="visually-hidden">"Medical record number "</span><code class="identifying">{patient.mrn}</code></li>
             <li>{age} " years, " {sex_label(patient.sex)}</li>
-            <li>"born " {format::date(patient.birth_date)}</li>
+            <li>"born " <span class="identifying">{format::date(patient.birth_date)}</span></li>
             <li>{patient.renal_disease.label()}</li>
         </ul>
     }
@@ -118,12 +119,13 @@ fn AskArchive(name: String, asking: RwSignal<bool>) -> impl IntoView {
     });
     view! {
         <Confirm
-            title=format!("Archive {name}?")
+            title="Archive this record?"
             id="ask-archive"
             verb="Archive the record"
             action=archive
             close=move |()| asking.set(false)
         >
+            <p><strong class="identifying">{name}</strong></p>
             <p>
                 "The record leaves the list of patients and takes no more changes. Everything in \
                 it is kept, and it can be restored at any time."

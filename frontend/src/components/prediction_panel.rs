@@ -11,6 +11,7 @@ use super::{
     async_view::AsyncView,
     badges::RiskBadge,
     history::History,
+    natural_frequency::{PeopleArray, of_hundred},
     predict_button::{Asked, PredictButton, PredictProgress},
     prediction_inputs::InputsTable,
 };
@@ -138,6 +139,7 @@ fn Answer(prediction: Prediction) -> impl IntoView {
             <RiskBadge category />
             <span class="muted">{source} " (KDIGO 2024, 2.2.1 to 2.2.3)"</span>
         </p>
+        {result.risk_within(5).map(|probability| view! { <Frequency probability /> })}
         {result.igan.clone().map(|igan| view! { <IganVoice igan /> })}
         <div class="prediction-charts">
             <section aria-labelledby="risk-chart">
@@ -234,6 +236,21 @@ fn Number(
                 <span class="fine"><span class="visually-hidden">"90 % interval "</span>{interval}</span>
             })}
         </p>
+    }
+}
+
+/// The risk that the category rests on, as people count.
+#[component]
+fn Frequency(probability: f64) -> impl IntoView {
+    view! {
+        <div class="frequency">
+            <PeopleArray probability years=5 />
+            <p>
+                "Of 100 people like this one, "
+                <strong>{of_hundred(probability).replace(" of 100", "")}</strong>
+                " reach kidney failure within 5 years."
+            </p>
+        </div>
     }
 }
 

@@ -393,7 +393,7 @@ fn Line(
             <td>{audit_words::action(&item.action)} <span class="when">{item.action.clone()}</span></td>
             <td>
                 {only.map(|(id, title)| view! {
-                    <A href=format!("/patients/{id}")>{patient.unwrap_or_else(|| "Patient".to_owned())}</A>
+                    <A href=format!("/patients/{id}") attr:class="identifying">{patient.unwrap_or_else(|| "Patient".to_owned())}</A>
                     " "
                     <button
                         type="button"

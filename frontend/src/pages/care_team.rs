@@ -96,7 +96,7 @@ fn Team(patient: Patient, team: CareTeam) -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"Care team"</h1>
-                <p><A href=format!("/patients/{id}")>{name}</A></p>
+                <p><A href=format!("/patients/{id}") attr:class="identifying">{name}</A></p>
             </div>
         </header>
         <section class="card stack" aria-labelledby="members">

@@ -55,7 +55,7 @@ fn Parts(patient: Patient) -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"Documents"</h1>
-                <p><A href=format!("/patients/{id}")>{name}</A></p>
+                <p><A href=format!("/patients/{id}") attr:class="identifying">{name}</A></p>
             </div>
         </header>
         {move || editable().then(|| view! { <Upload id documents /> })}
@@ -172,7 +172,7 @@ fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
         match problem.get() {
         None => view! {
             <div class="stack-tight">
-                <p>{name.clone()}</p>
+                <p class="identifying">{name.clone()}</p>
                 <progress aria-label=label.clone() max="1" prop:value=move || share.get()></progress>
             </div>
         }
@@ -287,7 +287,7 @@ fn Line(
     view! {
         <li class="record">
             <div>
-                <p><strong>{document.title}</strong></p>
+                <p><strong class="identifying">{document.title}</strong></p>
                 <p class="fine">{about}</p>
             </div>
             <div class="row">

@@ -105,7 +105,7 @@ fn Names(page: Page<PatientListItem>) -> impl IntoView {
         .into_iter()
         .map(|item| {
             let href = format!("/patients/{}/care-team", item.id);
-            view! { <li><A href>{item.family_name} ", " {item.given_name}</A></li> }
+            view! { <li><A href attr:class="identifying">{item.family_name} ", " {item.given_name}</A></li> }
         })
         .collect();
     let more = page.next_cursor.is_some();

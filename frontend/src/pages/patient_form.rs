@@ -110,7 +110,7 @@ fn EditPatient(patient: Patient) -> impl IntoView {
     });
     view! {
         <div class="page-head">
-            <h1>"Facts about " {name}</h1>
+            <h1>"Facts about " <span class="identifying">{name}</span></h1>
         </div>
         {move || newer.get().map(|conflicts| {
             let changed_at = recorded.with_untracked(|recorded| recorded.updated_at);

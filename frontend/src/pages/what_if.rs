@@ -60,7 +60,7 @@ fn Start(patient: Patient, inputs: Option<PredictionInputs>) -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"What if?"</h1>
-                <p><A href=href.clone()>{name}</A></p>
+                <p><A href=href.clone() attr:class="identifying">{name}</A></p>
             </div>
         </header>
         {match inputs {
