@@ -1,4 +1,5 @@
-//! The pages of the clinic: what clinicians do beside reading and writing records.
+//! The pages of the clinic: the way in, the list of patients, and what clinicians do beside reading
+//! and writing records.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -11,7 +12,8 @@ use crate::{
     components::guard::Guard,
     pages::{
         calculator::CalculatorPage, care_team::CareTeamPage, documents::DocumentsPage,
-        emergency_access::EmergencyAccessPage, not_found::NotFoundPage, what_if::WhatIfPage,
+        emergency_access::EmergencyAccessPage, home::HomePage, not_found::NotFoundPage,
+        patients::PatientsPage, sign_in::SignInPage, what_if::WhatIfPage,
     },
 };
 
@@ -19,6 +21,18 @@ use crate::{
 pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
+            <Route path=path!("/") view=HomePage />
+            <Route path=path!("/sign-in") view=SignInPage />
+            <Route
+                path=path!("/patients")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ListPatients>
+                            <PatientsPage />
+                        </Guard>
+                    }
+                }
+            />
             <Route
                 path=path!("/calculator")
                 view=|| {

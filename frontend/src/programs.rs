@@ -1,6 +1,6 @@
-//! Three programs share the site: the records; the clinic, with what clinicians do beside them; and
-//! the office, where accounts and the installation are run and researchers work. So whoever comes for
-//! a patient does not download what only few need. NGINX knows the same addresses
+//! Three programs share the site: the clinic, where everybody signs in and clinicians find their
+//! patients; the records, a patient's own pages; and the office, where accounts and the installation
+//! are run and researchers work. So nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -10,10 +10,11 @@ use leptos_router::hooks::use_location;
 /// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Signing in, patients, predictions.
-    Records,
-    /// The calculator, the what-if; a record's documents and care team; emergencies.
+    /// Signing in, the list of patients, the calculator, the what-if; a record's documents and care
+    /// team; emergencies.
     Clinic,
+    /// A patient's page with predictions, forms and report.
+    Records,
     /// Accounts, tokens, settings, models, the audit log, summaries.
     Office,
 }
@@ -22,11 +23,8 @@ pub enum Program {
 const OFFICE: [&str; 8] =
     ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
 
-/// The first part of every address of the clinic.
-const CLINIC: [&str; 2] = ["calculator", "emergency-access"];
-
-/// The last part of every address of the clinic that belongs to a record: `/patients/{id}/…`.
-const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "what-if"];
+/// The last part of every address of the records below a patient: `/patients/{id}/…`.
+const OF_A_RECORD: [&str; 2] = ["edit", "report"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -36,10 +34,10 @@ impl Program {
     pub fn of(path: &str) -> Self {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts[..] {
-            ["patients", _, part] if OF_A_RECORD.contains(&part) => Self::Clinic,
-            [first, ..] if CLINIC.contains(&first) => Self::Clinic,
+            ["about"] | ["patients", _] => Self::Records,
+            ["patients", _, part] if OF_A_RECORD.contains(&part) => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
-            _ => Self::Records,
+            _ => Self::Clinic,
         }
     }
 }
@@ -98,15 +96,17 @@ mod tests {
 
     #[test]
     fn an_address_belongs_to_one_program() {
-        for path in
-            ["/", "/patients", "/patients/new", "/patients/42", "/patients/42/edit", "/usersx"]
-        {
+        for path in ["/about", "/patients/new", "/patients/42", "/patients/42/edit"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
         for path in ["/users", "/models/1.0.0", "/research"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
         for path in [
+            "/",
+            "/sign-in",
+            "/patients",
+            "/usersx",
             "/calculator",
             "/emergency-access",
             "/patients/42/documents",

@@ -1,4 +1,4 @@
-//! The pages of the records: what everybody's first download carries.
+//! The pages of the records: one patient, read and written.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -11,13 +11,10 @@ use crate::{
     components::guard::Guard,
     pages::{
         about::AboutPage,
-        home::HomePage,
         not_found::NotFoundPage,
         patient::PatientPage,
         patient_form::{EditPatientPage, NewPatientPage},
-        patients::PatientsPage,
         report::ReportPage,
-        sign_in::SignInPage,
     },
 };
 
@@ -25,19 +22,7 @@ use crate::{
 pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
-            <Route path=path!("/") view=HomePage />
-            <Route path=path!("/sign-in") view=SignInPage />
             <Route path=path!("/about") view=AboutPage />
-            <Route
-                path=path!("/patients")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ListPatients>
-                            <PatientsPage />
-                        </Guard>
-                    }
-                }
-            />
             <Route
                 path=path!("/patients/new")
                 view=|| {
