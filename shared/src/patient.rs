@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     id::PatientId,
-    prediction::{Kdigo, RiskCategory, RiskSource},
+    prediction::{GCategory, Kdigo, RiskCategory, RiskSource},
 };
 
 /// The longest life that a record may describe.
@@ -228,13 +228,20 @@ where
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct PatientFilter {
-    /// Part of a name or of a medical record number, in any case.
+    /// Part of a name or of a medical record number, in any case, or a date of birth
+    /// (`YYYY-MM-DD`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(max_length = 200))]
     pub q: Option<String>,
     /// The category of the latest prediction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk_category: Option<RiskCategory>,
+    /// The primary renal disease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renal_disease: Option<RenalDisease>,
+    /// The KDIGO category of the latest eGFR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kdigo_g: Option<GCategory>,
 }
 
 /// One line of the patient list.

@@ -5,16 +5,20 @@ use serde::{Deserialize, Serialize};
 use shared::{
     access::Role,
     clinical::{
-        kdigo::kdigo_of,
+        kdigo::{egfr_range, kdigo_of},
         quantity::{AcrMgG, Egfr, PcrMgG},
     },
     id::{PatientId, UserId},
     observation::ObservationCode,
-    patient::{LatestRisk, LatestValue, Patient, PatientListItem, RenalDisease, Sex},
-    prediction::{RiskCategory, RiskSource},
+    patient::{
+        LatestRisk, LatestValue, Patient, PatientFilter, PatientListItem, RenalDisease, Sex,
+    },
+    prediction::{GCategory, RiskCategory, RiskSource},
 };
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
+
+use crate::input::searched;
 
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
@@ -212,10 +216,14 @@ impl Position {
 /// Which records to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Part of a name or of a medical record number, in any case.
+    /// Part of a name or of a medical record number, in any case, or a date of birth.
     pub text: Option<String>,
     /// The category of the latest prediction.
     pub risk_category: Option<RiskCategory>,
+    /// The primary renal disease.
+    pub renal_disease: Option<RenalDisease>,
+    /// The KDIGO category of the latest eGFR.
+    pub kdigo_g: Option<GCategory>,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Only records that nobody is left to care for.
@@ -224,6 +232,28 @@ pub struct Filter {
     pub in_care_of: Option<UserId>,
     /// The moment of which that is said.
     pub at: DateTime<Utc>,
+}
+
+impl Filter {
+    /// The records in use that these criteria choose, for somebody who sees whom they care for, or
+    /// everybody.
+    pub fn new(wanted: &PatientFilter, in_care_of: Option<UserId>, at: DateTime<Utc>) -> Self {
+        Self {
+            text: wanted.q.as_deref().and_then(searched),
+            risk_category: wanted.risk_category,
+            renal_disease: wanted.renal_disease,
+            kdigo_g: wanted.kdigo_g,
+            archived: false,
+            without_care_team: false,
+            in_care_of,
+            at,
+        }
+    }
+
+    /// The date of birth that is searched for, if the text is one.
+    fn born_on(&self) -> Option<NaiveDate> {
+        self.text.as_deref()?.parse().ok()
+    }
 }
 
 /// One line of the list, and what it can be sorted by.
@@ -341,7 +371,7 @@ macro_rules! listed {
                 risk_source as "risk_source: RiskSource", risk_at,
                 lower(family_name) as "family_key!", lower(given_name) as "given_key!"
             from patients
-            where ($1::text is null or search_text like searchable($1))
+            where ($1::text is null or search_text like searchable($1) or birth_date = $8)
                 and ($2::text is null or risk_category = $2)
                 and (archived_at is not null) = $3
                 and ($5::uuid is null or id in (select patients_in_care_of($5, $6)))
@@ -351,6 +381,9 @@ macro_rules! listed {
                     where care_team_members.patient_id = patients.id
                         and active and role = any($7)
                 ))
+                and ($9::text is null or renal_disease = $9)
+                and ($10::float8 is null or latest_egfr >= $10)
+                and ($11::float8 is null or latest_egfr < $11)
                 and "# + $after_and_order + " limit $4",
             $filter.text.as_deref().map(pattern),
             $filter.risk_category as Option<RiskCategory>,
@@ -359,6 +392,10 @@ macro_rules! listed {
             $filter.in_care_of as Option<UserId>,
             $filter.at,
             $filter.without_care_team.then(super::care_teams::carers) as Option<Vec<Role>>,
+            $filter.born_on(),
+            $filter.renal_disease as Option<RenalDisease>,
+            $filter.kdigo_g.map(|g| egfr_range(g).0),
+            $filter.kdigo_g.and_then(|g| egfr_range(g).1),
             $($key),+
         )
         .fetch_all($db)
@@ -387,8 +424,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::text is null
-                or (lower(family_name), lower(given_name), id) > ($8, $9::text, $10::uuid))
+            "($12::text is null
+                or (lower(family_name), lower(given_name), id) > ($12, $13::text, $14::uuid))
             order by lower(family_name), lower(given_name), id",
             family,
             given,
@@ -398,8 +435,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::text is null
-                or (lower(family_name), lower(given_name), id) < ($8, $9::text, $10::uuid))
+            "($12::text is null
+                or (lower(family_name), lower(given_name), id) < ($12, $13::text, $14::uuid))
             order by lower(family_name) desc, lower(given_name) desc, id desc",
             family,
             given,
@@ -409,8 +446,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::float8 is null or (coalesce(risk_5y, -1) >= $8
-                and (coalesce(risk_5y, -1) > $8 or id < $9::uuid)))
+            "($12::float8 is null or (coalesce(risk_5y, -1) >= $12
+                and (coalesce(risk_5y, -1) > $12 or id < $13::uuid)))
             order by coalesce(risk_5y, -1), id desc",
             number,
             id
@@ -419,8 +456,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::float8 is null or (coalesce(risk_5y, -1) <= $8
-                and (coalesce(risk_5y, -1) < $8 or id > $9::uuid)))
+            "($12::float8 is null or (coalesce(risk_5y, -1) <= $12
+                and (coalesce(risk_5y, -1) < $12 or id > $13::uuid)))
             order by coalesce(risk_5y, -1) desc, id",
             number,
             id
@@ -429,7 +466,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($8, $9::uuid))
+            "($12::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($12, $13::uuid))
             order by coalesce(latest_egfr, 1e9), id",
             number,
             id
@@ -438,7 +475,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($8, $9::uuid))
+            "($12::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($12, $13::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
             number,
             id
@@ -447,8 +484,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::timestamptz is null or (updated_at >= $8
-                and (updated_at > $8 or id < $9::uuid)))
+            "($12::timestamptz is null or (updated_at >= $12
+                and (updated_at > $12 or id < $13::uuid)))
             order by updated_at, id desc",
             time,
             id
@@ -457,8 +494,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($8::timestamptz is null or (updated_at <= $8
-                and (updated_at < $8 or id > $9::uuid)))
+            "($12::timestamptz is null or (updated_at <= $12
+                and (updated_at < $12 or id > $13::uuid)))
             order by updated_at desc, id",
             time,
             id

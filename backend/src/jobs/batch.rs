@@ -31,7 +31,6 @@ use crate::{
         prediction_batches::{self as batches, Asked, Unfinished},
         predictions::{Priority, Requested},
     },
-    input::searched,
     state::AppState,
 };
 
@@ -262,12 +261,5 @@ impl Step<'_> {
 
 /// The list's filter, of the records in use that the caller sees.
 fn filter(filter: &PatientFilter, caller: &Caller) -> Filter {
-    Filter {
-        text: filter.q.as_deref().and_then(searched),
-        risk_category: filter.risk_category,
-        archived: false,
-        without_care_team: false,
-        in_care_of: caller.in_care_of(),
-        at: caller.at,
-    }
+    Filter::new(filter, caller.in_care_of(), caller.at)
 }

@@ -7,8 +7,11 @@ use serde_json::{Map, Value, json};
 use shared::{
     id::PatientId,
     page::Page,
-    patient::{NewPatient, Patient, PatientListItem, PatientPatch, birth_date_fault},
-    prediction::RiskCategory,
+    patient::{
+        NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, RenalDisease,
+        birth_date_fault,
+    },
+    prediction::{GCategory, RiskCategory},
 };
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -23,7 +26,7 @@ use crate::{
     derived,
     error::{Error, Result, violated_constraint},
     extract::{Created, Creation, IfMatch, Json, Path, Query, Versioned},
-    input::{Faults, searched},
+    input::Faults,
     openapi::Problems,
     page,
     routes::{changed, changes, keep, replay},
@@ -40,7 +43,8 @@ const NAME: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PatientQuery {
-    /// Part of a name or of a medical record number, in any case.
+    /// Part of a name or of a medical record number, in any case, or a date of birth
+    /// (`YYYY-MM-DD`).
     pub q: Option<String>,
     /// The order: `name`, `risk`, `egfr` or `updated_at`; with `-` in front, backwards. An
     /// unknown risk sorts below every known one, an unknown eGFR above.
@@ -48,6 +52,12 @@ pub struct PatientQuery {
     pub sort: Option<PatientSort>,
     /// The category of the latest prediction.
     pub risk_category: Option<RiskCategory>,
+    /// The primary renal disease.
+    #[param(inline)]
+    pub renal_disease: Option<RenalDisease>,
+    /// The KDIGO category of the latest eGFR.
+    #[param(inline)]
+    pub kdigo_g: Option<GCategory>,
     /// Archived records instead of those in use.
     pub archived: Option<bool>,
     /// Only records that no active clinician belongs to the care team of.
@@ -57,6 +67,23 @@ pub struct PatientQuery {
     /// Items per page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u32>,
+}
+
+impl PatientQuery {
+    /// The records that the caller sees of those asked for.
+    fn filter(&self, caller: &Caller) -> Filter {
+        let wanted = PatientFilter {
+            q: self.q.clone(),
+            risk_category: self.risk_category,
+            renal_disease: self.renal_disease,
+            kdigo_g: self.kdigo_g,
+        };
+        Filter {
+            archived: self.archived.unwrap_or(false),
+            without_care_team: self.without_care_team.unwrap_or(false),
+            ..Filter::new(&wanted, caller.in_care_of(), caller.at)
+        }
+    }
 }
 
 /// A cursor of the list: it belongs to one order.
@@ -79,14 +106,7 @@ pub async fn list_patients(
         Some(_) => return Err(page::bad_cursor()),
         None => None,
     };
-    let filter = Filter {
-        text: query.q.as_deref().and_then(searched),
-        risk_category: query.risk_category,
-        archived: query.archived.unwrap_or(false),
-        without_care_team: query.without_care_team.unwrap_or(false),
-        in_care_of: caller.in_care_of(),
-        at: caller.at,
-    };
+    let filter = query.filter(&caller);
     let mut tx = state.begin(&caller).await?;
     let rows = page::rows(limit);
     let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), rows).await?;

@@ -380,6 +380,36 @@ async fn the_list_is_filtered_by_risk_category() {
 }
 
 #[tokio::test]
+async fn the_list_is_filtered_by_cause_and_stage_and_searched_by_birth_date() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    nine(&app, &clinician).await;
+    execute(
+        &app,
+        "update patients set renal_disease = 'polycystic', birth_date = '1970-02-03'
+        where mrn in ('N-1', 'N-6');
+        update patients set latest_egfr = 29.5 where mrn = 'N-1';
+        update patients set latest_egfr = 29.49 where mrn = 'N-2'",
+    )
+    .await;
+    for (query, expected) in [
+        ("&renal_disease=polycystic", vec!["N-1", "N-6"]),
+        ("&renal_disease=diabetic", vec![]),
+        ("&kdigo_g=G3b", vec!["N-0", "N-1", "N-3"]),
+        ("&kdigo_g=G4", vec!["N-2"]),
+        ("&kdigo_g=G5", vec!["N-4", "N-5", "N-6", "N-7"]),
+        ("&kdigo_g=G5&renal_disease=polycystic", vec!["N-6"]),
+        ("&q=1970-02-03", vec!["N-1", "N-6"]),
+        ("&q=1970-02-04", vec![]),
+        ("&q=1970-02", vec![]),
+    ] {
+        let mut found = pages(&clinician, query, 1, "mrn").await;
+        found.sort_by_key(Value::to_string);
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_faulty_query_is_named() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
@@ -391,6 +421,8 @@ async fn a_faulty_query_is_named() {
         ("limit=201".to_owned(), "/limit"),
         ("sort=shoe_size".to_owned(), "/sort"),
         ("risk_category=none".to_owned(), "/risk_category"),
+        ("renal_disease=none".to_owned(), "/renal_disease"),
+        ("kdigo_g=G3".to_owned(), "/kdigo_g"),
         ("archived=perhaps".to_owned(), "/archived"),
         ("cursor=nonsense".to_owned(), "/cursor"),
         ("cursor=bnVsbA".to_owned(), "/cursor"),

@@ -16,6 +16,18 @@ pub fn g_category(egfr: Egfr) -> GCategory {
     }
 }
 
+/// The eGFRs of a category: from the first on, below the second, as rounding divides them.
+pub const fn egfr_range(category: GCategory) -> (f64, Option<f64>) {
+    match category {
+        GCategory::G1 => (89.5, None),
+        GCategory::G2 => (59.5, Some(89.5)),
+        GCategory::G3a => (44.5, Some(59.5)),
+        GCategory::G3b => (29.5, Some(44.5)),
+        GCategory::G4 => (14.5, Some(29.5)),
+        GCategory::G5 => (0.0, Some(14.5)),
+    }
+}
+
 /// The category of a urine ACR, unrounded; exactly 30 and exactly 300 mg/g are A2.
 pub const fn a_category(acr: AcrMgG) -> ACategory {
     match acr.get() {

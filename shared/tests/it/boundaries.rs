@@ -35,6 +35,18 @@ fn g_categories_change_where_the_shown_number_does() {
     ];
     for (egfr, expected) in cases {
         assert_eq!(kdigo::g_category(Egfr::new(egfr).unwrap()), expected, "{egfr}");
+        for category in [
+            GCategory::G1,
+            GCategory::G2,
+            GCategory::G3a,
+            GCategory::G3b,
+            GCategory::G4,
+            GCategory::G5,
+        ] {
+            let (from, below) = kdigo::egfr_range(category);
+            let within = from <= egfr && below.is_none_or(|below| egfr < below);
+            assert_eq!(within, category == expected, "{egfr} as {category:?}");
+        }
     }
 }
 
