@@ -62,11 +62,11 @@ test("what has a hash in its name is kept for a year, the page is asked for each
   expect(missing.headers()["cache-control"]).not.toContain("immutable");
 });
 
-// The three programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
-// comes to the records or the office has signed in before.
-for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"], ["office", "/users"]]) {
+// The four programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
+// comes to another than the clinic has signed in before.
+for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"], ["office", "/users"], ["research", "/research"]]) {
   test(`the first download of the ${program} is compressed and below 400 KB`, async ({ page }) => {
-    if (program !== "clinic") await signIn(page, program === "office" ? "admin" : "clinician");
+    if (program !== "clinic") await signIn(page, program === "records" ? "clinician" : "admin");
     let bytes = 0;
     const network = await page.context().newCDPSession(page);
     await network.send("Network.enable");

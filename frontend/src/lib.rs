@@ -6,6 +6,7 @@ pub mod office;
 pub mod pages;
 pub mod programs;
 pub mod records;
+pub mod research;
 
 pub mod charts;
 pub mod components;

@@ -10,9 +10,10 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        account::AccountPage, audit::AuditPage, model::ModelPage, models::ModelsPage,
-        not_found::NotFoundPage, research::ResearchPage, set_password::SetPasswordPage,
-        settings::SettingsPage, tokens::TokensPage, users::UsersPage,
+        account::AccountPage, archived_records::ArchivedRecordsPage, audit::AuditPage,
+        model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
+        set_password::SetPasswordPage, settings::SettingsPage, tokens::TokensPage,
+        users::UsersPage,
     },
 };
 
@@ -62,6 +63,16 @@ pub fn pages() -> AnyView {
                 }
             />
             <Route
+                path=path!("/archived-records")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::EraseRecords>
+                            <ArchivedRecordsPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
                 path=path!("/models")
                 view=|| {
                     view! {
@@ -77,16 +88,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadModels>
                             <ModelPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/research")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadSummaries>
-                            <ResearchPage />
                         </Guard>
                     }
                 }

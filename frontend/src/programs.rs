@@ -1,6 +1,6 @@
-//! Three programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's own pages; and the office, where accounts and the installation
-//! are run and researchers work. So nobody downloads what only few need. NGINX knows the same addresses
+//! Four programs share the site: the clinic, where everybody signs in and clinicians find their
+//! patients; the records, a patient's own pages; the office, where accounts and the installation are
+//! run; and research. So nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -15,13 +15,23 @@ pub enum Program {
     Clinic,
     /// A patient's page with predictions, forms and report.
     Records,
-    /// Accounts, tokens, settings, models, the audit log, summaries.
+    /// Accounts, tokens, settings, models, the audit log.
     Office,
+    /// Summaries.
+    Research,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 8] =
-    ["account", "audit", "models", "research", "set-password", "settings", "tokens", "users"];
+const OFFICE: [&str; 8] = [
+    "account",
+    "archived-records",
+    "audit",
+    "models",
+    "set-password",
+    "settings",
+    "tokens",
+    "users",
+];
 
 /// The last part of every address of the records below a patient: `/patients/{id}/…`.
 const OF_A_RECORD: [&str; 2] = ["edit", "report"];
@@ -37,6 +47,7 @@ impl Program {
             ["about"] | ["patients", _] => Self::Records,
             ["patients", _, part] if OF_A_RECORD.contains(&part) => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
+            ["research", ..] => Self::Research,
             _ => Self::Clinic,
         }
     }
@@ -99,9 +110,10 @@ mod tests {
         for path in ["/about", "/patients/new", "/patients/42", "/patients/42/edit"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/users", "/models/1.0.0", "/research"] {
+        for path in ["/users", "/models/1.0.0"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
+        assert_eq!(Program::of("/research"), Program::Research);
         for path in [
             "/",
             "/sign-in",

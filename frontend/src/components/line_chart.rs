@@ -63,8 +63,8 @@ pub fn LineChart(
             <text x=LEFT - 6.0 y=y(value) + 4.0 text-anchor="end">{value.to_string()}</text>
         }
     });
-    let ticks = years.iter().enumerate().step_by(2).map(|(place, year)| {
-        view! { <text x=x(place) y=HEIGHT - 4.0 text-anchor="middle">{year.clone()}</text> }
+    let ticks = years.into_iter().enumerate().step_by(2).map(|(place, year)| {
+        view! { <text x=x(place) y=HEIGHT - 4.0 text-anchor="middle">{year}</text> }
     });
     let ticks = ticks.collect_view();
     let drawn = lines.iter().enumerate().map(|(number, line)| {
@@ -85,18 +85,18 @@ pub fn LineChart(
         view! { <g class=class>{paths.collect_view()}</g> }
     });
     let drawn = drawn.collect_view();
-    let named = lines.iter().enumerate().map(|(number, line)| {
+    let several = 1 < lines.len();
+    let named = lines.into_iter().enumerate().map(|(number, line)| {
         view! {
             <li>
                 <svg class="lines swatch" viewBox="0 0 24 8" aria-hidden="true">
                     <g class=format!("series series-{number}")><polyline points="0,4 24,4"></polyline></g>
                 </svg>
-                {line.name.clone()}
+                {line.name}
             </li>
         }
     });
-    let legend =
-        (1 < lines.len()).then(|| view! { <ul class="legend">{named.collect_view()}</ul> });
+    let legend = several.then(|| view! { <ul class="legend">{named.collect_view()}</ul> });
     view! {
         <figure class="drawn">
             <svg class="lines" viewBox=format!("0 0 {WIDTH} {HEIGHT}") role="img" aria-label=label>

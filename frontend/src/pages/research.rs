@@ -353,13 +353,11 @@ fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
         let place = years.iter().position(|one| Some(one.to_string()) == year);
         let values: Vec<String> = group.values().map(|value| words(value)).collect();
         let name = values.join(", ");
-        let line = match lines.iter().position(|line| line.name == name) {
-            Some(line) => line,
-            None => {
-                lines.push(Line { name, values: vec![None; years.len()] });
-                lines.len() - 1
-            }
-        };
+        let known = lines.iter().position(|line| line.name == name);
+        let line = known.unwrap_or(lines.len());
+        if known.is_none() {
+            lines.push(Line { name, values: vec![None; years.len()] });
+        }
         let value = match measure {
             None => Some(f64::from(figures.people)),
             Some(wanted) => {

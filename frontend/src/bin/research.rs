@@ -1,0 +1,5 @@
+//! Starts the researchers' program in the browser.
+
+fn main() {
+    frontend::app::start(frontend::programs::Program::Research, frontend::research::pages);
+}
