@@ -4,8 +4,12 @@ pub mod clamd;
 pub mod content;
 
 use std::{
-    collections::HashSet, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc,
-    time::Duration,
+    collections::HashSet,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, ensure};
@@ -43,6 +47,8 @@ pub struct Documents {
     store: Arc<dyn ObjectStore>,
     places: Arc<Semaphore>,
     scanner: Option<Clamd>,
+    /// Where the content is, if that is a folder of this machine.
+    folder: Option<PathBuf>,
 }
 
 impl Documents {
@@ -55,7 +61,8 @@ impl Documents {
         let store = LocalFileSystem::new_with_prefix(folder)
             .with_context(|| format!("the documents' folder {} cannot be used", folder.display()))?
             .with_fsync(true);
-        Ok(Self::new(Arc::new(store), scanner))
+        let folder = Some(folder.to_owned());
+        Ok(Self { folder, ..Self::new(Arc::new(store), scanner) })
     }
 
     /// In memory, for tests.
@@ -64,7 +71,7 @@ impl Documents {
     }
 
     fn new(store: Arc<dyn ObjectStore>, scanner: Option<Clamd>) -> Self {
-        Self { store, places: Arc::new(Semaphore::new(AT_A_TIME)), scanner }
+        Self { store, places: Arc::new(Semaphore::new(AT_A_TIME)), scanner, folder: None }
     }
 
     /// A place among those whose document is in memory.
@@ -74,14 +81,12 @@ impl Documents {
         Ok(place.map_err(busy)?.context("the semaphore is never closed")?)
     }
 
-    /// Refuses content in which the scanner finds malware, and everything while it does not answer.
-    pub async fn scan(&self, content: &Bytes) -> Result<()> {
-        let Some(scanner) = &self.scanner else { return Ok(()) };
-        match scanner.scan(content).await {
-            Ok(None) => Ok(()),
-            Ok(Some(name)) => Err(Error::field("/file", format!("holds malware: {name}"))),
-            Err(error) => Err(Error::Unavailable(error.context("the scanner for malware"))),
-        }
+    /// The malware that the scanner finds in content. While there is a scanner that does not answer,
+    /// nothing is taken.
+    pub async fn malware(&self, content: &Bytes) -> Result<Option<String>> {
+        let Some(scanner) = &self.scanner else { return Ok(None) };
+        let unsure = |error: anyhow::Error| error.context("the scanner for malware");
+        scanner.scan(content).await.map_err(|error| Error::Unavailable(unsure(error)))
     }
 
     /// Keeps content under a name; it is whole in the store, or not at all.
@@ -125,8 +130,38 @@ impl Documents {
                 removed += 1;
             }
         }
-        Ok(removed)
+        let Some(folder) = self.folder.clone() else { return Ok(removed) };
+        let before = SystemTime::from(now - ORPHANS_KEPT);
+        let staged = tokio::task::spawn_blocking(move || sweep_staged(&folder, before)).await?;
+        Ok(removed + staged.context("the documents' folder cannot be looked through")?)
     }
+}
+
+/// Removes what was being written when a program was killed: the store writes content under its name
+/// with `#` and a number, gives it its name when it is whole, and never lists it before.
+fn sweep_staged(folder: &Path, before: SystemTime) -> std::io::Result<usize> {
+    let mut removed = 0;
+    for shelf in std::fs::read_dir(folder)? {
+        let shelf = shelf?;
+        if !shelf.file_type()?.is_dir() {
+            continue;
+        }
+        for found in std::fs::read_dir(shelf.path())? {
+            let found = found?;
+            let name = found.file_name();
+            let staged = name.to_str().and_then(|name| name.split_once('#'));
+            if staged.is_none_or(|(name, _)| name.parse::<Uuid>().is_err()) {
+                continue;
+            }
+            // It may have got its name meanwhile.
+            let old = found.metadata().and_then(|data| data.modified());
+            if old.is_ok_and(|modified| modified < before) {
+                std::fs::remove_file(found.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
 }
 
 /// Where content is: in one of 256 folders, so that none grows without end.
@@ -154,6 +189,26 @@ mod tests {
         documents.keep(name, Bytes::from_static(b"after")).await.unwrap();
         let error = documents.read(name, &hash).await.unwrap_err();
         assert!(error.to_string().contains("was changed"));
+    }
+
+    #[test]
+    fn what_a_killed_program_was_writing_is_swept_after_a_while() {
+        let folder = std::env::temp_dir().join(format!("nephrocast-{}", Uuid::new_v4()));
+        let shelf = folder.join("ab");
+        std::fs::create_dir_all(&shelf).unwrap();
+        let whole = "ab000000000000000000000000000007";
+        let names = [format!("{whole}#1"), format!("{whole}#2"), whole.into(), "notes#1".into()];
+        for name in &names {
+            let file = std::fs::File::create(shelf.join(name)).unwrap();
+            if *name != names[1] {
+                file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            }
+        }
+        let before = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
+        assert_eq!(sweep_staged(&folder, before).unwrap(), 1);
+        let left = names.map(|name| shelf.join(name).exists());
+        assert_eq!(left, [false, true, true, true]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -6,6 +6,8 @@ use axum::body::Bytes;
 use backend::{
     clock::Clock,
     documents::{Documents, clamd::Clamd},
+    router::router,
+    state::AppState,
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -285,16 +287,37 @@ mod tempdir {
 async fn what_the_scanner_finds_or_cannot_judge_is_not_taken() {
     let content = Bytes::from_static(PDF);
     let (clean, _folder) = daemon("stream: OK\0");
-    clean.scan(&content).await.unwrap();
+    assert_eq!(clean.malware(&content).await.unwrap(), None);
     let (infected, _folder) = daemon("stream: Eicar-Signature FOUND\0");
-    let error = infected.scan(&content).await.unwrap_err();
-    assert!(format!("{error:?}").contains("Eicar-Signature"));
+    assert_eq!(infected.malware(&content).await.unwrap().unwrap(), "Eicar-Signature");
     let (broken, _folder) = daemon("");
-    assert!(broken.scan(&content).await.is_err());
+    assert!(broken.malware(&content).await.is_err());
     let absent = Documents::in_memory(Some(Clamd::at("/nowhere/clamd.sock".into())));
     let refused =
-        tokio::time::timeout(Duration::from_secs(5), absent.scan(&content)).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), absent.malware(&content)).await.unwrap();
     assert!(matches!(refused, Err(backend::error::Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn malware_is_refused_and_on_record() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let on = crate::access::fixture(&clinician, "M-1", false).await;
+    let (documents, _folder) = daemon("stream: Eicar-Signature FOUND\0");
+    let state = AppState { documents, ..app.state.clone() };
+    let refusing = Client { router: router(state), ..clinician.clone() };
+    let faults = refusing.upload(&on.patient, &[("file", Some("letter.pdf"), PDF)]).await.faults();
+    assert!(faults["/file"].contains("Eicar-Signature"), "{faults:?}");
+    assert_eq!(app.audit_trail().await.last().unwrap(), "clinician document.create refused");
+    let details = app.audit_details("document.create").await;
+    assert_eq!(
+        (&details["malware"], &details["file_name"]),
+        (&"Eicar-Signature".into(), &"letter.pdf".into())
+    );
+    let list = format!("/api/v1/patients/{}/documents", on.patient);
+    assert_eq!(clinician.get(&list).await.ok()["items"].as_array().unwrap().len(), 1);
+    let unknown = Uuid::now_v7().to_string();
+    refusing.upload(&unknown, &[("file", None, PDF)]).await.expect(404);
 }
 
 #[tokio::test]
