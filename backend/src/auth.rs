@@ -217,6 +217,7 @@ needs!(
     ManageCareTeams,
     BreakGlass,
     ManageUsers,
+    EraseRecords,
 );
 
 /// Proof that the caller may do `P`, by role and scopes: a handler that takes it cannot forget to check.

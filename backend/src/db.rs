@@ -15,6 +15,7 @@ pub mod biopsies;
 pub mod care_teams;
 pub mod documents;
 pub mod emergency_accesses;
+pub mod erasures;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;

@@ -27,6 +27,7 @@ use crate::router;
         (name = "settings", description = "What an administrator decides for the whole site"),
         (name = "patients", description = "Patients' records"),
         (name = "record", description = "A patient's own record"),
+        (name = "erasure", description = "Archived records, and taking out whose they were"),
         (name = "care-teams", description = "Who cares for a patient, and emergencies"),
         (name = "observations", description = "Laboratory values and measurements"),
         (name = "therapies", description = "Courses of drugs"),

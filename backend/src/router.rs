@@ -26,9 +26,9 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, care_teams, documents, emergency_accesses, models, observations, outcomes,
-        passwords, patients, prediction_batches, predictions, privacy, records, second_factors,
-        service, session, settings, summaries, therapies, tokens, users,
+        audit, biopsies, care_teams, documents, emergency_accesses, erasures, models, observations,
+        outcomes, passwords, patients, prediction_batches, predictions, privacy, records,
+        second_factors, service, session, settings, summaries, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -84,6 +84,9 @@ pub fn documented() -> OpenApiRouter<AppState> {
             emergency_accesses::list_emergency_accesses,
             emergency_accesses::create_emergency_access
         ))
+        .routes(routes!(emergency_accesses::end_emergency_access))
+        .routes(routes!(erasures::list_archived_records))
+        .routes(routes!(erasures::erase_patient))
         .routes(routes!(observations::list_observations, observations::create_observations))
         .routes(routes!(observations::correct_observation))
         .routes(routes!(observations::void_observation))

@@ -14,6 +14,7 @@ pub mod biopsies;
 pub mod care_teams;
 pub mod documents;
 pub mod emergency_accesses;
+pub mod erasures;
 pub mod models;
 pub mod observations;
 pub mod outcomes;

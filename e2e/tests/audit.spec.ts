@@ -23,6 +23,9 @@ for (const colorScheme of ["light", "dark"] as const) {
     await expect(page).toHaveURL(/actor=admin/);
     await expect(signedIn.first()).toContainText("Demo Administrator");
 
+    await page.getByRole("combobox", { name: "Emergency" }).selectOption("false");
+    await expect(page).toHaveURL(/emergency=false/);
+
     await signedIn.first().getByRole("button", { name: /^Details of entry/ }).click();
     const entry = page.getByRole("dialog");
     await expect(entry).toContainText("session.sign_in");

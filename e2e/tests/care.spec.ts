@@ -60,6 +60,14 @@ test("where care teams bind, a record opens in an emergency, and its team sees t
     const opened = page.getByRole("region", { name: "Opened in an emergency" });
     await expect(opened).toContainText("Bea Otherward");
     await expect(opened).toContainText("Brought in unconscious");
+    await other.goto(page.url());
+    const own = other.getByRole("region", { name: "Opened in an emergency" });
+    expect(await barriers(other)).toEqual([]);
+    await own.getByRole("button", { name: "End it now" }).click();
+    await expect(own.getByText(/^ended /)).toBeVisible();
+    await other.goto("/patients");
+    await other.getByRole("searchbox").fill(mrn);
+    await expect(other.getByRole("heading", { name: "Nobody matches" })).toBeVisible();
     await page.getByLabel("Colleague").fill("Otherward");
     await page.getByRole("button", { name: "Share with Bea Otherward" }).click();
     await expect(page.getByRole("region", { name: "Members" })).toContainText("Bea Otherward");

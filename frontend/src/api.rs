@@ -5,6 +5,7 @@ pub mod audit;
 pub mod biopsies;
 pub mod care_teams;
 pub mod documents;
+pub mod erasures;
 pub mod me;
 pub mod models;
 pub mod observations;

@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod account;
+pub mod archived_records;
 pub mod audit;
 pub mod calculator;
 pub mod care_team;

@@ -62,6 +62,8 @@ pub enum Permission {
     BreakGlass,
     /// Make, change and close accounts.
     ManageUsers,
+    /// Take out of an archived record who it is about.
+    EraseRecords,
 }
 
 /// Which records those who care for patients see.
@@ -197,9 +199,9 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            BreakGlass, EditPatients, ListPatients, ManageCareTeams, ManageModels, ManageSettings,
-            ManageUsers, OverseeTokens, PreviewPredictions, ReadAccessLog, ReadAudit,
-            ReadCareTeams, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
+            BreakGlass, EditPatients, EraseRecords, ListPatients, ManageCareTeams, ManageModels,
+            ManageSettings, ManageUsers, OverseeTokens, PreviewPredictions, ReadAccessLog,
+            ReadAudit, ReadCareTeams, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
             RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
@@ -221,6 +223,7 @@ impl Role {
                     | ReadCareTeams
                     | ManageCareTeams
                     | ManageUsers
+                    | EraseRecords
             ),
             Self::Clinician => matches!(
                 permission,
@@ -241,7 +244,10 @@ impl Role {
             ),
             Self::Researcher => matches!(permission, UseOwnAccount | ReadSummaries | UseTokens),
             Self::Patient => {
-                matches!(permission, UseOwnAccount | ReadPatients | ReadPredictions | ReadModels)
+                matches!(
+                    permission,
+                    UseOwnAccount | ReadPatients | ReadPredictions | ReadModels | ReadAccessLog
+                )
             }
         }
     }

@@ -81,6 +81,8 @@ pub struct EmergencyAccess {
     pub reason: String,
     /// When.
     pub opened_at: DateTime<Utc>,
-    /// Until when the record stays open to them.
+    /// Until when the record stays open to them, unless they end it before.
     pub expires_at: DateTime<Utc>,
+    /// When they ended it before its time was up.
+    pub ended_at: Option<DateTime<Utc>>,
 }

@@ -19,6 +19,7 @@ pub mod user;
 
 pub mod biopsy;
 pub mod document;
+pub mod erasure;
 pub mod observation;
 pub mod outcome;
 pub mod patient;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub visibility: Visibility,
     /// Minutes for which a record that was opened in an emergency stays open.
     pub emergency_access_minutes: i32,
+    /// Years for which a record is kept after it was archived, before it may be erased.
+    pub retention_years: i32,
     /// When they were last changed; `null` while they are those that the program started with.
     pub changed_at: Option<DateTime<Utc>>,
 }
@@ -84,4 +86,8 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 15, maximum = 1440))]
     pub emergency_access_minutes: Option<i32>,
+    /// Years for which a record is kept after it was archived, before it may be erased.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 0, maximum = 100))]
+    pub retention_years: Option<i32>,
 }

@@ -3,12 +3,16 @@
 //! A change and its entry are one transaction. A look changes nothing: its entry only has to be
 //! there before the answer leaves. So whoever looked hands the entry over and waits until it is
 //! committed; while one commit is under way the entries of others gather, and then share a
-//! statement and a wait for the disk. An entry whose answer was sent is as durable as before; when
+//! statement and a wait for the disk. Where looks come together, the next commit waits a moment for
+//! more of them: each of many costs less then, and somebody who looks alone never waits. An entry whose answer was sent is as durable as before; when
 //! it cannot be written, there is no answer.
 
 use anyhow::anyhow;
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, sleep},
+};
 
 use crate::{
     db::{self, audit::Look},
@@ -17,6 +21,8 @@ use crate::{
 
 /// How many looks share a commit at most.
 const BATCH: usize = 256;
+/// How long a commit waits for more looks, when the one before had several.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How many wait at most for the commit before; others wait for a place.
 const WAITING: usize = 1024;
 
@@ -50,7 +56,17 @@ impl Looks {
 
 async fn write(db: PgPool, mut looks: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH);
+    let mut in_company = false;
     while looks.recv_many(&mut waiting, BATCH).await != 0 {
+        if in_company {
+            sleep(GATHERING).await;
+            while waiting.len() < BATCH
+                && let Ok(more) = looks.try_recv()
+            {
+                waiting.push(more);
+            }
+        }
+        in_company = 1 < waiting.len();
         let (looks, waiters): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|waiting| (waiting.look, waiting.on_record)).unzip();
         match db::audit::record_looks(&db, &looks).await {

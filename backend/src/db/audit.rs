@@ -173,7 +173,7 @@ pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Resu
         select at, actor, role, session, token, address, request, action, object, patient, outcome,
             details,
             -- Asked once for all of them: mostly there is no emergency anywhere.
-            case when (select exists(select from emergency_accesses where $13 < expires_at))
+            case when (select exists(select from emergency_accesses where $13 < open_until))
                 then emergency_of(actor, patient, at) end
         from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[],
             $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
@@ -295,7 +295,9 @@ pub async fn list(
     let rows = entries!(
         "where ($1::bigint is null or audit_events.id < $1)
             and ($2::uuid is null or actor_id = $2)
-            and ($3::uuid is null or audit_events.patient_id = $3)
+            and ($3::uuid is null
+                or audit_events.patient_id = $3
+                or (details ? 'patients' and details -> 'patients' ? $3::text))
             and ($4::text is null or action = $4 or starts_with(action, $4 || '.'))
             and ($5::text is null or outcome = $5)
             and ($6::timestamptz is null or $6 <= at)
@@ -324,7 +326,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option<Audit
     Ok(row.map(AuditEvent::from))
 }
 
-/// Who looked at or changed a record, the newest first, from below the number `before`.
+/// Who looked at or changed a record, or had it in a list, the newest first, from below the number
+/// `before`.
 pub async fn accesses(
     db: impl PgExecutor<'_>,
     patient: PatientId,
@@ -333,13 +336,24 @@ pub async fn accesses(
 ) -> sqlx::Result<Vec<AccessEvent>> {
     sqlx::query_as!(
         AccessEvent,
-        r#"select audit_events.id, at, display_name as "actor_name?",
-            actor_role as "actor_role: Role", action, outcome as "outcome: Outcome",
-            emergency_access_id is not null as "emergency!"
-        from audit_events
+        r#"select looks.id as "id!", at as "at!", display_name as "actor_name?",
+            actor_role as "actor_role: Role", action as "action!",
+            outcome as "outcome!: Outcome", emergency as "emergency!"
+        from (
+            (
+                select id, at, actor_id, actor_role, action, outcome,
+                    emergency_access_id is not null as emergency
+                from audit_events
+                where patient_id = $1 and ($2::bigint is null or id < $2)
+                order by id desc
+                limit $3
+            )
+            union all
+            select id, at, actor_id, actor_role, action, outcome, emergency
+            from lists_that_showed($1, $2, $3)
+        ) as looks
         left join users on users.id = actor_id
-        where audit_events.patient_id = $1 and ($2::bigint is null or audit_events.id < $2)
-        order by audit_events.id desc
+        order by looks.id desc
         limit $3"#,
         patient as PatientId,
         before,

@@ -17,6 +17,25 @@ pub async fn patient_with_mrn(
         .await
 }
 
+/// The query of whole rows, with what comes after the joins.
+macro_rules! accesses {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            EmergencyAccess,
+            r#"select emergency_accesses.id as "id: EmergencyAccessId",
+                patients.id as "patient_id: PatientId",
+                family_name || ', ' || given_name as "patient_name!",
+                users.id as "user_id: UserId", display_name, reason, opened_at, expires_at,
+                ended_at
+            from emergency_accesses
+            join patients on patients.id = emergency_accesses.patient_id
+            join users on users.id = emergency_accesses.user_id
+            "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
 /// An access to open.
 #[derive(Clone, Debug)]
 pub struct NewAccess<'a> {
@@ -55,20 +74,7 @@ pub async fn find(
     db: impl PgExecutor<'_>,
     id: EmergencyAccessId,
 ) -> sqlx::Result<Option<EmergencyAccess>> {
-    sqlx::query_as!(
-        EmergencyAccess,
-        r#"select emergency_accesses.id as "id: EmergencyAccessId",
-            patients.id as "patient_id: PatientId",
-            family_name || ', ' || given_name as "patient_name!",
-            users.id as "user_id: UserId", display_name, reason, opened_at, expires_at
-        from emergency_accesses
-        join patients on patients.id = emergency_accesses.patient_id
-        join users on users.id = emergency_accesses.user_id
-        where emergency_accesses.id = $1"#,
-        id as EmergencyAccessId,
-    )
-    .fetch_optional(db)
-    .await
+    accesses!("where emergency_accesses.id = $1", id as EmergencyAccessId).fetch_optional(db).await
 }
 
 /// Accesses, the newest first: to one record, or to all of them.
@@ -78,23 +84,36 @@ pub async fn list(
     before: Option<EmergencyAccessId>,
     limit: i64,
 ) -> sqlx::Result<Vec<EmergencyAccess>> {
-    sqlx::query_as!(
-        EmergencyAccess,
-        r#"select emergency_accesses.id as "id: EmergencyAccessId",
-            patients.id as "patient_id: PatientId",
-            family_name || ', ' || given_name as "patient_name!",
-            users.id as "user_id: UserId", display_name, reason, opened_at, expires_at
-        from emergency_accesses
-        join patients on patients.id = emergency_accesses.patient_id
-        join users on users.id = emergency_accesses.user_id
-        where ($1::uuid is null or emergency_accesses.patient_id = $1)
+    accesses!(
+        "where ($1::uuid is null or emergency_accesses.patient_id = $1)
             and ($2::uuid is null or emergency_accesses.id < $2)
         order by emergency_accesses.id desc
-        limit $3"#,
+        limit $3",
         patient as Option<PatientId>,
         before as Option<EmergencyAccessId>,
         limit,
     )
     .fetch_all(db)
+    .await
+}
+
+/// Ends an access of its holder's before its time is up; `None` when they have no such access that
+/// is still open, otherwise whose record it was.
+pub async fn end(
+    db: &mut PgConnection,
+    id: EmergencyAccessId,
+    holder: UserId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<PatientId>> {
+    sqlx::query_scalar!(
+        r#"update emergency_accesses
+        set ended_at = greatest($3, opened_at)
+        where id = $1 and user_id = $2 and $3 < open_until
+        returning patient_id as "patient_id: PatientId""#,
+        id as EmergencyAccessId,
+        holder as UserId,
+        now,
+    )
+    .fetch_optional(db)
     .await
 }

@@ -14,7 +14,9 @@ pub async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Settings> {
         r#"select version,
             second_factor_required as "second_factor_required: Vec<Role>", session_idle_minutes,
             session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk,
-            minimum_cell_size, token_privacy_budget, account_privacy_budget, visibility as "visibility: Visibility", emergency_access_minutes, changed_at
+            minimum_cell_size, token_privacy_budget, account_privacy_budget,
+            visibility as "visibility: Visibility", emergency_access_minutes, retention_years,
+            changed_at
         from settings"#,
     )
     .fetch_one(db)
@@ -34,8 +36,8 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
         set version = $1, second_factor_required = $2, session_idle_minutes = $3,
             session_hours = $4, kfre_region = $5, patients_see_risk = $6,
             minimum_cell_size = $7, changed_at = $8,
-            visibility = $9, emergency_access_minutes = $10,
-            token_privacy_budget = $11, account_privacy_budget = $12",
+             visibility = $9, emergency_access_minutes = $10,
+             token_privacy_budget = $11, account_privacy_budget = $12, retention_years = $13",
         changed.version,
         &changed.second_factor_required as &[Role],
         changed.session_idle_minutes,
@@ -48,6 +50,7 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
         changed.emergency_access_minutes,
         changed.token_privacy_budget,
         changed.account_privacy_budget,
+        changed.retention_years,
     )
     .execute(db)
     .await?;

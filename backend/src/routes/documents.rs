@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::IntoResponse,
 };
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::{
     document::{Document, DocumentKind, LARGEST, TITLE},
@@ -17,8 +18,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Allowed, EditPatients, ReadPatients},
-    db::{self, audit::Event, documents::Stored},
+    auth::{Allowed, Caller, EditPatients, ReadPatients},
+    db::{
+        self,
+        audit::{Event, Outcome},
+        documents::Stored,
+    },
     documents::content::{self, Refusal},
     error::{Error, Result},
     extract::{Created, Json, Path, Query, RequestKey, request_key},
@@ -79,7 +84,7 @@ pub async fn create_document(
     let judged = tokio::task::spawn_blocking(move || (checked(&new), new));
     let (found, new) = judged.await.context("looking at a document panicked")?;
     let (title, media_type) = found?;
-    state.documents.scan(&new.content).await?;
+    refuse_malware(&state, &caller, id, &new).await?;
     let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
@@ -112,6 +117,25 @@ pub async fn create_document(
     let created = keep(&mut tx, &caller, key, created).await?;
     tx.commit().await?;
     Ok(created)
+}
+
+/// Refuses malware, which is on record: somebody's machine is not well, or worse.
+async fn refuse_malware(
+    state: &AppState,
+    caller: &Caller,
+    patient: PatientId,
+    new: &Upload,
+) -> Result<()> {
+    let Some(malware) = state.documents.malware(&new.content).await? else { return Ok(()) };
+    let mut tx = state.begin(caller).await?;
+    caller.patient(&mut tx, patient).await?;
+    let event = Event::new("document.create").outcome(Outcome::Refused).patient(patient);
+    let sha256 = hex::encode(Sha256::digest(&new.content));
+    let details = json!({ "malware": malware, "file_name": new.file_name, "sha256": sha256 });
+    let event = event.details(details);
+    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+    tx.commit().await?;
+    Err(Error::field("/file", format!("holds malware: {malware}")))
 }
 
 /// The title and the content's type, or everything that is wrong with an upload.

@@ -1,7 +1,9 @@
 //! Breaking the glass: a record opened in an emergency by somebody outside its care team, for a
 //! reason, for a time, and for all who are responsible to see.
 
-use axum::extract::State;
+use std::collections::BTreeSet;
+
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -129,6 +131,27 @@ async fn open(
     Ok(opened)
 }
 
+/// End one's own emergency access before its time is up. One that is over, or somebody else's, is not
+/// found.
+#[utoipa::path(delete, path = "/api/v1/emergency-accesses/{id}", tag = "care-teams",
+    security(("bearer" = [])),
+    params(("id" = EmergencyAccessId, Path, description = "The emergency access")),
+    responses((status = 204, description = "The record is closed again"), Problems))]
+pub async fn end_emergency_access(
+    Allowed { caller, .. }: Allowed<BreakGlass>,
+    State(state): State<AppState>,
+    Path(id): Path<EmergencyAccessId>,
+) -> Result<StatusCode> {
+    let now = state.clock.now();
+    let mut tx = state.begin(&caller).await?;
+    let ended = db::emergency_accesses::end(&mut tx, id, caller.user_id, now).await?;
+    let patient = ended.ok_or(Error::NotFound("emergency access"))?;
+    let event = Event::new("emergency_access.end").object(id.0).patient(patient);
+    db::audit::record(&mut tx, &caller.actor(), event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Which part of a list of emergency accesses to answer.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +176,9 @@ pub async fn list_emergency_accesses(
     let mut tx = state.begin(&caller).await?;
     let page = listed(&mut tx, None, query).await?;
     let shown: Vec<_> = page.items.iter().map(|item| item.id).collect();
-    let event = Event::new("emergency_access.list").details(json!({ "accesses": shown }));
+    let patients: BTreeSet<_> = page.items.iter().map(|item| item.patient_id).collect();
+    let event = Event::new("emergency_access.list");
+    let event = event.details(json!({ "accesses": shown, "patients": patients }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
     Ok(Json(page))

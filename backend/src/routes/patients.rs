@@ -355,6 +355,9 @@ pub async fn restore_patient(
     let now = state.clock.now();
     let mut tx = state.begin(&caller).await?;
     let before = caller.patient_locked(&mut tx, id).await?;
+    if db::erasures::is_erased(&mut *tx, id).await? {
+        return Err(Error::Conflict("the record was erased; nobody can restore it".to_owned()));
+    }
     let mut patient = before.clone();
     let was_archived = patient.archived_at.take().is_some();
     if was_archived {

@@ -77,6 +77,7 @@ fn patched(before: Settings, patch: SettingsPatch) -> Settings {
         emergency_access_minutes: patch
             .emergency_access_minutes
             .unwrap_or(before.emergency_access_minutes),
+        retention_years: patch.retention_years.unwrap_or(before.retention_years),
         changed_at: before.changed_at,
     }
 }

@@ -115,7 +115,7 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("get_audit_event_proof", [401,      200,  403,      403,       403,    403]),
     ("verify_audit_events",   [401,      200,  403,      403,       403,    403]),
     ("export_audit_events",   [401,      200,  403,      403,       403,    403]),
-    ("list_patient_audit_events", [401,  200,  200,      403,       403,    403]),
+    ("list_patient_audit_events", [401,  200,  200,      403,       200,    404]),
     ("get_care_team",         [401,      200,  200,      403,       403,    403]),
     // An administrator puts people into teams that nobody is left in, and hands nothing over.
     ("add_care_team_member",  [401,      409,  201,      403,       403,    403]),
@@ -124,8 +124,11 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("list_colleagues",       [401,      200,  200,      403,       403,    403]),
     // Every clinician sees every record here; care_teams.rs tests the other setting.
     ("create_emergency_access", [401,    403,  409,      403,       403,    403]),
+    ("end_emergency_access",  [401,      403,  404,      403,       403,    403]),
     ("list_emergency_accesses", [401,    200,  403,      403,       403,    403]),
     ("list_patient_emergency_accesses", [401, 200, 200,  403,       403,    403]),
+    ("list_archived_records", [401,      200,  403,      403,       403,    403]),
+    ("erase_patient",         [401,      200,  403,      403,       403,    403]),
 ];
 
 /// An account that nobody signs in with.
@@ -440,6 +443,11 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
             "/api/v1/emergency-accesses".into(),
             json!({ "mrn": mrn, "reason": "unconscious in the emergency room" }),
         ),
+        "end_emergency_access" => {
+            empty("DELETE", format!("/api/v1/emergency-accesses/{}", Uuid::nil()))
+        }
+        "list_archived_records" => empty("GET", "/api/v1/archived-records".into()),
+        "erase_patient" => post(patient("/erase"), json!({ "mrn": mrn, "reason": "request 17" })),
         "list_emergency_accesses" => empty("GET", "/api/v1/emergency-accesses".into()),
         "list_patient_emergency_accesses" => empty("GET", patient("/emergency-accesses")),
         _ => panic!("no request for {operation}"),
@@ -467,6 +475,13 @@ pub async fn caller(app: &TestApp, kind: &str) -> Client {
     }
 }
 
+/// Links the patient's account to a record, unless the operation would close the account with it.
+pub async fn link(app: &TestApp, operation: &str, patient: &str) {
+    if operation != "erase_patient" {
+        app.link_patient(PatientId(patient.parse().unwrap())).await;
+    }
+}
+
 /// A record on which an operation can be tried by whoever may.
 pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str) -> Fixture {
     let mut on = fixture(clinician, mrn, true).await;
@@ -483,6 +498,10 @@ pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str
     if operation == "remove_care_team_member" {
         let team = format!("/api/v1/patients/{}/care-team", on.patient);
         clinician.post(&team, json!({ "user_id": on.user })).await.created();
+    }
+    if operation == "erase_patient" {
+        clinician.delete(&format!("/api/v1/patients/{}", on.patient)).await.expect(204);
+        sqlx::query("update settings set retention_years = 0").execute(&app.db).await.unwrap();
     }
     // A stream ends with the prediction's final status, and a new prediction answers an open one.
     if ["stream_prediction", "create_prediction"].contains(&operation) {
@@ -510,7 +529,7 @@ async fn check(app: &TestApp, operation: &str, expected: [u16; 6]) {
             "stranger" => fixture(&clinician, &format!("{mrn}-linked"), true).await.patient,
             _ => on.patient.clone(),
         };
-        app.link_patient(PatientId(linked.parse().unwrap())).await;
+        link(app, operation, &linked).await;
         let client = caller(app, kind).await;
         let answer = client.send(request(operation, &client, &on, &mrn)).await;
         assert_eq!(answer.status.as_u16(), status, "{operation} as {kind}: {:#}", answer.body);

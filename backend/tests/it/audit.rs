@@ -34,7 +34,7 @@ use tower::ServiceExt;
 
 use crate::{
     access::{self, ACCESS, CALLERS, fixture},
-    support::{TestApp, audit_key_file, sealing_key},
+    support::{Client, TestApp, audit_key_file, sealing_key},
     worker::Worker,
 };
 
@@ -51,7 +51,8 @@ const NOT_ON_RECORD: [&str; 6] = [
 
 /// Changes that need more than the table's fixture (a link, a code, another session): the tests of
 /// `users.rs`, `passwords.rs`, `second_factors.rs` and `care_teams.rs` look at their entries.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
+    "end_emergency_access",
     "create_emergency_access",
     "login_second_factor",
     "set_password",
@@ -93,7 +94,7 @@ async fn every_operation_that_reads_or_changes_something_leaves_an_entry() {
             // Anew each time: some operations end the sessions of whoever asks.
             let clinician = app.sign_in(Role::Clinician).await;
             let on = access::ready(&app, &clinician, id, id).await;
-            app.link_patient(PatientId(on.patient.parse().unwrap())).await;
+            access::link(&app, id, &on.patient).await;
             let client = access::caller(&app, CALLERS[who]).await;
             let answer = client.send(access::request(id, &client, &on, id)).await;
             let request = answer.header("x-request-id").unwrap().to_owned();
@@ -278,6 +279,54 @@ async fn who_looked_at_a_record_is_there_for_those_who_care_for_it() {
     assert_eq!(second["items"].as_array().unwrap().len(), 4, "this look is on record by now");
     let unknown = format!("/api/v1/patients/{}/audit-events", uuid::Uuid::nil());
     clinician.get(&unknown).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_list_is_a_look_at_everybody_in_it_and_at_nobody_else() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let on = access::fixture(&clinician, "M-1", true).await;
+    let other = access::fixture(&clinician, "M-2", true).await;
+    let admin = app.sign_in(Role::Administrator).await;
+    admin.get("/api/v1/patients?q=M-1").await.ok();
+    app.link_patient(PatientId(on.patient.parse().unwrap())).await;
+    let patient = app.sign_in(Role::Patient).await;
+
+    let lists = async |client: &Client, patient: &str| -> Vec<String> {
+        let path = format!("/api/v1/patients/{patient}/audit-events?limit=200");
+        let page = client.get(&path).await.ok();
+        let looks = page["items"].as_array().unwrap().iter();
+        let lists = looks.filter(|look| look["action"] == "patient.list");
+        lists.map(|look| look["actor_name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(lists(&clinician, &on.patient).await, ["Test Administrator"]);
+    assert!(lists(&clinician, &other.patient).await.is_empty());
+    // The patient reads who looked, but not the entry that names other patients.
+    assert_eq!(lists(&patient, &on.patient).await, ["Test Administrator"]);
+    patient.get(&format!("/api/v1/patients/{}/audit-events", other.patient)).await.expect(404);
+
+    let query = format!("/api/v1/audit-events?patient={}&action=patient.list", on.patient);
+    let found = admin.get(&query).await.ok();
+    assert_eq!(found["items"][0]["details"]["patients"], json!([on.patient]));
+    let query = format!("/api/v1/audit-events?patient={}&action=patient.list", other.patient);
+    assert!(admin.get(&query).await.ok()["items"].as_array().unwrap().is_empty());
+
+    // Pages of both kinds of looks follow one another.
+    let path = format!("/api/v1/patients/{}/audit-events", on.patient);
+    let whole = clinician.get(&format!("{path}?limit=200")).await.ok();
+    let ids = |page: &Value| -> Vec<i64> {
+        page["items"].as_array().unwrap().iter().map(|look| look["id"].as_i64().unwrap()).collect()
+    };
+    let (whole, mut paged) = (ids(&whole), Vec::new());
+    let mut query = format!("{path}?limit=3");
+    loop {
+        let page = clinician.get(&query).await.ok();
+        paged.extend(ids(&page));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        query = format!("{path}?limit=3&cursor={next}");
+    }
+    // Reading the whole and the first page of it is on record by now.
+    assert_eq!(paged[1..], whole[..]);
 }
 
 /// Adds entries, each in a transaction of its own.

@@ -314,6 +314,37 @@ async fn an_emergency_opens_a_record_for_a_time_and_everybody_concerned_sees_it(
 }
 
 #[tokio::test]
+async fn an_emergency_ends_when_its_holder_says_so_and_nobody_else() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (bea, _) = colleague(&app, "Bea").await;
+    let on = access::fixture(&clinician, "M-1", false).await;
+    confine(&app).await;
+    let opened = bea.post(EMERGENCIES, emergency("M-1")).await.created();
+    assert_eq!(opened["ended_at"], Value::Null);
+    let path = format!("{EMERGENCIES}/{}", opened["id"].as_str().unwrap());
+    let unknown = format!("{EMERGENCIES}/{}", Uuid::now_v7());
+    let theirs = clinician.delete(&path).await.expect(404);
+    assert_eq!(theirs["detail"], clinician.delete(&unknown).await.expect(404)["detail"]);
+    assert_sees(&bea, &on, 200).await;
+
+    app.clock.advance(TimeDelta::minutes(5));
+    bea.delete(&path).await.expect(204);
+    assert_eq!(app.audit_trail().await.last().unwrap(), "clinician emergency_access.end success");
+    assert_sees(&bea, &on, 404).await;
+    assert!(names(&bea, "/api/v1/patients").await.is_empty());
+    bea.delete(&path).await.expect(404);
+    let list = format!("/api/v1/patients/{}/emergency-accesses", on.patient);
+    let item = clinician.get(&list).await.ok()["items"][0].clone();
+    assert_eq!(item["ended_at"], "2026-06-01T12:05:00Z");
+    assert_eq!(item["expires_at"], "2026-06-01T13:00:00Z");
+
+    // It is no bar to opening the record again.
+    bea.post(EMERGENCIES, emergency("M-1")).await.created();
+    assert_sees(&bea, &on, 200).await;
+}
+
+#[tokio::test]
 async fn guessing_numbers_gets_slower_and_is_on_record() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;

@@ -26,6 +26,7 @@ mod biopsies;
 mod care_teams;
 mod disclosure;
 mod documents;
+mod erasures;
 mod models;
 mod observations;
 mod outcomes;

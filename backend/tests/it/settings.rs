@@ -46,7 +46,7 @@ async fn an_administrator_changes_them_on_the_version_that_was_read() {
             "session_idle_minutes": 30, "session_hours": 12, "kfre_region": "north_america",
             "patients_see_risk": false, "minimum_cell_size": 10, "token_privacy_budget": 1,
             "account_privacy_budget": 4, "visibility": "organisation",
-            "emergency_access_minutes": 60, "changed_at": null })
+            "emergency_access_minutes": 60, "retention_years": 10, "changed_at": null })
     );
 
     let wanted = json!({ "session_hours": 10, "patients_see_risk": true,

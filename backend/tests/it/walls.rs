@@ -3,10 +3,13 @@
 
 use std::process::Command;
 
-use backend::db::walls::{Sight, begin};
+use backend::db::{
+    emergency_accesses::{self, NewAccess},
+    walls::{Sight, begin},
+};
 use shared::{
     access::Role,
-    id::{PatientId, UserId},
+    id::{EmergencyAccessId, PatientId, UserId},
 };
 use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
 
@@ -42,6 +45,11 @@ async fn account(app: &TestApp, role: &str) -> UserId {
 async fn as_patient(app: &TestApp) -> PgTransaction<'static> {
     let viewer = account(app, "patient").await;
     begin(&app.db, Sight::OwnRecord(viewer), app.clock.now()).await.unwrap()
+}
+
+/// A transaction of a clinician where only care teams see records.
+async fn in_care(app: &TestApp, viewer: UserId) -> PgTransaction<'static> {
+    begin(&app.db, Sight::InCare(viewer), app.clock.now()).await.unwrap()
 }
 
 /// Every table with rows about a patient, and the column that says which.
@@ -130,6 +138,99 @@ async fn a_record_that_is_closed_to_its_patient_is_closed_below_the_handlers() {
     for table in ["patients", "observations", "predictions"] {
         let column = if table == "patients" { "id" } else { "patient_id" };
         assert!(!owners(&mut tx, table, column).await.contains(&Some(own)), "{table}");
+    }
+}
+
+/// How many rows a table has about each patient, and how many a transaction sees of them.
+async fn assert_sees_only(app: &TestApp, viewer: UserId, patients: &[PatientId]) {
+    let mut tx = in_care(app, viewer).await;
+    let mut owner = app.owner().await;
+    for (table, column) in tables(app).await {
+        let all = owners(&mut owner, &table, column).await;
+        let seen = owners(&mut tx, &table, column).await;
+        let strangers = seen.iter().flatten().filter(|patient| !patients.contains(patient));
+        // One's own part in a care, and one's own deeds, are no secret.
+        if !["care_team_members", "emergency_accesses", "audit_events"].contains(&&*table) {
+            assert_eq!(strangers.count(), 0, "{table}");
+        }
+        for patient in patients {
+            let of = |rows: &[Option<PatientId>]| {
+                rows.iter().filter(|row| **row == Some(*patient)).count()
+            };
+            assert_eq!(of(&seen), of(&all), "{table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clinicians_transaction_sees_those_in_their_care_and_nobody_else() {
+    let (app, own) = two_records().await;
+    let clinician = account(&app, "clinician").await;
+    let both: Vec<PatientId> =
+        owners(&mut app.owner().await, "patients", "id").await.into_iter().flatten().collect();
+    assert_eq!(both.len(), 2);
+    assert_sees_only(&app, clinician, &both).await;
+
+    // Out of one team, the other patient is all that is left.
+    sqlx::query("delete from care_team_members where patient_id <> $1")
+        .bind(own)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    assert_sees_only(&app, clinician, &[own]).await;
+    // An emergency opens a record until it ends, or its time is up.
+    let other = both.into_iter().find(|patient| *patient != own).unwrap();
+    let (id, now) = (EmergencyAccessId(uuid::Uuid::now_v7()), app.clock.now());
+    let new = NewAccess { id, patient: other, user: clinician, reason: "x", opened_at: now };
+    let mut program = app.db.acquire().await.unwrap();
+    emergency_accesses::insert(&mut program, &new).await.unwrap();
+    assert_sees_only(&app, clinician, &[own, other]).await;
+    emergency_accesses::end(&mut program, id, clinician, now).await.unwrap().unwrap();
+    assert_sees_only(&app, clinician, &[own]).await;
+    let id = EmergencyAccessId(uuid::Uuid::now_v7());
+    emergency_accesses::insert(&mut program, &NewAccess { id, ..new }).await.unwrap();
+    app.clock.advance(chrono::TimeDelta::minutes(60));
+    assert_sees_only(&app, clinician, &[own]).await;
+    // Nor does the function that reads lists of several patients tell of a stranger.
+    let listed = "select count(*) from lists_that_showed($1, null, 10)";
+    let mut tx = in_care(&app, clinician).await;
+    let told: i64 = sqlx::query_scalar(listed).bind(other).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(told, 0);
+}
+
+#[tokio::test]
+async fn a_clinicians_transaction_changes_nothing_out_of_their_care() {
+    let (app, own) = two_records().await;
+    let clinician = account(&app, "clinician").await;
+    sqlx::query("delete from care_team_members where patient_id <> $1")
+        .bind(own)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    let other: PatientId = sqlx::query_scalar("select id from patients where id <> $1")
+        .bind(own)
+        .fetch_one(&app.db)
+        .await
+        .unwrap();
+    let mut tx = in_care(&app, clinician).await;
+    let smuggled = |patient: PatientId| {
+        format!(
+            "insert into therapies (id, patient_id, kind, started_on, created_at)
+            values (gen_random_uuid(), '{patient}', 'statin', '2026-03-01', '2026-03-01')"
+        )
+    };
+    let error = refused(&mut tx, &smuggled(other)).await;
+    assert!(error.contains("row-level security"), "{error}");
+    sqlx::query(AssertSqlSafe(smuggled(own))).execute(&mut *tx).await.unwrap();
+    let error = refused(&mut tx, &format!("update observations set patient_id = '{other}'")).await;
+    assert!(error.contains("row-level security"), "{error}");
+    for (table, column) in tables(&app).await {
+        if ["users", "audit_events", "erasures"].contains(&&*table) {
+            continue;
+        }
+        let changed = format!("update {table} set {column} = {column} where {column} = '{other}'");
+        let done = sqlx::query(AssertSqlSafe(changed)).execute(&mut *tx).await.unwrap();
+        assert_eq!(done.rows_affected(), 0, "{table}");
     }
 }
 

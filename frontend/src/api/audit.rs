@@ -19,6 +19,8 @@ pub struct ListQuery {
     pub action: String,
     /// `success`, `refused` or `failure`.
     pub outcome: String,
+    /// `true` for what was done in an emergency, `false` for all else.
+    pub emergency: String,
     /// Not before this time, RFC 3339.
     pub from: String,
     /// Before this time, RFC 3339.
@@ -34,6 +36,7 @@ pub async fn list(wanted: &ListQuery) -> Result<Page<AuditEvent>> {
         ("patient", &wanted.patient),
         ("action", &wanted.action),
         ("outcome", &wanted.outcome),
+        ("emergency", &wanted.emergency),
         ("from", &wanted.from),
         ("to", &wanted.to),
         ("cursor", &wanted.cursor),

@@ -2,7 +2,7 @@
 
 use shared::{
     care_team::{CareTeam, Colleague, EmergencyAccess, NewCareTeamMember, NewEmergencyAccess},
-    id::{PatientId, UserId},
+    id::{EmergencyAccessId, PatientId, UserId},
     page::Page,
     patient::PatientListItem,
 };
@@ -40,6 +40,11 @@ pub async fn colleagues(q: &str) -> Result<Page<Colleague>> {
 /// Opens a record in an emergency.
 pub async fn break_glass(new: &NewEmergencyAccess) -> Result<EmergencyAccess> {
     request(Call::create("/emergency-accesses", new)).await
+}
+
+/// Ends one's own emergency access before its time is up.
+pub async fn end_emergency(id: EmergencyAccessId) -> Result<()> {
+    request(Call::delete(format!("/emergency-accesses/{id}"))).await
 }
 
 /// Records that were opened in an emergency: one patient's, or everybody's.

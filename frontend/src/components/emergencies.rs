@@ -1,10 +1,15 @@
 //! A list of records that were opened in an emergency.
 
+use chrono::{DateTime, Utc};
 use leptos::{prelude::*, task::spawn_local};
-use shared::{care_team::EmergencyAccess, id::PatientId, page::Page};
+use shared::{
+    care_team::EmergencyAccess,
+    id::{EmergencyAccessId, PatientId, UserId},
+    page::Page,
+};
 
 use super::{async_view::AsyncView, problem_note::ProblemNote};
-use crate::{api, format};
+use crate::{api, format, session};
 
 /// The accesses to one patient's record, or to all records.
 #[component]
@@ -72,7 +77,14 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
                                 </td>
                             })}
                             <td class="wrap">{item.reason}</td>
-                            <td class="nowrap">{format::date_time(item.expires_at)}</td>
+                            <td>
+                                <Until
+                                    id=item.id
+                                    user_id=item.user_id
+                                    expires_at=item.expires_at
+                                    ended_at=item.ended_at
+                                />
+                            </td>
                         </tr>
                     </For>
                 </tbody>
@@ -86,4 +98,51 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
         })}
     }
     .into_any()
+}
+
+/// Until when the record stays open; whoever opened it may end that.
+#[component]
+pub fn Until(
+    /// The access.
+    id: EmergencyAccessId,
+    /// Who opened it.
+    user_id: UserId,
+    /// When it ends by itself.
+    expires_at: DateTime<Utc>,
+    /// When it was ended.
+    ended_at: Option<DateTime<Utc>>,
+) -> impl IntoView {
+    let own = session::user().is_some_and(|user| user.id == user_id);
+    let ended = RwSignal::new(ended_at);
+    let open = move || own && ended.get().is_none() && format::now() < expires_at;
+    let end = Action::new_local(move |(): &()| async move {
+        let answer = api::care_teams::end_emergency(id).await;
+        if answer.is_ok() {
+            let _ = ended.try_set(Some(format::now()));
+        }
+        answer
+    });
+    let (pending, answer) = (end.pending(), end.value());
+    view! {
+        <span class="nowrap" role="status">
+            {move || ended.get().map_or_else(
+                || format::date_time(expires_at),
+                |moment| format!("ended {}", format::date_time(moment)),
+            )}
+        </span>
+        {move || open().then(|| view! {
+            " "
+            <button
+                type="button"
+                class="btn btn-small"
+                disabled=move || pending.get()
+                on:click=move |_| {
+                    end.dispatch_local(());
+                }
+            >
+                "End it now"
+            </button>
+        })}
+        {move || answer.get().and_then(Result::err).map(|problem| view! { <ProblemNote problem /> })}
+    }
 }

@@ -31,6 +31,7 @@ struct Asked {
     patient: String,
     action: String,
     outcome: String,
+    emergency: String,
     from: String,
     to: String,
 }
@@ -42,6 +43,7 @@ impl Asked {
             ("patient", &self.patient),
             ("action", &self.action),
             ("outcome", &self.outcome),
+            ("emergency", &self.emergency),
             ("from", &self.from),
             ("to", &self.to),
         ]);
@@ -55,6 +57,7 @@ impl Asked {
             patient: self.patient.clone(),
             action: self.action.clone(),
             outcome: self.outcome.clone(),
+            emergency: self.emergency.clone(),
             from: beginning(&self.from),
             to: after(&self.to).map(|day| beginning(&day.to_string())).unwrap_or_default(),
             cursor: String::new(),
@@ -81,6 +84,7 @@ pub fn AuditPage() -> impl IntoView {
                 patient: of("patient"),
                 action: of("action"),
                 outcome: of("outcome"),
+                emergency: of("emergency"),
                 from: of("from"),
                 to: of("to"),
             }
@@ -266,6 +270,20 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                     })}
                 </select>
             </label>
+            <label class="filter">
+                <span>"Emergency"</span>
+                <select
+                    class="control"
+                    on:change:target=move |event| {
+                        ask.run(Asked { emergency: event.target().value(), ..asked.get_untracked() });
+                    }
+                >
+                    <option value="">"Either"</option>
+                    {[("true", "In an emergency"), ("false", "All else")].map(|(value, text)| view! {
+                        <option value=value selected=move || asked.with(|asked| asked.emergency == value)>{text}</option>
+                    })}
+                </select>
+            </label>
             {day("From", |asked| asked.from.clone(), |asked, from| Asked { from, ..asked })}
             {day("To", |asked| asked.to.clone(), |asked, to| Asked { to, ..asked })}
             {move || asked.with(|asked| !asked.patient.is_empty()).then(|| view! {
@@ -407,7 +425,12 @@ fn Line(
                     </button>
                 })}
             </td>
-            <td><span class=badge>{item.outcome.label()}</span></td>
+            <td>
+                <span class=badge>{item.outcome.label()}</span>
+                {item.emergency_access_id.is_some().then(|| view! {
+                    " " <span class="badge risk-high">"Emergency"</span>
+                })}
+            </td>
             <td class="number">
                 <button
                     type="button"

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use shared::{
-    access::Permission, care_team::NewEmergencyAccess, page::Page, patient::PatientListItem,
+    access::Permission,
+    care_team::{EmergencyAccess, NewEmergencyAccess},
+    page::Page,
+    patient::PatientListItem,
     problem::Problem,
 };
 
@@ -11,10 +14,12 @@ use crate::{
     api,
     app::set_title,
     components::{
-        async_view::AsyncView, emergencies::Emergencies, field::TextField,
+        async_view::AsyncView,
+        emergencies::{Emergencies, Until},
+        field::TextField,
         problem_note::FormProblem,
     },
-    format, session,
+    session,
 };
 
 /// The page.
@@ -72,10 +77,18 @@ fn BreakGlass() -> impl IntoView {
                 <button type="submit" class="btn btn-primary">"Open the record"</button>
             </div>
             <div role="status">
-                {move || opened.get().map(|access| view! {
+                {move || opened.get().map(|access: EmergencyAccess| view! {
                     <p>
-                        "Open until " {format::date_time(access.expires_at)} ": "
-                        <A href=format!("/patients/{}", access.patient_id)>{access.patient_name}</A>
+                        <A href=format!("/patients/{}", access.patient_id) attr:class="identifying">
+                            {access.patient_name}
+                        </A>
+                        " is open to you until "
+                        <Until
+                            id=access.id
+                            user_id=access.user_id
+                            expires_at=access.expires_at
+                            ended_at=access.ended_at
+                        />
                     </p>
                 })}
             </div>

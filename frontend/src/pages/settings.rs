@@ -47,6 +47,7 @@ fn Form(settings: Settings) -> impl IntoView {
     let hours = RwSignal::new(settings.session_hours.to_string());
     let visibility = RwSignal::new(wire_name(settings.visibility));
     let emergency = RwSignal::new(settings.emergency_access_minutes.to_string());
+    let kept = RwSignal::new(settings.retention_years.to_string());
     let risk = RwSignal::new(settings.patients_see_risk);
     let smallest = RwSignal::new(settings.minimum_cell_size.to_string());
     let of_token = RwSignal::new(settings.token_privacy_budget.to_string());
@@ -62,32 +63,37 @@ fn Form(settings: Settings) -> impl IntoView {
         let emergency = number("/emergency_access_minutes", &emergency.get_untracked());
         let of_token = number("/token_privacy_budget", &of_token.get_untracked());
         let of_account = number("/account_privacy_budget", &of_account.get_untracked());
-        match (idle, hours, smallest, emergency, of_token, of_account) {
-            (Ok(idle), Ok(hours), Ok(smallest), Ok(emergency), Ok(of_token), Ok(of_account)) => {
-                Ok(SettingsPatch {
-                    token_privacy_budget: Some(of_token),
-                    account_privacy_budget: Some(of_account),
-                    second_factor_required: Some(roles.get_untracked()),
-                    session_idle_minutes: Some(idle),
-                    session_hours: Some(hours),
-                    kfre_region: REGIONS
-                        .into_iter()
-                        .find(|one| wire_name(one) == region.get_untracked()),
-                    patients_see_risk: Some(risk.get_untracked()),
-                    minimum_cell_size: Some(smallest),
-                    visibility: Visibility::ALL
-                        .into_iter()
-                        .find(|one| wire_name(one) == visibility.get_untracked()),
-                    emergency_access_minutes: Some(emergency),
-                })
-            }
-            (idle, hours, smallest, emergency, of_token, of_account) => Err(incomplete(
-                [idle, hours, smallest, emergency, of_token, of_account]
+        let kept = number("/retention_years", &kept.get_untracked());
+        let all = [idle, hours, smallest, emergency, of_token, of_account, kept];
+        if let [
+            Ok(idle),
+            Ok(hours),
+            Ok(smallest),
+            Ok(emergency),
+            Ok(of_token),
+            Ok(of_account),
+            Ok(kept),
+        ] = all
+        {
+            return Ok(SettingsPatch {
+                second_factor_required: Some(roles.get_untracked()),
+                session_idle_minutes: Some(idle),
+                session_hours: Some(hours),
+                kfre_region: REGIONS
                     .into_iter()
-                    .filter_map(Result::err)
-                    .collect(),
-            )),
+                    .find(|one| wire_name(one) == region.get_untracked()),
+                patients_see_risk: Some(risk.get_untracked()),
+                minimum_cell_size: Some(smallest),
+                token_privacy_budget: Some(of_token),
+                account_privacy_budget: Some(of_account),
+                visibility: Visibility::ALL
+                    .into_iter()
+                    .find(|one| wire_name(one) == visibility.get_untracked()),
+                emergency_access_minutes: Some(emergency),
+                retention_years: Some(kept),
+            });
         }
+        Err(incomplete(all.into_iter().filter_map(Result::err).collect()))
     };
     let save = Action::new_local(move |(): &()| async move {
         problem.set(None);
@@ -198,6 +204,12 @@ fn Form(settings: Settings) -> impl IntoView {
                     kind="number" value=of_account problem form="settings" hint="0 to 100"
                 />
             </div>
+            <TextField
+                label="A record is kept for years after it was archived" pointer="/retention_years"
+                kind="number" value=kept problem form="settings"
+                hint="0 to 100; after that it may be erased, by hand"
+            />
+            <p class="fine"><a href="/archived-records">"Archived records, and erasing them"</a></p>
             <div class="form-actions">
                 <button type="submit" class="btn btn-primary">"Save"</button>
                 <span role="status">{move || saved.get()}</span>
