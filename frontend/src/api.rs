@@ -11,6 +11,7 @@ pub mod models;
 pub mod observations;
 pub mod outcomes;
 pub mod patients;
+pub mod prediction_batches;
 pub mod predictions;
 pub mod session;
 pub mod settings;

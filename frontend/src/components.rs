@@ -7,6 +7,7 @@ pub mod audit_entry;
 pub mod audit_words;
 pub mod badges;
 pub mod biopsies;
+pub mod bulk_predict;
 pub mod calibration;
 pub mod course_picture;
 pub mod dialog;

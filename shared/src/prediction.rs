@@ -366,6 +366,9 @@ pub enum GCategory {
 }
 
 impl GCategory {
+    /// Every category, the highest eGFR first.
+    pub const ALL: [Self; 6] = [Self::G1, Self::G2, Self::G3a, Self::G3b, Self::G4, Self::G5];
+
     /// The category's name.
     pub const fn label(self) -> &'static str {
         match self {

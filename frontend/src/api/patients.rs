@@ -1,9 +1,10 @@
 //! Patients' records.
 
+use serde::de::DeserializeOwned;
 use shared::{
     id::PatientId,
     page::Page,
-    patient::{NewPatient, Patient, PatientListItem, PatientPatch},
+    patient::{NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch},
 };
 
 use super::{Call, Result, query, request};
@@ -11,12 +12,16 @@ use super::{Call, Result, query, request};
 /// Which patients to list, and in which order. Empty text means the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Part of a name or of a medical record number.
+    /// Part of a name or of a medical record number, or a date of birth.
     pub q: String,
     /// `name`, `-risk`, `egfr` or `-updated_at`.
     pub sort: String,
     /// `low`, `moderate`, `high` or `very_high`.
     pub risk_category: String,
+    /// The primary renal disease.
+    pub renal_disease: String,
+    /// The KDIGO category of the latest eGFR.
+    pub kdigo_g: String,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Where the previous page ended.
@@ -30,10 +35,29 @@ impl ListQuery {
             ("q", &self.q),
             ("sort", &self.sort),
             ("risk_category", &self.risk_category),
+            ("renal_disease", &self.renal_disease),
+            ("kdigo_g", &self.kdigo_g),
             ("archived", if self.archived { "true" } else { "" }),
             ("cursor", &self.cursor),
         ])
     }
+}
+
+impl From<&ListQuery> for PatientFilter {
+    /// What the list is narrowed by; a word that the server would refuse narrows nothing here.
+    fn from(query: &ListQuery) -> Self {
+        Self {
+            q: (!query.q.is_empty()).then(|| query.q.clone()),
+            risk_category: meant(&query.risk_category),
+            renal_disease: meant(&query.renal_disease),
+            kdigo_g: meant(&query.kdigo_g),
+        }
+    }
+}
+
+/// The value that has this name on the wire.
+fn meant<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(name.into()).ok()
 }
 
 /// One page of the list.

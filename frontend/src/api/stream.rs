@@ -1,12 +1,64 @@
 //! Server-sent events over `fetch`, because `EventSource` cannot carry a bearer token.
 
-use shared::problem::ProblemKind;
+use gloo_timers::future::TimeoutFuture;
+use serde::de::DeserializeOwned;
+use shared::problem::{Problem, ProblemKind};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, TextDecodeOptions, TextDecoder};
 
-use super::{Call, Result, transport};
+use super::{Call, Result, request, transport};
 use crate::session as current;
+
+/// How often a stream that breaks is opened again before giving up.
+const RECONNECTS: u32 = 5;
+
+/// Follows what is at `path` to its end by its `/events`, calling `on_change` with every state on
+/// the way, the last included. Dropping the future closes the connection.
+pub async fn to_the_end<T: DeserializeOwned>(
+    path: &str,
+    is_final: fn(&T) -> bool,
+    mut on_change: impl FnMut(&T),
+) -> Result<T> {
+    for attempt in 1..=RECONNECTS {
+        match follow(path, is_final, &mut on_change).await {
+            Ok(Some(ended)) => return Ok(ended),
+            Err(problem) if !passes(problem.kind) => return Err(problem),
+            // The server ended the stream before the end came, or the network broke it.
+            Ok(None) | Err(_) => TimeoutFuture::new(200 * attempt).await,
+        }
+    }
+    let last = request(Call::get(path)).await?;
+    on_change(&last);
+    if is_final(&last) { Ok(last) } else { Err(still_open()) }
+}
+
+/// Reads one connection's events; `None` if it ends before the end came.
+async fn follow<T: DeserializeOwned>(
+    path: &str,
+    is_final: fn(&T) -> bool,
+    on_change: &mut impl FnMut(&T),
+) -> Result<Option<T>> {
+    let mut events = Events::open(&format!("{path}/events")).await?;
+    while let Some(data) = events.next().await? {
+        // An event of another kind (a hint, a heartbeat) is not a state: not for us.
+        let Ok(state) = serde_json::from_str::<T>(&data) else { continue };
+        on_change(&state);
+        if is_final(&state) {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
+}
+
+const fn passes(kind: ProblemKind) -> bool {
+    matches!(kind, ProblemKind::Unreachable | ProblemKind::Unavailable)
+}
+
+fn still_open() -> Problem {
+    let detail = "It is not ready yet. It goes on on the server: look again in a moment.";
+    Problem { detail: Some(detail.to_owned()), ..Problem::new(ProblemKind::Unavailable) }
+}
 
 /// An open stream of events; dropping it closes the connection.
 pub struct Events {

@@ -52,11 +52,11 @@ fn Line(item: PatientListItem) -> impl IntoView {
     view! {
         <tr role="row">
             <th scope="row" role="rowheader" class="cell-name">
-                <A href=format!("/patients/{}", item.id) attr:class="row-link">
+                <A href=format!("/patients/{}", item.id) attr:class="row-link identifying">
                     {item.family_name} ", " {item.given_name}
                 </A>
                 <span class="when">
-                    {item.mrn}
+                    <span class="identifying">{item.mrn}</span>
                     {item.archived_at.map(|_| view! {
                         " " <span class="badge badge-quiet">"Archived"</span>
                     })}

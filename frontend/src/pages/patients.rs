@@ -7,15 +7,22 @@ use leptos_router::{
     components::A,
     hooks::{use_navigate, use_query_map},
 };
-use shared::{access::Permission, page::Page, patient::PatientListItem, prediction::RiskCategory};
+use shared::{
+    access::Permission,
+    page::Page,
+    patient::{PatientFilter, PatientListItem, RenalDisease},
+    prediction::{GCategory, RiskCategory},
+};
 
 use crate::{
     api::{self, patients::ListQuery},
     app::set_title,
     components::{
         async_view::{AsyncView, Skeleton},
+        bulk_predict::{Bulk, BulkButton, BulkProgress},
         patient_table::PatientTable,
         problem_note::ProblemNote,
+        record_form::wire_name,
     },
     session,
 };
@@ -47,6 +54,8 @@ pub fn PatientsPage() -> impl IntoView {
             q: address.get("q").unwrap_or_default(),
             sort: address.get("sort").unwrap_or_default(),
             risk_category: address.get("risk_category").unwrap_or_default(),
+            renal_disease: address.get("renal_disease").unwrap_or_default(),
+            kdigo_g: address.get("kdigo_g").unwrap_or_default(),
             archived: address.get("archived").as_deref() == Some("true"),
             cursor: String::new(),
         })
@@ -60,17 +69,26 @@ pub fn PatientsPage() -> impl IntoView {
         let wanted = wanted.get();
         async move { api::patients::list(&wanted).await.map(|page| (wanted, page)) }
     });
+    let filter = Memo::new(move |_| wanted.with(|wanted| PatientFilter::from(wanted)));
+    let bulk = Bulk::new(Callback::new(move |()| first.refetch()));
+    let predicts = move || {
+        session::allows(Permission::RequestPredictions) && !wanted.with(|wanted| wanted.archived)
+    };
     view! {
         <div class="page">
             <div class="page-head">
                 <h1>"Patients"</h1>
+                <div class="row">
+                {move || predicts().then(|| view! { <BulkButton bulk filter /> })}
                 {move || session::allows(Permission::EditPatients).then(|| view! {
                     {session::care_teams_only().then(|| view! {
                         <A href="/emergency-access" attr:class="btn btn-quiet">"Emergency"</A>
                     })}
                     <A href="/patients/new" attr:class="btn btn-primary">"New patient"</A>
                 })}
+                </div>
             </div>
+            <BulkProgress bulk />
             <section class="card card-flush" aria-label="Patient list">
                 <Filters wanted want />
                 <AsyncView
@@ -95,6 +113,9 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
             want.run(ListQuery { q, ..wanted.get_untracked() });
         }
     };
+    let categories = CATEGORIES.map(|(name, one)| (name.to_owned(), one.label())).into();
+    let stages = GCategory::ALL.map(|one| (one.label().to_owned(), one.label())).into();
+    let causes = RenalDisease::ALL.map(|one| (wire_name(one), one.label())).into();
     // The address can change without typing: the back button, a cleared search.
     Effect::new(move |_| {
         let q = wanted.with(|wanted| wanted.q.clone());
@@ -116,7 +137,7 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 <input
                     type="search"
                     class="control"
-                    placeholder="Name or record number"
+                    placeholder="Name, record number, date of birth"
                     autocomplete="off"
                     spellcheck="false"
                     maxlength="100"
@@ -142,26 +163,21 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                     })}
                 </select>
             </label>
-            <label class="filter">
-                <span>"Risk"</span>
-                <select
-                    class="control"
-                    on:change:target=move |event| {
-                        let risk_category = event.target().value();
-                        want.run(ListQuery { risk_category, ..wanted.get_untracked() });
-                    }
-                >
-                    <option value="">"Any"</option>
-                    {CATEGORIES.map(|(name, category)| view! {
-                        <option
-                            value=name
-                            selected=move || wanted.with(|wanted| wanted.risk_category == name)
-                        >
-                            {category.label()}
-                        </option>
-                    })}
-                </select>
-            </label>
+            <Choice
+                label="Risk" options=categories wanted want
+                read=|wanted| &wanted.risk_category
+                write=|wanted, risk_category| wanted.risk_category = risk_category
+            />
+            <Choice
+                label="Stage" options=stages wanted want
+                read=|wanted| &wanted.kdigo_g
+                write=|wanted, kdigo_g| wanted.kdigo_g = kdigo_g
+            />
+            <Choice
+                label="Cause" options=causes wanted want
+                read=|wanted| &wanted.renal_disease
+                write=|wanted, renal_disease| wanted.renal_disease = renal_disease
+            />
             <label class="check filter-check">
                 <input
                     type="checkbox"
@@ -174,6 +190,42 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 "Show archived"
             </label>
         </form>
+    }
+}
+
+/// One of the filters that are chosen from a list.
+#[component]
+fn Choice(
+    label: &'static str,
+    options: Vec<(String, &'static str)>,
+    wanted: Memo<ListQuery>,
+    want: Callback<ListQuery>,
+    read: fn(&ListQuery) -> &String,
+    write: fn(&mut ListQuery, String),
+) -> impl IntoView {
+    let options: Vec<_> = options
+        .into_iter()
+        .map(|(name, text)| {
+            let value = name.clone();
+            let selected = move || wanted.with(|wanted| *read(wanted) == name);
+            view! { <option value=value selected=selected>{text}</option> }
+        })
+        .collect();
+    view! {
+        <label class="filter">
+            <span>{label}</span>
+            <select
+                class="control"
+                on:change:target=move |event| {
+                    let mut changed = wanted.get_untracked();
+                    write(&mut changed, event.target().value());
+                    want.run(changed);
+                }
+            >
+                <option value="">"Any"</option>
+                {options}
+            </select>
+        </label>
     }
 }
 
@@ -239,14 +291,15 @@ fn shown(count: usize, more: bool) -> String {
 /// Why the list is empty, and what to do about it.
 #[component]
 fn Nobody(query: ListQuery, want: Callback<ListQuery>) -> impl IntoView {
-    let filtered = !query.q.is_empty() || !query.risk_category.is_empty();
-    let clear = ListQuery { q: String::new(), risk_category: String::new(), ..query.clone() };
+    let filtered = PatientFilter::from(&query) != PatientFilter::default();
+    let clear =
+        ListQuery { sort: query.sort.clone(), archived: query.archived, ..ListQuery::default() };
     view! {
         <div class="empty" role="status">
             {if filtered {
                 view! {
                     <h2>"Nobody matches"</h2>
-                    <p>"Try a part of the name or of the record number."</p>
+                    <p>"Try a part of the name or of the record number, or fewer filters."</p>
                     <button type="button" class="btn" on:click=move |_| want.run(clear.clone())>
                         "Clear the search"
                     </button>
