@@ -4,8 +4,8 @@
 //! there before the answer leaves. So whoever looked hands the entry over and waits until it is
 //! committed; while one commit is under way the entries of others gather, and then share a
 //! statement and a wait for the disk. Where looks come together, the next commit waits a moment for
-//! more of them: each of many costs less then, and somebody who looks alone never waits. An entry whose answer was sent is as durable as before; when
-//! it cannot be written, there is no answer.
+//! more of them: each of many costs less then, and somebody who looks alone never waits. An entry
+//! whose answer was sent is as durable as before; when it cannot be written, there is no answer.
 
 use anyhow::anyhow;
 use sqlx::PgPool;
