@@ -12,9 +12,13 @@ export async function enter(page: Page, email: string, password: string): Promis
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-/** Signs in with a demo account, and waits until that is done. */
+/**
+ * Signs in with a demo account, and waits for the first page of the role: another program may have
+ * to load for it, and going elsewhere meanwhile would interrupt that.
+ */
 export async function signIn(page: Page, role: Role = "clinician"): Promise<void> {
   await page.goto("/sign-in");
   await enter(page, `${role}@example.org`, PASSWORD);
-  await expect(page.getByRole("button", { name: "Sign in" })).toHaveCount(0);
+  await page.waitForURL((address) => !["/", "/sign-in"].includes(address.pathname));
+  await expect(page.getByRole("heading", { level: 1 })).not.toHaveText(/sign in/i);
 }

@@ -164,6 +164,8 @@ test("before a session ends there is a way to stay", async ({ page }) => {
   await page.clock.install();
   await signIn(page);
   await page.goto("/about");
+  // Before the session is known there is nothing that could end.
+  await expect(page.getByRole("button", { name: /^Account/ })).toBeVisible();
   await page.clock.runFor("27:30");
   const warning = page.getByRole("dialog", { name: "Your session is about to end" });
   await expect(warning).toBeVisible();
