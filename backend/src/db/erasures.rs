@@ -135,6 +135,15 @@ async fn erase_texts(db: &mut PgConnection, patient: PatientId) -> sqlx::Result<
     sqlx::query!("delete from care_team_members where patient_id = $1", patient)
         .execute(&mut *db)
         .await?;
+    // What was searched for to find the patient, among others, may be the name.
+    sqlx::query!(
+        "update prediction_batches
+        set filter = filter - 'q'
+        where id in (select batch_id from prediction_batch_patients where patient_id = $1)",
+        patient
+    )
+    .execute(&mut *db)
+    .await?;
     // First answers to requests hold what was answered.
     sqlx::query!(
         "delete from idempotency_keys where position($1 in body::text) <> 0",

@@ -29,6 +29,19 @@ async fn archived(app: &TestApp, clinician: &Client) -> Fixture {
     clinician.post(&format!("{path}/biopsies"), biopsy).await.created();
     let named = json!({ "given_name": "Secret", "family_name": "Secret" });
     clinician.patch(&path, 1, named).await.ok();
+    sqlx::query(
+        r#"with batch as (
+            insert into prediction_batches (id, requested_by, requested_at, filter, touched_at)
+            select gen_random_uuid(), id, now(), '{"q": "Secret", "kdigo_g": "g3a"}', now()
+            from users where role = 'clinician'
+            returning id
+        )
+        insert into prediction_batch_patients (batch_id, patient_id) select id, $1 from batch"#,
+    )
+    .bind(PatientId(on.patient.parse().unwrap()))
+    .execute(&app.db)
+    .await
+    .unwrap();
     app.link_patient(PatientId(on.patient.parse().unwrap())).await;
     clinician.delete(&path).await.expect(204);
     on
