@@ -80,7 +80,8 @@ impl Bulk {
 
     fn settle(self, batch: PredictionBatch) {
         self.state.try_set(Asking::Ended(batch));
-        self.done.run(());
+        // An answer to cancelling may come when the page has gone: then nobody is to be told.
+        let _ = self.done.try_run(());
     }
 
     fn cancel(self, batch: &PredictionBatch) {
