@@ -43,6 +43,16 @@ impl ListQuery {
     }
 }
 
+impl ListQuery {
+    /// Whether every word means something to the server: otherwise it refuses the list.
+    pub fn is_understood(&self) -> bool {
+        let filter = PatientFilter::from(self);
+        filter.risk_category.is_some() != self.risk_category.is_empty()
+            && filter.renal_disease.is_some() != self.renal_disease.is_empty()
+            && filter.kdigo_g.is_some() != self.kdigo_g.is_empty()
+    }
+}
+
 impl From<&ListQuery> for PatientFilter {
     /// What the list is narrowed by; a word that the server would refuse narrows nothing here.
     fn from(query: &ListQuery) -> Self {

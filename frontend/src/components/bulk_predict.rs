@@ -189,7 +189,11 @@ pub fn BulkProgress(
             Asking::Sent => view! { <p class="progress-note">"Asking for predictions…"</p> }.into_any(),
             Asking::Open(batch) => view! { <Running bulk batch /> }.into_any(),
             Asking::Ended(batch) => view! { <Outcome bulk batch /> }.into_any(),
-            Asking::Refused(problem) => view! { <ProblemNote problem /> }.into_any(),
+            Asking::Refused(problem) => view! {
+                <ProblemNote problem />
+                <Close bulk />
+            }
+            .into_any(),
         }}
     }
 }
@@ -251,9 +255,17 @@ fn Outcome(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
             {(!reasons.is_empty()).then(|| view! {
                 <ul aria-label="Why some cannot be predicted">{reasons}</ul>
             })}
-            <button type="button" class="btn btn-small" on:click=move |_| bulk.state.set(Asking::Idle)>
-                "Close"
-            </button>
+            <Close bulk />
         </div>
+    }
+}
+
+/// Takes what came of it off the page.
+#[component]
+fn Close(bulk: Bulk) -> impl IntoView {
+    view! {
+        <button type="button" class="btn btn-small" on:click=move |_| bulk.state.set(Asking::Idle)>
+            "Close"
+        </button>
     }
 }

@@ -72,7 +72,8 @@ pub fn PatientsPage() -> impl IntoView {
     let filter = Memo::new(move |_| wanted.with(|wanted| PatientFilter::from(wanted)));
     let bulk = Bulk::new(Callback::new(move |()| first.refetch()));
     let predicts = move || {
-        session::allows(Permission::RequestPredictions) && !wanted.with(|wanted| wanted.archived)
+        session::allows(Permission::RequestPredictions)
+            && wanted.with(|wanted| !wanted.archived && wanted.is_understood())
     };
     view! {
         <div class="page">
