@@ -64,6 +64,11 @@ async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes>
     if !is_json {
         return Err(Error::UnsupportedMediaType("application/json"));
     }
+    whole_body(request, state).await
+}
+
+/// A request's body to its end, whatever it is.
+pub async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(rejection)
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE =>

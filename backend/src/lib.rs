@@ -22,6 +22,7 @@ pub mod db;
 pub mod derived;
 pub mod documents;
 pub mod drift;
+pub mod imports;
 pub mod jobs;
 pub mod models;
 pub mod routes;

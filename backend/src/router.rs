@@ -26,9 +26,9 @@ use crate::{
     error::Error,
     limits, openapi,
     routes::{
-        audit, biopsies, care_teams, documents, emergency_accesses, erasures, models, observations,
-        outcomes, passwords, patients, prediction_batches, predictions, privacy, records,
-        second_factors, service, session, settings, summaries, therapies, tokens, users,
+        audit, biopsies, care_teams, documents, emergency_accesses, erasures, imports, models,
+        observations, outcomes, passwords, patients, prediction_batches, predictions, privacy,
+        records, second_factors, service, session, settings, summaries, therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -69,6 +69,9 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(users::remove_user_second_factor))
         .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(patients::list_patients, patients::create_patient))
+        .routes(
+            routes!(imports::import_patients).layer(DefaultBodyLimit::max(shared::import::LARGEST)),
+        )
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))
         .routes(routes!(patients::restore_patient))
         .routes(routes!(records::export_patient))

@@ -15,6 +15,7 @@ pub mod care_teams;
 pub mod documents;
 pub mod emergency_accesses;
 pub mod erasures;
+pub mod imports;
 pub mod models;
 pub mod observations;
 pub mod outcomes;

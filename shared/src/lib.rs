@@ -20,6 +20,7 @@ pub mod user;
 pub mod biopsy;
 pub mod document;
 pub mod erasure;
+pub mod import;
 pub mod observation;
 pub mod outcome;
 pub mod patient;

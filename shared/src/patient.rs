@@ -64,6 +64,18 @@ impl RenalDisease {
         Self::Unknown,
     ];
 
+    /// The cause's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diabetic => "diabetic",
+            Self::Hypertensive => "hypertensive",
+            Self::Glomerular => "glomerular",
+            Self::Polycystic => "polycystic",
+            Self::Other => "other",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The cause's name, for people.
     pub const fn label(self) -> &'static str {
         match self {

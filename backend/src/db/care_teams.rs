@@ -8,6 +8,7 @@ use shared::{
     id::{PatientId, UserId},
 };
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 /// The roles of those who can care for a patient.
 pub fn carers() -> Vec<Role> {
@@ -69,6 +70,26 @@ pub async fn insert(
         user as UserId,
         now,
         added_by as Option<UserId>,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes somebody who has registered patients the first of their care teams.
+pub async fn insert_first(
+    db: &mut PgConnection,
+    patients: &[PatientId],
+    user: UserId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let patients: Vec<Uuid> = patients.iter().map(|patient| patient.0).collect();
+    sqlx::query!(
+        "insert into care_team_members (patient_id, user_id, since, added_by)
+        select patient, $2, $3, $2 from unnest($1::uuid[]) as patient",
+        &patients,
+        user as UserId,
+        now,
     )
     .execute(db)
     .await?;

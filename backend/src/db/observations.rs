@@ -1,5 +1,7 @@
 //! Laboratory values and measurements: added and marked, never overwritten.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use shared::{
     id::{ObservationId, PatientId, UserId},
@@ -113,6 +115,40 @@ pub async fn computed(
     )
     .fetch_all(db)
     .await
+}
+
+/// What says that two values are the same one: whose, of what, when, and the value's bits.
+pub type Identity = (PatientId, ObservationCode, DateTime<Utc>, u64);
+
+/// What says that another value is this one.
+pub fn identity(value: &Observation) -> Identity {
+    (value.patient_id, value.code, value.effective_at, value.value.to_bits())
+}
+
+/// Values that are on record for what these are of, whatever became of them: what was corrected or
+/// voided was recorded once, too.
+pub async fn on_record(
+    db: &mut PgConnection,
+    values: &[Observation],
+) -> sqlx::Result<HashSet<Identity>> {
+    let patients: Vec<Uuid> = values.iter().map(|value| value.patient_id.0).collect();
+    let codes: Vec<String> = values.iter().map(|value| value.code.as_str().to_owned()).collect();
+    let times: Vec<DateTime<Utc>> = values.iter().map(|value| value.effective_at).collect();
+    let found = sqlx::query!(
+        r#"select patient_id as "patient_id: PatientId", observations.code as "code: ObservationCode",
+            effective_at, value
+        from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as wanted (patient, code, at)
+        join observations
+            on patient_id = patient and effective_at = at and observations.code = wanted.code
+        where method = 'reported'"#,
+        &patients,
+        &codes,
+        &times,
+    )
+    .fetch_all(db)
+    .await?;
+    let found = found.into_iter();
+    Ok(found.map(|row| (row.patient_id, row.code, row.effective_at, row.value.to_bits())).collect())
 }
 
 /// Adds values, of one patient or of many, in few statements. What a value was derived from or

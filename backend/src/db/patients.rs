@@ -107,6 +107,80 @@ pub async fn insert(db: &mut PgConnection, new: &Patient) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// Adds records in one go.
+pub async fn insert_many(db: &mut PgConnection, new: &[Patient]) -> sqlx::Result<()> {
+    fn column<T>(rows: &[Patient], of: impl Fn(&Patient) -> T) -> Vec<T> {
+        rows.iter().map(of).collect()
+    }
+    sqlx::query!(
+        "insert into patients
+            (id, version, mrn, given_name, family_name, birth_date, sex, diabetes, hypertension,
+             cardiovascular_disease, heart_failure, smoker, renal_disease, own_access, created_at,
+             updated_at)
+        select * from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[],
+            $6::date[], $7::text[], $8::boolean[], $9::boolean[], $10::boolean[], $11::boolean[],
+            $12::boolean[], $13::text[], $14::boolean[], $15::timestamptz[], $16::timestamptz[])",
+        &column(new, |row| row.id.0),
+        &column(new, |row| row.version),
+        &column(new, |row| row.mrn.clone()),
+        &column(new, |row| row.given_name.clone()),
+        &column(new, |row| row.family_name.clone()),
+        &column(new, |row| row.birth_date),
+        column(new, |row| row.sex) as _,
+        column(new, |row| row.diabetes) as _,
+        column(new, |row| row.hypertension) as _,
+        column(new, |row| row.cardiovascular_disease) as _,
+        column(new, |row| row.heart_failure) as _,
+        column(new, |row| row.smoker) as _,
+        column(new, |row| row.renal_disease) as _,
+        &column(new, |row| row.own_access),
+        &column(new, |row| row.created_at),
+        &column(new, |row| row.updated_at),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Which of these medical record numbers belong to a record, whoever may see it: a number is
+/// unique in the installation.
+pub async fn taken_mrns(db: &mut PgConnection, mrns: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select mrn as "mrn!" from unnest($1::text[]) as mrn
+        where patient_with_mrn(mrn) is not null"#,
+        mrns,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The records with these medical record numbers that a caller sees, archived or not, locked
+/// against changes by others until the transaction ends; in one order.
+pub async fn lock_with_mrns(
+    db: &mut PgConnection,
+    mrns: &[String],
+    in_care_of: Option<UserId>,
+    at: DateTime<Utc>,
+) -> sqlx::Result<Vec<Patient>> {
+    sqlx::query_as!(
+        Patient,
+        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
+            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
+            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
+            created_at, updated_at
+        from patients
+        where mrn = any($1)
+            and ($2::uuid is null or id in (select patients_in_care_of($2, $3)))
+        order by id
+        for no key update"#,
+        mrns,
+        in_care_of as Option<UserId>,
+        at,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Writes a changed record, version and times included, in place of the one that is locked.
 pub async fn update(db: &mut PgConnection, changed: &Patient) -> sqlx::Result<()> {
     sqlx::query!(

@@ -140,10 +140,10 @@ pub async fn create_observations(
 }
 
 /// Whose values are entered, by whom and when.
-struct Entry<'a> {
-    patient: &'a Patient,
-    by: UserId,
-    clock: &'a Clock,
+pub(super) struct Entry<'a> {
+    pub(super) patient: &'a Patient,
+    pub(super) by: UserId,
+    pub(super) clock: &'a Clock,
 }
 
 impl Entry<'_> {
@@ -158,7 +158,7 @@ impl Entry<'_> {
     }
 
     /// One value; `None` only with a fault.
-    fn observation(
+    pub(super) fn observation(
         &self,
         index: usize,
         new: &NewObservation,
@@ -199,7 +199,7 @@ impl Entry<'_> {
     }
 
     /// The eGFR that a value gives, if it gives one.
-    fn egfr(&self, from: &Observation) -> Option<Observation> {
+    pub(super) fn egfr(&self, from: &Observation) -> Option<Observation> {
         let id = ObservationId(self.clock.new_id());
         derived::egfr(from, self.patient.birth_date, self.patient.sex, id)
     }
@@ -208,7 +208,7 @@ impl Entry<'_> {
 /// Refuses blood pressures of one moment, new or recorded before, of which the diastolic one is not
 /// below the systolic one: each alone is plausible, together they were mixed up. `pointer` says
 /// where each new value stands in the request.
-async fn check_pressures(
+pub(super) async fn check_pressures(
     tx: &mut PgConnection,
     new: &[Observation],
     pointer: impl Fn(usize) -> String,

@@ -153,7 +153,8 @@ pub async fn create_patient(
     Ok(created)
 }
 
-fn record(new: NewPatient, state: &AppState) -> Patient {
+/// A new record with what was sent.
+pub(super) fn record(new: NewPatient, state: &AppState) -> Patient {
     let now = state.clock.now();
     Patient {
         id: PatientId(state.clock.new_id()),
@@ -177,7 +178,7 @@ fn record(new: NewPatient, state: &AppState) -> Patient {
 }
 
 /// The record with its text as it is kept, or everything that is wrong with it.
-fn checked(mut patient: Patient, today: NaiveDate) -> Result<Patient> {
+pub(super) fn checked(mut patient: Patient, today: NaiveDate) -> Result<Patient> {
     let mut faults = Faults::default();
     patient.mrn = faults.line("/mrn", &patient.mrn, MRN);
     patient.given_name = faults.line("/given_name", &patient.given_name, NAME);

@@ -55,6 +55,7 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("get_openapi",           [200,      200,  200,      200,       200,    200]),
     ("list_patients",         [401,      200,  200,      403,       403,    403]),
     ("create_patient",        [401,      403,  201,      403,       403,    403]),
+    ("import_patients",       [401,      403,  200,      403,       403,    403]),
     ("get_patient",           [401,      200,  200,      403,       200,    404]),
     ("update_patient",        [401,      403,  200,      403,       403,    403]),
     ("archive_patient",       [401,      403,  204,      403,       403,    403]),
@@ -174,6 +175,7 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("list_biopsies",       Scope::PatientsRead),
     ("list_outcomes",       Scope::PatientsRead),
     ("create_patient",      Scope::PatientsWrite),
+    ("import_patients",     Scope::PatientsWrite),
     ("update_patient",      Scope::PatientsWrite),
     ("archive_patient",     Scope::PatientsWrite),
     ("restore_patient",     Scope::PatientsWrite),
@@ -345,6 +347,14 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
             "mrn": format!("{mrn}-new"), "given_name": "Bea", "family_name": "Exampleby",
             "birth_date": "1970-01-01", "sex": "male" }),
         ),
+        "import_patients" => {
+            let row = format!("{mrn}-file,Bea,Exampleby,1970-01-01,male\n");
+            client
+                .request("POST", "/api/v1/patients/import")
+                .header(header::CONTENT_TYPE, "text/csv")
+                .body(Body::from(format!("mrn,given_name,family_name,birth_date,sex\n{row}")))
+                .unwrap()
+        }
         "get_patient" => empty("GET", patient("")),
         "update_patient" => patch(patient(""), json!({ "smoker": true })),
         "archive_patient" => empty("DELETE", patient("")),

@@ -27,6 +27,7 @@ mod care_teams;
 mod disclosure;
 mod documents;
 mod erasures;
+mod imports;
 mod models;
 mod observations;
 mod outcomes;
