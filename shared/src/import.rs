@@ -80,7 +80,7 @@ impl ImportField {
         Self::Note,
     ];
 
-    /// The field's name on the wire, and the name of its column in the templates.
+    /// The field's name on the wire, and the name of its column in a file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mrn => "mrn",
