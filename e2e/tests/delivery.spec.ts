@@ -64,7 +64,7 @@ test("what has a hash in its name is kept for a year, the page is asked for each
 
 // The four programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
 // comes to another than the clinic has signed in before.
-for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"], ["office", "/users"], ["research", "/research"]]) {
+for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"], ["office", "/users"], ["reading", "/research"]]) {
   test(`the first download of the ${program} is compressed and below 400 KB`, async ({ page }) => {
     if (program !== "clinic") await signIn(page, program === "records" ? "clinician" : "admin");
     let bytes = 0;

@@ -5,8 +5,8 @@ pub mod clinic;
 pub mod office;
 pub mod pages;
 pub mod programs;
+pub mod reading;
 pub mod records;
-pub mod research;
 
 pub mod charts;
 pub mod components;

@@ -1,6 +1,6 @@
 //! Four programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's own pages; the office, where accounts and the installation are
-//! run; and research. So nobody downloads what only few need. NGINX knows the same addresses
+//! patients; the records, a patient's page and its forms; the office, where accounts and the
+//! installation are run; and what is read: summaries, reports. So nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -13,12 +13,12 @@ pub enum Program {
     /// Signing in, the list of patients, the calculator, the what-if; a record's documents and care
     /// team; emergencies.
     Clinic,
-    /// A patient's page with predictions, forms and report.
+    /// A patient's page with predictions and forms.
     Records,
     /// Accounts, tokens, settings, models, the audit log.
     Office,
-    /// Summaries.
-    Research,
+    /// Summaries for researchers, a record's report, about.
+    Reading,
 }
 
 /// The first part of every address of the office.
@@ -33,9 +33,6 @@ const OFFICE: [&str; 8] = [
     "users",
 ];
 
-/// The last part of every address of the records below a patient: `/patients/{id}/…`.
-const OF_A_RECORD: [&str; 2] = ["edit", "report"];
-
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
 
@@ -44,10 +41,9 @@ impl Program {
     pub fn of(path: &str) -> Self {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts[..] {
-            ["about"] | ["patients", _] => Self::Records,
-            ["patients", _, part] if OF_A_RECORD.contains(&part) => Self::Records,
+            ["patients", _] | ["patients", _, "edit"] => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
-            ["research", ..] => Self::Research,
+            ["about"] | ["research", ..] | ["patients", _, "report"] => Self::Reading,
             _ => Self::Clinic,
         }
     }
@@ -107,13 +103,15 @@ mod tests {
 
     #[test]
     fn an_address_belongs_to_one_program() {
-        for path in ["/about", "/patients/new", "/patients/42", "/patients/42/edit"] {
+        for path in ["/patients/new", "/patients/42", "/patients/42/edit"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
         for path in ["/users", "/models/1.0.0"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
-        assert_eq!(Program::of("/research"), Program::Research);
+        for path in ["/about", "/research", "/patients/42/report"] {
+            assert_eq!(Program::of(path), Program::Reading, "{path}");
+        }
         for path in [
             "/",
             "/sign-in",

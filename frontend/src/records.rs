@@ -10,11 +10,9 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        about::AboutPage,
         not_found::NotFoundPage,
         patient::PatientPage,
         patient_form::{EditPatientPage, NewPatientPage},
-        report::ReportPage,
     },
 };
 
@@ -22,7 +20,6 @@ use crate::{
 pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
-            <Route path=path!("/about") view=AboutPage />
             <Route
                 path=path!("/patients/new")
                 view=|| {
@@ -39,16 +36,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <PatientPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/report")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadPatients>
-                            <ReportPage />
                         </Guard>
                     }
                 }

@@ -1,4 +1,4 @@
-//! The page of researchers: summaries of the population.
+//! The pages that are read rather than worked in: summaries of the population, a record's report, about.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -9,13 +9,26 @@ use shared::access::Permission;
 
 use crate::{
     components::guard::Guard,
-    pages::{not_found::NotFoundPage, research::ResearchPage},
+    pages::{
+        about::AboutPage, not_found::NotFoundPage, report::ReportPage, research::ResearchPage,
+    },
 };
 
 /// The routes.
 pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
+            <Route path=path!("/about") view=AboutPage />
+            <Route
+                path=path!("/patients/:id/report")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadPatients>
+                            <ReportPage />
+                        </Guard>
+                    }
+                }
+            />
             <Route
                 path=path!("/research")
                 view=|| {
