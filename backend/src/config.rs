@@ -183,6 +183,15 @@ fn sealing_key(file: &Path) -> anyhow::Result<SealingKey> {
     SealingKey::from_hex(&text)
 }
 
+/// Where a process tells what it counts.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct MetricsConfig {
+    /// Address on which `/metrics` and `/healthz` answer whoever can reach it, without a sign-in:
+    /// loopback, or a network of the installation's own. Without it, nothing listens.
+    #[arg(long, env = "NEPHROCAST_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
 /// The API server.
 #[derive(Args, Clone, Debug)]
 pub struct ServeConfig {
@@ -201,6 +210,9 @@ pub struct ServeConfig {
     /// Address to listen on; NGINX stands before it.
     #[arg(long, env = "NEPHROCAST_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
+    /// Where it tells what it counts.
+    #[command(flatten)]
+    pub metrics: MetricsConfig,
     /// File with the 256-bit key that signs access tokens, as 64 hexadecimal digits. Keys on
     /// further lines sign no more, but the tokens that they signed still count.
     #[arg(long, env = "NEPHROCAST_SECRET_KEY_FILE")]
@@ -283,6 +295,9 @@ pub struct WorkerConfig {
     /// The audit log's key.
     #[command(flatten)]
     pub sealing: SealingConfig,
+    /// Where it tells what it counts.
+    #[command(flatten)]
+    pub metrics: MetricsConfig,
     /// How many jobs this worker does at the same time.
     #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(1..=64))]

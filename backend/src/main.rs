@@ -19,15 +19,16 @@ use backend::{
     auth::password::Hasher,
     clock::Clock,
     config::{
-        AuditTrustConfig, DatabaseConfig, MigrateConfig, ModelConfig, SealingConfig, SeedConfig,
-        ServeConfig, UserCommand, UserConfig, WorkerConfig,
+        AuditTrustConfig, DatabaseConfig, MetricsConfig, MigrateConfig, ModelConfig, SealingConfig,
+        SeedConfig, ServeConfig, UserCommand, UserConfig, WorkerConfig,
     },
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
     limits::Limits,
+    metrics::{Metrics, Observed},
     models::Releases,
     openapi,
-    router::router,
+    router::{self, router},
     seed,
     state::AppState,
     telemetry,
@@ -231,6 +232,12 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let state = state(&config).await?;
     let events = state.events.clone();
+    let observed = Observed {
+        metrics: state.metrics.clone(),
+        db: state.db.clone(),
+        clock: state.clock.clone(),
+    };
+    tell(config.metrics, observed, stop.clone()).await?;
     tracing::info!(address = %config.listen, "listening");
     let mut stopping = stop.clone();
     let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
@@ -249,6 +256,19 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Tells whoever watches the installation what this process counts, if there is an address for it.
+async fn tell(
+    config: MetricsConfig,
+    observed: Observed,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let Some(address) = config.metrics_listen else { return Ok(()) };
+    let server = axum::serve(listen(address).await?, router::metrics(observed));
+    let server = server.with_graceful_shutdown(async move { stopped(&mut stop).await });
+    tokio::spawn(server.into_future());
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -277,6 +297,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         releases,
         events,
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
+        metrics: Metrics::default(),
     })
 }
 
@@ -289,7 +310,11 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let database = db.connect_options().as_ref().clone();
     tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));
     let lease = TimeDelta::seconds(config.lease_seconds.into());
-    let engine = Engine::new(db, Clock::machine(), releases, lease);
+    let observed =
+        Observed { metrics: Metrics::default(), db: db.clone(), clock: Clock::machine() };
+    let engine =
+        Engine::new(db, Clock::machine(), releases, lease).counting(observed.metrics.clone());
+    tell(config.metrics, observed, stop.clone()).await?;
     let pace = worker::Pace {
         concurrency: config.concurrency as usize,
         sweep: Duration::from_secs(config.sweep_seconds.into()),

@@ -24,7 +24,9 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     body,
     error::Error,
-    limits, openapi,
+    limits,
+    metrics::Observed,
+    openapi,
     routes::{
         audit, biopsies, care_teams, documents, emergency_accesses, erasures, imports, models,
         observations, outcomes, passwords, patients, prediction_batches, predictions, privacy,
@@ -149,7 +151,7 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(service::get_health))
         .route("/readyz", get(service::get_readiness));
     let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn(telemetry::trace))
+        .layer(middleware::from_fn_with_state(state.metrics.clone(), telemetry::trace))
         .layer(SetResponseHeaderLayer::overriding(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
@@ -163,6 +165,14 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::map_request(body::guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     api.layer(layers).with_state(state)
+}
+
+/// What the machine's own eyes see of a process, on an address of its own.
+pub fn metrics(observed: Observed) -> Router {
+    Router::new()
+        .route("/metrics", get(service::get_metrics))
+        .route("/healthz", get(service::get_health))
+        .with_state(observed)
 }
 
 /// The document, browsable; everything it loads comes from here.

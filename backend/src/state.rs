@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     jobs::events::PredictionEvents,
     limits::Limits,
+    metrics::Metrics,
     models::{Release, Releases},
 };
 
@@ -42,6 +43,8 @@ pub struct AppState {
     pub events: PredictionEvents,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
+    /// What this process counts.
+    pub metrics: Metrics,
 }
 
 impl AppState {

@@ -1,7 +1,7 @@
 //! Logs and request ids. No patient data, no secret is ever logged.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
@@ -9,6 +9,8 @@ use axum::{
 use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 use uuid::Uuid;
+
+use crate::metrics::Metrics;
 
 /// The header that carries the request's id, in and out.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,9 +32,9 @@ pub fn start(filter: &str) {
         .init();
 }
 
-/// Gives every request an id (NGINX's, if it is a plain one), answers with it, and logs one line.
-/// The line names the matched route, not the path: an identifier stays out of the log.
-pub async fn trace(request: Request, next: Next) -> Response {
+/// Gives every request an id (NGINX's, if it is a plain one), answers with it, logs one line
+/// and counts it. Both name the matched route, not the path: an identifier stays out of them.
+pub async fn trace(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let id = request
         .headers()
         .get(&REQUEST_ID)
@@ -45,13 +47,15 @@ pub async fn trace(request: Request, next: Next) -> Response {
         .get::<axum::extract::MatchedPath>()
         .map_or("unmatched", axum::extract::MatchedPath::as_str)
         .to_owned();
-    let span = tracing::info_span!("request", id, %method, route);
+    let span = tracing::info_span!("request", id, %method, route = &*route);
     let header = HeaderValue::from_str(&id).expect("a plain id is a header value");
     let answer = async {
         let started = std::time::Instant::now();
         let mut response = next.run(request).await;
-        let milliseconds = started.elapsed().as_millis() as u64;
-        tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        let milliseconds = took.as_millis() as u64;
+        tracing::info!(status, milliseconds, "answered");
+        metrics.answered(&route, &method, status, took);
         response.headers_mut().insert(REQUEST_ID.clone(), header);
         response
     };

@@ -271,6 +271,36 @@ pub async fn ends(db: impl PgExecutor<'_>) -> sqlx::Result<Ends> {
     .await
 }
 
+/// What is not sealed yet.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    /// How many entries.
+    pub entries: i64,
+    /// When the oldest of them happened.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// What is not sealed yet, roughly and cheaply, for whoever watches: entries with a number above that
+/// of the leaf a thousand places before the tree's end, at most a hundred thousand.
+pub async fn backlog(db: impl PgExecutor<'_>) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"select count(*) as "entries!", min(at) as since
+        from (
+            select at
+            from audit_events
+            where id > coalesce((
+                    select event_id from audit_leaves order by sequence desc offset 1000 limit 1
+                ), 0)
+                and not exists (select from audit_leaves where event_id = audit_events.id)
+            order by id
+            limit 100000
+        ) as unsealed"#
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// What a stretch of the log holds that is not sealed.
 #[derive(Clone, Debug)]
 pub struct Stretch {

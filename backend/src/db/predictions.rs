@@ -415,6 +415,32 @@ pub async fn any_due(
     .await
 }
 
+/// What is not final yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    /// How many predictions wait for a worker.
+    pub queued: i64,
+    /// How many a worker has, or had when it died.
+    pub running: i64,
+    /// Since when the one that is due longest has been due; absent if none is.
+    pub due_since: Option<DateTime<Utc>>,
+}
+
+/// How much is not final yet.
+pub async fn open(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> sqlx::Result<Open> {
+    sqlx::query_as!(
+        Open,
+        r#"select count(*) filter (where status = 'queued') as "queued!",
+            count(*) filter (where status = 'running') as "running!",
+            min(due_at) filter (where due_at <= $1) as due_since
+        from predictions
+        where status in ('queued', 'running')"#,
+        now,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// A prediction that this worker has until its lease ends.
 #[derive(Clone, Debug)]
 pub struct Claimed {

@@ -11,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use anyhow::{Context, anyhow};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
     id::PredictionId,
-    prediction::{PredictionInputs, PredictionResult},
+    prediction::{PredictionInputs, PredictionResult, PredictionStatus},
 };
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
@@ -34,6 +35,7 @@ use crate::{
         predictions::{Answer, Claimed, Closed, Which},
     },
     drift,
+    metrics::Metrics,
     models::{Release, Releases, Watched},
     state::AppState,
 };
@@ -114,6 +116,7 @@ pub struct Engine {
     /// One batch at a time: what arrives meanwhile makes the next batch larger.
     turn: Arc<Semaphore>,
     stopping: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
 impl fmt::Debug for Engine {
@@ -126,13 +129,20 @@ impl Engine {
     /// An engine over a database and the released networks.
     pub fn new(db: PgPool, clock: Clock, releases: Arc<Releases>, lease: TimeDelta) -> Self {
         let turn = Arc::new(Semaphore::new(1));
-        Self { db, clock, releases, lease, turn, stopping: Arc::default() }
+        let (stopping, metrics) = (Arc::default(), Metrics::default());
+        Self { db, clock, releases, lease, turn, stopping, metrics }
+    }
+
+    /// The same, which counts together with the rest of its process.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The engine of a process that has a server's state.
     pub fn of(state: &AppState) -> Self {
-        let AppState { db, clock, releases, .. } = state.clone();
-        Self::new(db, clock, releases, LEASE)
+        let AppState { db, clock, releases, metrics, .. } = state.clone();
+        Self::new(db, clock, releases, LEASE).counting(metrics)
     }
 
     /// The database.
@@ -201,7 +211,9 @@ impl Engine {
             return Ok(0);
         }
         let count = claimed.len();
+        let begun = Instant::now();
         let (done, failed) = self.compute(&active, claimed).await;
+        self.metrics.computed(count, begun.elapsed());
         let stored = self.store(&active, done, failed).await?;
         if let Some(release) = self.releases.shadow(&roles)
             && !self.stopping.load(Ordering::Relaxed)
@@ -226,6 +238,7 @@ impl Engine {
             claimed = db::predictions::claim(&mut tx, Which::Tried, 1, now, lease_ends).await?;
         }
         tx.commit().await?;
+        self.metrics.predictions_ended(PredictionStatus::Failed, lost.len());
         Ok(claimed)
     }
 
@@ -281,24 +294,28 @@ impl Engine {
         let answers: Vec<Answer> = done.iter().map(|done| done.answer.clone()).collect();
         let stored = db::predictions::succeed(&mut tx, &answers, model, now).await?;
         record_finish(&mut tx, &stored, Outcome::Success, now).await?;
+        let mut given_up = 0;
         for (claimed, error) in failed {
             let error = format!("{error:#}");
             tracing::error!(prediction = %claimed.id, attempt = claimed.attempt, error, "failed");
-            self.retry_or_fail(&mut tx, &claimed, now).await?;
+            given_up += usize::from(self.retry_or_fail(&mut tx, &claimed, now).await?);
         }
         let stored: HashSet<PredictionId> = stored.iter().map(|closed| closed.id).collect();
         done.retain(|done| stored.contains(&done.answer.id));
         count_inputs(&mut tx, active, &done, now).await?;
         tx.commit().await?;
+        self.metrics.predictions_ended(PredictionStatus::Succeeded, done.len());
+        self.metrics.predictions_ended(PredictionStatus::Failed, given_up);
         Ok(done)
     }
 
+    /// `true` when it has failed for good.
     async fn retry_or_fail(
         &self,
         tx: &mut PgConnection,
         claimed: &Claimed,
         now: DateTime<Utc>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let Claimed { id, patient_id, attempt, .. } = *claimed;
         if attempt < MAX_ATTEMPTS {
             let due_at = now + pause(attempt);
@@ -307,8 +324,9 @@ impl Engine {
             }
         } else if db::predictions::fail(tx, id, attempt, GAVE_UP, now).await? {
             record_finish(tx, &[Closed { id, patient_id }], Outcome::Failure, now).await?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 }
 

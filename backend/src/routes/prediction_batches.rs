@@ -15,6 +15,7 @@ use futures::{Stream, stream};
 use serde_json::json;
 use shared::{
     id::PredictionBatchId,
+    prediction::PredictionStatus,
     prediction_batch::{NewPredictionBatch, PredictionBatch},
 };
 use sqlx::PgConnection;
@@ -110,6 +111,7 @@ pub async fn cancel_prediction_batch(
         return Err(Error::Conflict("the batch is final already".to_owned()));
     }
     let cancelled = db::prediction_batches::cancel_predictions(&mut tx, id, now).await?;
+    let count = cancelled.len();
     let mut events = vec![Event::new("prediction_batch.cancel").object(id.0)];
     events.extend(cancelled.into_iter().map(|(prediction, patient)| {
         let event = Event::new("prediction.cancel").object(prediction.0).patient(patient);
@@ -118,6 +120,7 @@ pub async fn cancel_prediction_batch(
     db::audit::record_all(&mut tx, &caller.actor(), &events, now).await?;
     let batch = own(&mut tx, &caller, id).await?;
     tx.commit().await?;
+    state.metrics.predictions_ended(PredictionStatus::Cancelled, count);
     Ok(Json(batch))
 }
 

@@ -212,6 +212,7 @@ pub async fn cancel_prediction(
     let event = event.details(json!({ "changed": changed }));
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     tx.commit().await?;
+    state.metrics.predictions_ended(PredictionStatus::Cancelled, 1);
     Ok(Json(cancelled))
 }
 

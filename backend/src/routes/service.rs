@@ -1,9 +1,13 @@
 //! Whether the service lives and is ready, and its own description.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
 use serde_json::Value;
 
-use crate::{MIGRATOR, error::Result, extract::Json, openapi, state::AppState};
+use crate::{MIGRATOR, error::Result, extract::Json, metrics::Observed, openapi, state::AppState};
 
 /// Alive: the process answers.
 pub async fn get_health() -> StatusCode {
@@ -22,6 +26,12 @@ pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> 
     }
     state.active_release().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What this process counts, for Prometheus.
+pub async fn get_metrics(State(observed): State<Observed>) -> Result<impl IntoResponse> {
+    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, form)], observed.text().await?))
 }
 
 /// The OpenAPI document.

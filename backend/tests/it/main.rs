@@ -9,6 +9,7 @@
 mod support;
 
 mod limits;
+mod metrics;
 mod openapi;
 mod session;
 mod tidy;

@@ -29,6 +29,7 @@ use backend::{
     jobs,
     jobs::{events::PredictionEvents, seal::Sealer},
     limits::{Limits, Rates},
+    metrics::Metrics,
     models::{Release, Releases},
     router::router,
     state::AppState,
@@ -112,6 +113,7 @@ impl TestApp {
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
             limits: Arc::new(Limits::new(rates)),
+            metrics: Metrics::default(),
         };
         let (database_url, owner_url) = (database.url.clone(), database.owner_url.clone());
         let router = router(state.clone());

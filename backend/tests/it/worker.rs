@@ -24,10 +24,19 @@ pub struct Worker(Child);
 
 impl Worker {
     pub fn start(app: &TestApp) -> Self {
-        Self::with_models(app, ARTIFACTS.as_ref())
+        Self::start_with(app, &[])
+    }
+
+    /// With further settings.
+    pub fn start_with(app: &TestApp, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(app, ARTIFACTS.as_ref(), settings)
     }
 
     fn with_models(app: &TestApp, folder: &Path) -> Self {
+        Self::spawn(app, folder, &[])
+    }
+
+    fn spawn(app: &TestApp, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
             .arg("worker")
             .env("NEPHROCAST_DATABASE_URL", &app.database_url)
@@ -36,6 +45,7 @@ impl Worker {
             .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
             .env("NEPHROCAST_WORKER_LEASE_SECONDS", "1")
             .env("NEPHROCAST_WORKER_SWEEP_SECONDS", "1")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
