@@ -68,12 +68,15 @@ pub struct MigrateConfig {
 impl MigrateConfig {
     /// Opens a pool in which a migration may take its time, but keeps nobody waiting for long.
     pub async fn connect(&self) -> anyhow::Result<PgPool> {
-        let given = self.migrate_database_url.as_ref().or(self.database_url.as_ref());
-        let options: PgConnectOptions = given
-            .context("NEPHROCAST_MIGRATE_DATABASE_URL is missing")?
-            .parse()
-            .context("NEPHROCAST_MIGRATE_DATABASE_URL is not an address")?;
+        let options: PgConnectOptions =
+            self.address()?.parse().context("NEPHROCAST_MIGRATE_DATABASE_URL is not an address")?;
         open(options.options([("lock_timeout", "10s")]), 4).await
+    }
+
+    /// The address.
+    pub fn address(&self) -> anyhow::Result<&str> {
+        let given = self.migrate_database_url.as_ref().or(self.database_url.as_ref());
+        Ok(given.context("NEPHROCAST_MIGRATE_DATABASE_URL is missing")?)
     }
 }
 
@@ -310,6 +313,50 @@ pub struct WorkerConfig {
     #[arg(long, env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..=600))]
     pub sweep_seconds: u32,
+}
+
+/// PostgreSQL's own programs.
+#[derive(Args, Clone, Debug)]
+pub struct ToolsConfig {
+    /// Folder of `pg_dump` and `pg_restore`; the newest that Debian's packages have installed, else
+    /// those that the shell finds, if it is not given.
+    #[arg(long, env = "NEPHROCAST_POSTGRES_BIN")]
+    pub postgres_bin: Option<PathBuf>,
+}
+
+/// A backup to make.
+#[derive(Args, Clone, Debug)]
+pub struct BackupConfig {
+    /// The database, as its owner.
+    #[command(flatten)]
+    pub database: MigrateConfig,
+    /// Where documents are.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
+    /// What writes the dump.
+    #[command(flatten)]
+    pub tools: ToolsConfig,
+    /// Folder to make it in: empty, or not there yet.
+    pub folder: PathBuf,
+}
+
+/// A backup to restore.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreConfig {
+    /// An empty database, as its owner.
+    #[command(flatten)]
+    pub database: MigrateConfig,
+    /// Where documents go.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
+    /// What reads the dump.
+    #[command(flatten)]
+    pub tools: ToolsConfig,
+    /// Whom to believe about the audit log.
+    #[command(flatten)]
+    pub audit: AuditTrustConfig,
+    /// Folder of the backup.
+    pub folder: PathBuf,
 }
 
 /// Demo data.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod audit_tree;
+pub mod backups;
 pub mod idempotency;
 pub mod password_links;
 pub mod second_factors;

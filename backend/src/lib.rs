@@ -19,6 +19,7 @@ pub mod limits;
 pub mod page;
 
 pub mod audit;
+pub mod backup;
 pub mod db;
 pub mod derived;
 pub mod documents;

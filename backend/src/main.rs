@@ -1,4 +1,4 @@
-//! `nephrocast`: serve, worker, migrate, seed, publish, user, openapi, audit.
+//! `nephrocast`: serve, worker, migrate, seed, publish, user, openapi, audit, backup, restore.
 
 use std::{
     net::SocketAddr,
@@ -17,10 +17,12 @@ use backend::{
         verify::verify,
     },
     auth::password::Hasher,
+    backup::{self, Tools},
     clock::Clock,
     config::{
-        AuditTrustConfig, DatabaseConfig, MetricsConfig, MigrateConfig, ModelConfig, SealingConfig,
-        SeedConfig, ServeConfig, UserCommand, UserConfig, WorkerConfig,
+        AuditTrustConfig, BackupConfig, DatabaseConfig, MetricsConfig, MigrateConfig, ModelConfig,
+        RestoreConfig, SealingConfig, SeedConfig, ServeConfig, UserCommand, UserConfig,
+        WorkerConfig,
     },
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
@@ -76,6 +78,10 @@ enum Command {
     Publish(DatabaseConfig),
     /// Make, list and rescue accounts.
     User(UserConfig),
+    /// Write everything into a folder: the database, the documents, the audit log's checkpoint.
+    Backup(BackupConfig),
+    /// Restore such a folder into an empty database, and check that nothing differs.
+    Restore(RestoreConfig),
     /// Print the OpenAPI document.
     Openapi,
     /// Check the audit log, or print what is needed to check it elsewhere.
@@ -151,6 +157,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::User(config) => user(config).await,
+        Command::Backup(config) => {
+            telemetry::start(&cli.log);
+            back_up(config).await
+        }
+        Command::Restore(config) => {
+            telemetry::start(&cli.log);
+            restore(config).await
+        }
         Command::Seed(config) => {
             telemetry::start(&cli.log);
             let db = config.database.connect().await?;
@@ -161,6 +175,46 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             seed::run(&db, &Clock::machine(), releases).await
         }
     }
+}
+
+async fn back_up(config: BackupConfig) -> anyhow::Result<()> {
+    let tools = Tools::new(config.database.address()?, config.tools.postgres_bin)?;
+    let (db, documents) = (config.database.connect().await?, config.documents.open()?);
+    let now = Clock::machine().now();
+    let made = backup::make(&db, &tools, &documents, &config.folder, now).await?;
+    println!(
+        "Backed up: {} rows in {} tables, {} documents. It holds data of patients and no key: \
+         encrypt it, and keep the keys elsewhere.",
+        made.rows(),
+        made.tables.len(),
+        made.documents.len()
+    );
+    anyhow::ensure!(
+        made.missing.is_empty(),
+        "the content of {} documents is lost, which the backup's manifest names; all else is in it",
+        made.missing.len()
+    );
+    Ok(())
+}
+
+async fn restore(config: RestoreConfig) -> anyhow::Result<()> {
+    let trusted = config.audit.keys()?;
+    let tools = Tools::new(config.database.address()?, config.tools.postgres_bin)?;
+    let (db, documents) = (config.database.connect().await?, config.documents.open()?);
+    let restored = backup::restore(&db, &tools, &documents, &trusted, &config.folder).await?;
+    println!(
+        "Restored the backup of {}: {} rows in {} tables and {} documents are what was backed up; the \
+         audit log is whole, {} sealed entries checked.",
+        restored.manifest.made_at.format("%Y-%m-%d %H:%M UTC"),
+        restored.manifest.rows(),
+        restored.manifest.tables.len(),
+        restored.manifest.documents.len(),
+        restored.audited
+    );
+    if !restored.current {
+        println!("It is of an older program: run `nephrocast migrate`.");
+    }
+    Ok(())
 }
 
 async fn audit(command: AuditCommand) -> anyhow::Result<()> {

@@ -264,7 +264,7 @@ fn daemon(answer: &'static str) -> (Documents, tempdir::Folder) {
 }
 
 /// Folders that go when the test ends.
-mod tempdir {
+pub mod tempdir {
     pub struct Folder(pub std::path::PathBuf);
 
     impl Folder {

@@ -17,6 +17,7 @@ mod tidy;
 mod access;
 mod attacks;
 mod audit;
+mod backups;
 mod lockout;
 mod passwords;
 mod second_factors;

@@ -391,24 +391,39 @@ impl Answer {
     }
 }
 
-/// A database cloned from a template that holds the migrated schema and the test accounts.
-struct Database {
+/// A database that goes when the test ends.
+pub struct Database {
     admin: PgConnectOptions,
-    /// As the running program's role, and as the owner.
-    url: String,
-    owner_url: String,
+    /// Its address, as the running program's role.
+    pub url: String,
+    /// The same, as the owner.
+    pub owner_url: String,
     name: String,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
+    /// With the migrated schema and the test accounts.
     async fn create() -> Self {
+        Self::with(true).await
+    }
+
+    /// With nothing in it.
+    pub async fn empty() -> Self {
+        Self::with(false).await
+    }
+
+    async fn with(schema: bool) -> Self {
         let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL server");
         let server_options: PgConnectOptions = server.parse().unwrap();
         let admin = server_options.clone().database("postgres");
         let mut connection = PgConnection::connect_with(&admin).await.unwrap();
-        let template = ensure_template(&mut connection, &server_options).await;
+        let template = if schema {
+            ensure_template(&mut connection, &server_options).await
+        } else {
+            "template0".to_owned()
+        };
         let count = COUNTER.fetch_add(1, Ordering::SeqCst);
         let name = format!("nephrocast_test_{}_{count}", std::process::id());
         execute(&mut connection, format!("drop database if exists {name} with (force)")).await;
