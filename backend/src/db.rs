@@ -14,6 +14,7 @@ pub mod users;
 
 pub mod biopsies;
 pub mod care_teams;
+pub mod dashboards;
 pub mod documents;
 pub mod emergency_accesses;
 pub mod erasures;
@@ -23,6 +24,7 @@ pub mod patients;
 pub mod prediction_batches;
 pub mod predictions;
 pub mod therapies;
+pub mod threshold_crossings;
 
 pub mod models;
 pub mod privacy;

@@ -20,6 +20,7 @@ pub mod page;
 
 pub mod audit;
 pub mod backup;
+pub mod dashboards;
 pub mod db;
 pub mod derived;
 pub mod documents;

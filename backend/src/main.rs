@@ -24,6 +24,7 @@ use backend::{
         RestoreConfig, SealingConfig, SeedConfig, ServeConfig, UserCommand, UserConfig,
         WorkerConfig,
     },
+    dashboards::{KeptCounts, MANY},
     db,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
     limits::Limits,
@@ -350,6 +351,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         documents: config.documents.open()?,
         releases,
         events,
+        dashboards: KeptCounts::new(MANY),
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
         metrics: Metrics::default(),
     })

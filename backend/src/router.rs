@@ -28,9 +28,10 @@ use crate::{
     metrics::Observed,
     openapi,
     routes::{
-        audit, biopsies, care_teams, documents, emergency_accesses, erasures, imports, models,
-        observations, outcomes, passwords, patients, prediction_batches, predictions, privacy,
-        records, second_factors, service, session, settings, summaries, therapies, tokens, users,
+        audit, biopsies, care_teams, dashboards, documents, emergency_accesses, erasures, imports,
+        models, observations, outcomes, passwords, patients, prediction_batches, predictions,
+        privacy, records, second_factors, service, session, settings, summaries, therapies, tokens,
+        users,
     },
     state::AppState,
     telemetry,
@@ -74,6 +75,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(
             routes!(imports::import_patients).layer(DefaultBodyLimit::max(shared::import::LARGEST)),
         )
+        .routes(routes!(dashboards::get_dashboard))
         .routes(routes!(patients::get_patient, patients::update_patient, patients::archive_patient))
         .routes(routes!(patients::restore_patient))
         .routes(routes!(records::export_patient))

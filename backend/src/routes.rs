@@ -12,6 +12,7 @@ pub mod audit;
 
 pub mod biopsies;
 pub mod care_teams;
+pub mod dashboards;
 pub mod documents;
 pub mod emergency_accesses;
 pub mod erasures;

@@ -8,6 +8,7 @@ use crate::{
     audit::{checkpoint::TrustedKeys, looks::Looks},
     auth::{Caller, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
+    dashboards::KeptCounts,
     db,
     db::audit::{Event, Look},
     documents::Documents,
@@ -41,6 +42,8 @@ pub struct AppState {
     pub releases: Arc<Releases>,
     /// News of predictions whose status changed.
     pub events: PredictionEvents,
+    /// The dashboard's counts over everybody.
+    pub dashboards: Arc<KeptCounts>,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
     /// What this process counts.

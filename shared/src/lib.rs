@@ -18,6 +18,7 @@ pub mod token;
 pub mod user;
 
 pub mod biopsy;
+pub mod dashboard;
 pub mod document;
 pub mod erasure;
 pub mod import;

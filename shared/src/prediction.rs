@@ -285,6 +285,37 @@ impl RiskCategory {
     }
 }
 
+/// A risk from which on the guidelines ask for something more (KDIGO 2024 practice points 2.2.1 to
+/// 2.2.3; NICE NG203); `clinical::assessment::is_over` says whether a risk is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Threshold {
+    /// 5-year risk of 3 % or more: consider referral.
+    ConsiderReferral,
+    /// 5-year risk of 5 % or more: refer to nephrology.
+    Refer,
+    /// 2-year risk over 10 %: multidisciplinary care.
+    Multidisciplinary,
+    /// 2-year risk over 40 %: prepare replacement therapy.
+    PrepareReplacement,
+}
+
+impl Threshold {
+    /// Every threshold, the least grave first.
+    pub const ALL: [Self; 4] =
+        [Self::ConsiderReferral, Self::Refer, Self::Multidisciplinary, Self::PrepareReplacement];
+
+    /// Within how many years the risk is that it looks at.
+    pub const fn years(self) -> u8 {
+        match self {
+            Self::ConsiderReferral | Self::Refer => 5,
+            Self::Multidisciplinary | Self::PrepareReplacement => 2,
+        }
+    }
+}
+
 /// Which voice a number comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -395,6 +426,9 @@ pub enum ACategory {
 }
 
 impl ACategory {
+    /// Every category, the least albumin first.
+    pub const ALL: [Self; 3] = [Self::A1, Self::A2, Self::A3];
+
     /// The category's name.
     pub const fn label(self) -> &'static str {
         match self {

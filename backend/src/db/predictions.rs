@@ -1,7 +1,7 @@
 //! Predictions: freezing inputs, requesting, reading, cancelling; and a worker's side of them:
 //! claiming many, storing what came out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde_json::Value;
@@ -19,6 +19,8 @@ use shared::{
 };
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
+
+use super::threshold_crossings::{self, RiskChange};
 
 /// How many years of values a prediction rests on.
 const YEARS: u32 = 5;
@@ -577,13 +579,17 @@ pub async fn succeed(
     let sources: Vec<RiskSource> =
         answers.iter().map(|answer| answer.result.category_source).collect();
     // Whoever changes a record locks it first; in one order, so that nobody waits in a circle.
-    sqlx::query!(
-        "select from patients where id = any($1) order by id for no key update",
+    let before = sqlx::query!(
+        r#"select id as "id: PatientId", risk_2y, risk_5y
+        from patients
+        where id = any($1)
+        order by id
+        for no key update"#,
         &patients,
     )
-    .execute(&mut *db)
+    .fetch_all(&mut *db)
     .await?;
-    sqlx::query_as!(
+    let done = sqlx::query_as!(
         Closed,
         r#"with answers as (
             select * from unnest($1::uuid[], $2::integer[], $3::jsonb[], $4::float8[],
@@ -617,8 +623,19 @@ pub async fn succeed(
         model.name,
         model.version,
     )
-    .fetch_all(db)
-    .await
+    .fetch_all(&mut *db)
+    .await?;
+    let before = before.into_iter().filter_map(|row| Some((row.id, row.risk_2y.zip(row.risk_5y)?)));
+    let before: HashMap<_, _> = before.collect();
+    let stored: HashSet<_> = done.iter().map(|closed| closed.id).collect();
+    let changes =
+        answers.iter().filter(|answer| stored.contains(&answer.id)).filter_map(|answer| {
+            let before = *before.get(&answer.patient_id)?;
+            Some(RiskChange { patient_id: answer.patient_id, before, after: answer.headline() })
+        });
+    let changes: Vec<_> = changes.collect();
+    threshold_crossings::keep(db, &changes, now).await?;
+    Ok(done)
 }
 
 /// Puts a claimed prediction back to wait until `due_at`; `false` when this attempt counts no

@@ -26,6 +26,7 @@ mod walls;
 
 mod biopsies;
 mod care_teams;
+mod dashboard;
 mod disclosure;
 mod documents;
 mod erasures;

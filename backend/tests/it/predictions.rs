@@ -46,7 +46,13 @@ pub async fn patient(app: &TestApp, mrn: &str, birth_date: &str, sex: &str) -> P
     id
 }
 
-async fn measure(app: &TestApp, patient: PatientId, code: &str, value: f64, days_ago: i64) -> Uuid {
+pub async fn measure(
+    app: &TestApp,
+    patient: PatientId,
+    code: &str,
+    value: f64,
+    days_ago: i64,
+) -> Uuid {
     let unit = match code {
         "egfr" => "mL/min/{1.73_m2}",
         "uacr" | "upcr" => "mg/g{creat}",
@@ -57,7 +63,7 @@ async fn measure(app: &TestApp, patient: PatientId, code: &str, value: f64, days
         "insert into observations (id, patient_id, code, value, unit, value_as_given,
             unit_as_given, effective_at, method, recorded_by, recorded_at)
         select $1, $2, $3, $4, $5, $4, $5, $6, 'reported', id, $7
-        from users where role = 'clinician'
+        from users where role = 'clinician' order by id limit 1
         returning id",
     )
     .bind(Uuid::now_v7())

@@ -23,6 +23,7 @@ use backend::{
     },
     auth::{password, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
+    dashboards::{KeptCounts, MANY},
     db,
     db::models::Roles,
     documents::Documents,
@@ -112,6 +113,7 @@ impl TestApp {
             documents: Documents::in_memory(None),
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
+            dashboards: KeptCounts::new(MANY),
             limits: Arc::new(Limits::new(rates)),
             metrics: Metrics::default(),
         };

@@ -1,6 +1,6 @@
 //! What the published equations and guidelines say of a patient's frozen inputs.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::{
     aki,
@@ -18,7 +18,7 @@ use crate::{
     patient::RenalDisease,
     prediction::{
         ACategory, Advice, BiopsyInput, Igan, InputValue, Kdigo, Kfre, KfreRegion,
-        PredictionInputs, RiskCategory, RiskSource, Warning, YearRisk,
+        PredictionInputs, RiskCategory, RiskSource, Threshold, Warning, YearRisk,
     },
     problem::FieldProblem,
     therapy::TherapyKind,
@@ -239,13 +239,29 @@ fn creatinines(inputs: &PredictionInputs) -> Vec<aki::Sample> {
     inputs.values.iter().filter_map(sample).collect()
 }
 
+/// Whether risks within 2 and 5 years are over a threshold.
+pub fn is_over(threshold: Threshold, risk_2y: f64, risk_5y: f64) -> bool {
+    match threshold {
+        Threshold::ConsiderReferral => CONSIDER_REFERRAL <= risk_5y,
+        Threshold::Refer => REFER <= risk_5y,
+        Threshold::Multidisciplinary => MULTIDISCIPLINARY < risk_2y,
+        Threshold::PrepareReplacement => PREPARE < risk_2y,
+    }
+}
+
+/// The first moment whose values count as up to date on a day.
+pub fn stale_before(today: NaiveDate) -> DateTime<Utc> {
+    (today - STALE).and_time(NaiveTime::MIN).and_utc()
+}
+
 /// The category of risks within 2 and 5 years (KDIGO 2024 practice points 2.2.1 to 2.2.3).
 pub fn category(risk_2y: f64, risk_5y: f64) -> RiskCategory {
-    if PREPARE < risk_2y {
+    let is_over = |threshold| is_over(threshold, risk_2y, risk_5y);
+    if is_over(Threshold::PrepareReplacement) {
         RiskCategory::VeryHigh
-    } else if MULTIDISCIPLINARY < risk_2y {
+    } else if is_over(Threshold::Multidisciplinary) {
         RiskCategory::High
-    } else if CONSIDER_REFERRAL <= risk_5y {
+    } else if is_over(Threshold::ConsiderReferral) {
         RiskCategory::Moderate
     } else {
         RiskCategory::Low
@@ -381,7 +397,8 @@ fn advice(inputs: &PredictionInputs, kfre: Option<&Kfre>, kdigo: Kdigo) -> Vec<A
 
 fn risk_advice(kfre: &Kfre) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
-    if PREPARE < kfre.risk_2y {
+    let is_over = |threshold| is_over(threshold, kfre.risk_2y, kfre.risk_5y);
+    if is_over(Threshold::PrepareReplacement) {
         let text = "2-year risk over 40 %: educate about modalities, plan access, assess for \
                     transplantation.";
         sentences.push((
@@ -390,14 +407,14 @@ fn risk_advice(kfre: &Kfre) -> Vec<Sentence> {
             "KDIGO 2024, practice point 2.2.3",
         ));
     }
-    if MULTIDISCIPLINARY < kfre.risk_2y {
+    if is_over(Threshold::Multidisciplinary) {
         let text = "2-year risk over 10 %: multidisciplinary kidney care.".to_owned();
         sentences.push(("multidisciplinary_care", text, "KDIGO 2024, practice point 2.2.2"));
     }
-    if REFER <= kfre.risk_5y {
+    if is_over(Threshold::Refer) {
         let text = "5-year risk of 5 % or more: refer to nephrology.".to_owned();
         sentences.push(("refer", text, "KDIGO 2024, practice point 2.2.1; NICE NG203 (2021)"));
-    } else if CONSIDER_REFERRAL <= kfre.risk_5y {
+    } else if is_over(Threshold::ConsiderReferral) {
         let text = "5-year risk of 3 to 5 %: consider referral to nephrology.".to_owned();
         sentences.push(("consider_referral", text, "KDIGO 2024, practice point 2.2.1"));
     }
@@ -426,7 +443,8 @@ fn cell_advice(kdigo: Kdigo, kfre: Option<&Kfre>) -> Vec<Sentence> {
         sentences.push(("marker_of_damage", text, "KDIGO 2024, definition of CKD"));
     }
     // The risk says it already, with a number.
-    let is_said = kfre.is_some_and(|kfre| CONSIDER_REFERRAL <= kfre.risk_5y);
+    let is_said =
+        kfre.is_some_and(|kfre| is_over(Threshold::ConsiderReferral, kfre.risk_2y, kfre.risk_5y));
     if cell.action == Action::TreatAndRefer && !is_said {
         let text = format!("{name}: refer to nephrology.");
         sentences.push(("refer_by_category", text, HEAT_MAP));

@@ -16,15 +16,19 @@ pub fn g_category(egfr: Egfr) -> GCategory {
     }
 }
 
+/// The first eGFR of each category from G4 up to G1, as rounding divides them.
+pub const EGFR_STEPS: [f64; 5] = [14.5, 29.5, 44.5, 59.5, 89.5];
+
 /// The eGFRs of a category: from the first on, below the second, as rounding divides them.
 pub const fn egfr_range(category: GCategory) -> (f64, Option<f64>) {
+    let [g4, g3b, g3a, g2, g1] = EGFR_STEPS;
     match category {
-        GCategory::G1 => (89.5, None),
-        GCategory::G2 => (59.5, Some(89.5)),
-        GCategory::G3a => (44.5, Some(59.5)),
-        GCategory::G3b => (29.5, Some(44.5)),
-        GCategory::G4 => (14.5, Some(29.5)),
-        GCategory::G5 => (0.0, Some(14.5)),
+        GCategory::G1 => (g1, None),
+        GCategory::G2 => (g2, Some(g1)),
+        GCategory::G3a => (g3a, Some(g2)),
+        GCategory::G3b => (g3b, Some(g3a)),
+        GCategory::G4 => (g4, Some(g3b)),
+        GCategory::G5 => (0.0, Some(g4)),
     }
 }
 
@@ -43,6 +47,28 @@ pub const fn a_category_of_pcr(pcr: PcrMgG) -> ACategory {
         ..150.0 => ACategory::A1,
         150.0..=500.0 => ACategory::A2,
         _ => ACategory::A3,
+    }
+}
+
+/// The first ACR of each category from the second on, mg/g: exactly 300 is A2 still.
+pub const ACR_STEPS: [f64; 2] = [30.0, 300.0_f64.next_up()];
+/// The same of a PCR, by KDIGO's equivalents.
+pub const PCR_STEPS: [f64; 2] = [150.0, 500.0_f64.next_up()];
+/// The ACRs of a category: from the first on, below the second.
+pub const fn acr_range(category: ACategory) -> (f64, Option<f64>) {
+    range(ACR_STEPS, category)
+}
+
+/// The same of a PCR.
+pub const fn pcr_range(category: ACategory) -> (f64, Option<f64>) {
+    range(PCR_STEPS, category)
+}
+
+const fn range([a2, a3]: [f64; 2], category: ACategory) -> (f64, Option<f64>) {
+    match category {
+        ACategory::A1 => (0.0, Some(a2)),
+        ACategory::A2 => (a2, Some(a3)),
+        ACategory::A3 => (a3, None),
     }
 }
 

@@ -61,6 +61,11 @@ fn a_categories_hold_30_and_300() {
     ];
     for (acr, expected) in cases {
         assert_eq!(kdigo::a_category(AcrMgG::new(acr).unwrap()), expected, "{acr}");
+        for category in ACategory::ALL {
+            let (from, below) = kdigo::acr_range(category);
+            let within = from <= acr && below.is_none_or(|below| acr < below);
+            assert_eq!(within, category == expected, "{acr} as {category:?}");
+        }
     }
 }
 
