@@ -36,7 +36,7 @@ use crate::{
 
 /// How many documents are in memory at a time: what comes in or goes out is checked whole.
 const AT_A_TIME: usize = 4;
-/// How long one waits for a place.
+/// How long one waits for a place, where people wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long content may be in the store without its row: an upload is long over by then.
 const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
@@ -46,6 +46,8 @@ const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
 pub struct Documents {
     store: Arc<dyn ObjectStore>,
     places: Arc<Semaphore>,
+    /// How long one waits for a place.
+    patience: Duration,
     scanner: Option<Clamd>,
     /// Where the content is, if that is a folder of this machine.
     folder: Option<PathBuf>,
@@ -65,18 +67,20 @@ impl Documents {
         Ok(Self { folder, ..Self::new(Arc::new(store), scanner) })
     }
 
-    /// In memory, for tests.
+    /// In memory, for tests, which have less patience.
     pub fn in_memory(scanner: Option<Clamd>) -> Self {
-        Self::new(Arc::new(InMemory::new()), scanner)
+        let patience = Duration::from_millis(500);
+        Self { patience, ..Self::new(Arc::new(InMemory::new()), scanner) }
     }
 
     fn new(store: Arc<dyn ObjectStore>, scanner: Option<Clamd>) -> Self {
-        Self { store, places: Arc::new(Semaphore::new(AT_A_TIME)), scanner, folder: None }
+        let places = Arc::new(Semaphore::new(AT_A_TIME));
+        Self { store, places, patience: PATIENCE, scanner, folder: None }
     }
 
     /// A place among those whose document is in memory.
     pub async fn place(&self) -> Result<SemaphorePermit<'_>> {
-        let place = timeout(PATIENCE, self.places.acquire()).await;
+        let place = timeout(self.patience, self.places.acquire()).await;
         let busy = |_| Error::Unavailable(anyhow::anyhow!("too many documents are on their way"));
         Ok(place.map_err(busy)?.context("the semaphore is never closed")?)
     }

@@ -168,10 +168,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Seed(config) => {
             telemetry::start(&cli.log);
+            anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
             let db = config.database.connect().await?;
             jobs::check_database(&db).await?;
             let releases = load(&config.model, &db).await?;
-            anyhow::ensure!(config.demo, "{}", seed::DEMO_ONLY);
             db::settings::set_defaults(&db, config.site.defaults()).await?;
             seed::run(&db, &Clock::machine(), releases).await
         }

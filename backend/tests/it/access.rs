@@ -238,6 +238,25 @@ pub struct Fixture {
     user: String,
 }
 
+impl Fixture {
+    /// The same with ids that nothing of a record has.
+    pub fn elsewhere(&self) -> Self {
+        let nowhere = || Uuid::now_v7().to_string();
+        Self {
+            token: self.token.clone(),
+            patient: nowhere(),
+            observation: nowhere(),
+            therapy: nowhere(),
+            biopsy: nowhere(),
+            document: nowhere(),
+            prediction: nowhere(),
+            batch: self.batch.clone(),
+            model: self.model.clone(),
+            user: self.user.clone(),
+        }
+    }
+}
+
 pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture {
     let patient = json!({
         "mrn": mrn, "given_name": "Ada", "family_name": "Testwell", "birth_date": "1960-01-01",

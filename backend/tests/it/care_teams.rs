@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     access::{self, Fixture},
-    support::{Client, PASSWORD, TestApp},
+    support::{Client, PASSWORD, PDF, TestApp, with_parts},
 };
 
 const EMERGENCIES: &str = "/api/v1/emergency-accesses";
@@ -126,18 +126,26 @@ async fn an_outsider_cannot_tell_a_record_from_none() {
             let mut operations = item.as_object().unwrap().values();
             operations.any(|one| one["operationId"] == *operation).then_some(path)
         });
-        let nouns = ["patients", "observations", "therapies", "biopsies", "predictions"];
+        let nouns =
+            ["patients", "observations", "therapies", "biopsies", "documents", "predictions"];
         let is_of_a_record =
             nouns.iter().any(|noun| path.unwrap().starts_with(&format!("/api/v1/{noun}/{{id}}")));
         if !is_of_a_record || 300 <= expected[2] {
             continue;
         }
         let on = access::ready(&app, &clinician, operation, operation).await;
-        let answer = other.send(access::request(operation, &other, &on, "x")).await;
-        assert_eq!(answer.status.as_u16(), 404, "{operation}: {:#}", answer.body);
+        let ask = async |on: &Fixture| {
+            let answer = other.send(access::request(operation, &other, on, "x")).await;
+            assert_eq!(answer.status.as_u16(), 404, "{operation}: {:#}", answer.body);
+            let mut body = answer.body;
+            // The request's id.
+            body.as_object_mut().unwrap().remove("instance");
+            body
+        };
+        assert_eq!(ask(&on).await, ask(&on.elsewhere()).await, "{operation}");
         walked += 1;
     }
-    assert!(25 < walked, "{walked}");
+    assert!(30 < walked, "{walked}");
 }
 
 #[tokio::test]
@@ -412,14 +420,23 @@ async fn a_repeated_request_shows_nothing_that_is_out_of_sight_by_now() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
     let (_, bea_id) = colleague(&app, "Bea").await;
-    let on = access::fixture(&clinician, "M-1", false).await;
-    let path = format!("/api/v1/patients/{}/therapies", on.patient);
+    let on = access::ready(&app, &clinician, "create_prediction", "M-1").await;
+    let under = |rest: &str| format!("/api/v1/patients/{}/{rest}", on.patient);
     let therapy = json!({ "kind": "esa", "started_on": "2026-01-01" });
-    clinician.post_once("once", &path, therapy.clone()).await.created();
+    let repeat = async || {
+        let upload = clinician.request("POST", &under("documents")).header("idempotency-key", "d");
+        let answers = [
+            clinician.post_once("t", &under("therapies"), therapy.clone()).await,
+            clinician.post_once("p", &under("predictions"), json!({})).await,
+            clinician.send(with_parts(upload, &[("file", None, PDF)])).await,
+        ];
+        answers.map(|answer| answer.status.as_u16())
+    };
+    assert_eq!(repeat().await, [201, 202, 201]);
     confine(&app).await;
-    clinician.post_once("once", &path, therapy.clone()).await.created();
+    assert_eq!(repeat().await, [201, 202, 201]);
     clinician.post(&format!("{}/hand-over", team_of(&on)), member(&bea_id)).await.ok();
-    clinician.post_once("once", &path, therapy).await.expect(404);
+    assert_eq!(repeat().await, [404; 3]);
 }
 
 #[tokio::test]

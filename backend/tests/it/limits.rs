@@ -1,12 +1,22 @@
 //! How often callers may ask.
 
-use axum::body::Body;
+use std::{task::Poll, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{Request, header},
+};
 use backend::limits::Rates;
 use chrono::TimeDelta;
+use futures::{poll, stream};
 use serde_json::json;
 use shared::access::{Role, Scope};
+use tokio::{task::JoinSet, time::sleep};
 
-use crate::support::{Answer, Client, PASSWORD, TestApp, with_json};
+use crate::{
+    access::fixture,
+    support::{Answer, Client, PASSWORD, PDF, TestApp, with_json},
+};
 
 async fn sign_in(client: &Client, email: &str, password: &str, address: &str) -> Answer {
     let request = client.request("POST", "/api/v1/auth/login").header("x-forwarded-for", address);
@@ -104,4 +114,82 @@ async fn an_address_is_limited_whoever_asks_and_health_is_not() {
     assert_eq!(ask("/api/v1/nothing", "192.0.2.1").await, 429);
     assert_eq!(ask("/healthz", "192.0.2.1").await, 204);
     assert_eq!(ask("/api/v1/me", "192.0.2.2").await, 401);
+}
+
+/// Too much at once: nothing was done, and it is worth trying again.
+#[track_caller]
+fn assert_full(answer: Answer) {
+    let seconds: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    assert_eq!(answer.expect(503)["type"], "/problems/unavailable");
+}
+
+#[tokio::test]
+async fn too_many_sign_ins_at_once_are_told_to_come_back() {
+    let app = TestApp::new().await;
+    let credentials = json!({ "email": "clinician@example.org", "password": PASSWORD });
+    let sign_in = async || app.anonymous().post("/api/v1/auth/login", credentials.clone()).await;
+    let mut waiting = Vec::new();
+    loop {
+        let mut next = Box::pin(app.state.hasher.verify("wrong".to_owned(), None));
+        match poll!(&mut next) {
+            Poll::Pending => waiting.push(next),
+            Poll::Ready(refused) => break assert!(refused.is_err()),
+        }
+        assert!(waiting.len() < 1000, "they are bounded");
+    }
+    assert_full(sign_in().await);
+    // They gave up.
+    drop(waiting);
+    sign_in().await.ok();
+}
+
+#[tokio::test]
+async fn too_many_documents_at_once_are_told_to_come_back() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let on = fixture(&clinician, "M-1", false).await;
+    let list = format!("/api/v1/patients/{}/documents", on.patient);
+    let id = clinician.get(&list).await.ok()["items"][0]["id"].as_str().unwrap().to_owned();
+    let content = format!("/api/v1/documents/{id}/content");
+    let mut places = Vec::new();
+    while let Ok(place) = app.state.documents.place().await {
+        places.push(place);
+        assert!(places.len() < 100, "they are bounded");
+    }
+    assert_full(clinician.get(&content).await);
+    assert_full(clinician.upload(&on.patient, &[("file", None, PDF)]).await);
+    drop(places);
+    clinician.get(&content).await.ok();
+}
+
+#[tokio::test]
+async fn too_many_imports_at_once_are_told_to_come_back() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let import = |body: Body| -> Request<Body> {
+        let request = clinician.request("POST", "/api/v1/patients/import");
+        request.header(header::CONTENT_TYPE, "text/csv").body(body).unwrap()
+    };
+    let small = || import("mrn,sex\n".into());
+    let mut endless = JoinSet::new();
+    for _ in 0..4 {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let (client, request) = (clinician.clone(), import(body));
+        endless.spawn(async move { client.send(request).await });
+    }
+    let mut tries = 0;
+    let refused = loop {
+        let answer = clinician.send(small()).await;
+        if answer.status.as_u16() == 503 {
+            break answer;
+        }
+        answer.expect(422);
+        tries += 1;
+        assert!(tries < 500, "more than four files are worked on");
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert_full(refused);
+    endless.shutdown().await;
+    clinician.send(small()).await.expect(422);
 }

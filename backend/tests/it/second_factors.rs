@@ -6,7 +6,7 @@ use axum::body::Body;
 use backend::{accounts, auth::vault::Vault, router::router};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use shared::access::Role;
+use shared::access::{Role, Scope};
 use totp_rs::{Algorithm, Secret, TOTP};
 
 use crate::support::{Answer, Client, PASSWORD, TestApp, email, with_json};
@@ -189,11 +189,15 @@ async fn a_role_that_needs_one_does_nothing_else_until_it_is_set_up() {
     let app = TestApp::new().await;
     let administrator = app.sign_in(Role::Administrator).await;
     let mut clinician = app.sign_in(Role::Clinician).await;
+    let program = clinician.token(&[Scope::PatientsRead]).await;
+    program.get("/api/v1/patients").await.ok();
     let required = json!({ "second_factor_required": ["clinician"] });
     administrator.patch("/api/v1/settings", 1, required).await.ok();
     let refused = clinician.get("/api/v1/patients").await.expect(403);
     assert_eq!(refused["type"], "/problems/second-factor-enrolment-required");
     assert_eq!(app.audit_trail().await.last().unwrap(), "clinician request.refuse refused");
+    let refused = program.get("/api/v1/patients").await.expect(403);
+    assert_eq!(refused["type"], "/problems/second-factor-enrolment-required");
     clinician.get("/api/v1/me").await.ok();
     administrator.get("/api/v1/patients").await.ok();
     let terms = refresh(&mut clinician).await;
@@ -201,6 +205,7 @@ async fn a_role_that_needs_one_does_nothing_else_until_it_is_set_up() {
 
     enrol(&app, &clinician).await;
     clinician.get("/api/v1/patients").await.ok();
+    program.get("/api/v1/patients").await.ok();
     assert_eq!(refresh(&mut clinician).await["session"]["must_enrol"], false);
     let id = clinician.get("/api/v1/me").await.ok()["id"].as_str().unwrap().to_owned();
     let lost = format!("/api/v1/users/{id}/totp");

@@ -1,6 +1,6 @@
 //! The demo data.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, process::Command, sync::Arc};
 
 use backend::{clock::Clock, models::Releases, seed};
 use chrono::Utc;
@@ -116,4 +116,37 @@ async fn the_same_moment_gives_the_same_patients() {
             .await
             .unwrap();
     assert!(start() - latest < chrono::TimeDelta::days(100), "the histories reach today");
+}
+
+/// What the program says when it does not start with these settings.
+fn refusal(app: &TestApp, command: &str, settings: &[(&str, &str)]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+        .arg(command)
+        .env_remove("NEPHROCAST_DEMO")
+        .env("NEPHROCAST_DATABASE_URL", &app.database_url)
+        .env("NEPHROCAST_SECRET_KEY_FILE", "/nowhere/secret-key")
+        .envs(settings.iter().copied())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{command} {settings:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn well_known_passwords_are_made_in_demo_mode_only_and_never_leave_the_machine() {
+    let app = TestApp::new().await;
+    sqlx::query("delete from users").execute(&app.db).await.unwrap();
+    let said = refusal(&app, "seed", &[]);
+    assert!(said.contains(seed::DEMO_ONLY), "{said}");
+    assert!(refusal(&app, "seed", &[("NEPHROCAST_DEMO", "false")]).contains(seed::DEMO_ONLY));
+    assert_eq!(count(&app, "select count(*) from users").await, 0);
+
+    let demo = |listen| [("NEPHROCAST_DEMO", "true"), ("NEPHROCAST_LISTEN", listen)];
+    for listen in ["0.0.0.0:0", "192.0.2.1:8081", "[::]:0"] {
+        let said = refusal(&app, "serve", &demo(listen));
+        assert!(said.contains("listens on loopback only"), "{said}");
+    }
+    // What is missing then is the key.
+    let said = refusal(&app, "serve", &demo("127.0.0.1:0"));
+    assert!(!said.contains("loopback") && said.contains("secret-key"), "{said}");
 }

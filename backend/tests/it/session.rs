@@ -2,10 +2,10 @@
 
 use axum::{body::Body, http::header};
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::access::Role;
 
-use crate::support::{Client, PASSWORD, TestApp, with_json};
+use crate::support::{Client, PASSWORD, TestApp, email, with_json};
 
 async fn refresh(client: &mut Client) -> u16 {
     let request = client.request("POST", "/api/v1/auth/refresh").body(Body::empty()).unwrap();
@@ -161,19 +161,28 @@ async fn a_deactivated_account_is_out_on_its_next_request() {
 }
 
 #[tokio::test]
-async fn a_page_of_somebody_else_cannot_use_the_cookie() {
+async fn a_page_of_somebody_else_can_neither_use_the_cookie_nor_set_one() {
     let app = TestApp::new().await;
     let client = app.sign_in(Role::Clinician).await;
+    let credentials = json!({ "email": email(Role::Clinician), "password": PASSWORD });
+    let code = json!({ "challenge": "unknown", "code": "123456" });
     let from = async |origin: &str| {
-        let request = client
-            .request("POST", "/api/v1/auth/refresh")
-            .header(header::HOST, "nephrocast.example")
-            .header(header::ORIGIN, origin);
-        client.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
+        let ask = |path: &str, body: &Value| {
+            let request = client.request("POST", &format!("/api/v1/auth/{path}"));
+            let request = request.header(header::HOST, "nephrocast.example");
+            client.send(with_json(request.header(header::ORIGIN, origin), body))
+        };
+        [
+            ask("login", &credentials).await,
+            ask("login/second-factor", &code).await,
+            ask("refresh", &json!({})).await,
+        ]
+        .map(|answer| (answer.status.as_u16(), answer.refresh_cookie().is_some()))
     };
-    assert_eq!(from("https://elsewhere.example").await, 403);
-    assert_eq!(from("null").await, 403);
-    assert_eq!(from("https://nephrocast.example").await, 200);
+    assert_eq!(from("https://elsewhere.example").await, [(403, false); 3]);
+    assert_eq!(from("null").await, [(403, false); 3]);
+    let own = [(200, true), (401, false), (200, true)];
+    assert_eq!(from("https://nephrocast.example").await, own);
 }
 
 #[tokio::test]

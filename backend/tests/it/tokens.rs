@@ -180,6 +180,7 @@ async fn others_tokens_are_the_administrators_to_see_and_revoke() {
 
     assert_eq!(administrator.get(TOKENS).await.ok()["items"], json!([]));
     assert_eq!(administrator.get(&all).await.ok()["items"][0]["owner"]["role"], "clinician");
+    assert_eq!(app.audit_trail().await.last().unwrap(), "administrator token.list success");
     administrator.delete(&format!("{TOKENS}/{id}")).await.expect(204);
     program.get("/api/v1/patients").await.expect(401);
 }

@@ -87,6 +87,20 @@ async fn a_link_ends_after_three_days_and_when_there_is_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_link_is_withdrawn_with_its_account_and_does_not_come_back_with_it() {
+    let app = TestApp::new().await;
+    let administrator = app.sign_in(Role::Administrator).await;
+    let path = format!("{USERS}/{}", id_of(&administrator, Role::Researcher).await);
+    let reset = administrator.post(&format!("{path}/password-reset"), json!({})).await.ok();
+    let (link, unknown) = (token(&reset), set(&app, "unknown", NEW_PASSWORD).await.faults());
+    administrator.delete(&path).await.expect(204);
+    assert_eq!(set(&app, &link, NEW_PASSWORD).await.faults(), unknown);
+    let version = administrator.get(&path).await.ok()["version"].as_i64().unwrap();
+    administrator.patch(&path, version, json!({ "active": true })).await.ok();
+    assert_eq!(set(&app, &link, NEW_PASSWORD).await.faults(), unknown);
+}
+
+#[tokio::test]
 async fn a_reset_ends_the_old_password_and_its_sessions_at_once() {
     let app = TestApp::new().await;
     let administrator = app.sign_in(Role::Administrator).await;
