@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod biopsies;
 pub mod care_teams;
+pub mod dashboard;
 pub mod documents;
 pub mod erasures;
 pub mod me;

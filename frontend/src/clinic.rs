@@ -11,9 +11,9 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        calculator::CalculatorPage, care_team::CareTeamPage, documents::DocumentsPage,
-        emergency_access::EmergencyAccessPage, home::HomePage, not_found::NotFoundPage,
-        patients::PatientsPage, sign_in::SignInPage, what_if::WhatIfPage,
+        calculator::CalculatorPage, care_team::CareTeamPage, dashboard::DashboardPage,
+        documents::DocumentsPage, emergency_access::EmergencyAccessPage, home::HomePage,
+        not_found::NotFoundPage, patients::PatientsPage, sign_in::SignInPage, what_if::WhatIfPage,
     },
 };
 
@@ -29,6 +29,16 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ListPatients>
                             <PatientsPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/dashboard")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ListPatients>
+                            <DashboardPage />
                         </Guard>
                     }
                 }

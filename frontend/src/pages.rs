@@ -6,6 +6,7 @@ pub mod archived_records;
 pub mod audit;
 pub mod calculator;
 pub mod care_team;
+pub mod dashboard;
 pub mod documents;
 pub mod emergency_access;
 pub mod home;

@@ -10,7 +10,7 @@ use leptos_router::hooks::use_location;
 /// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Signing in, the list of patients, the calculator, the what-if; a record's documents and care
+    /// Signing in, the list of patients, the dashboard, the calculator, the what-if; a record's documents and care
     /// team; emergencies.
     Clinic,
     /// A patient's page with predictions and forms.
@@ -118,6 +118,7 @@ mod tests {
             "/patients",
             "/usersx",
             "/calculator",
+            "/dashboard",
             "/emergency-access",
             "/patients/42/documents",
             "/patients/42/care-team/",

@@ -4,8 +4,9 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
+    dashboard::DataGap,
     id::PatientId,
-    prediction::{GCategory, Kdigo, RiskCategory, RiskSource},
+    prediction::{ACategory, GCategory, Kdigo, RiskCategory, RiskSource},
 };
 
 /// The longest life that a record may describe.
@@ -254,6 +255,12 @@ pub struct PatientFilter {
     /// The KDIGO category of the latest eGFR.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kdigo_g: Option<GCategory>,
+    /// The KDIGO category of the latest urine ACR, or of a PCR where there is no ACR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kdigo_a: Option<ACategory>,
+    /// What the record lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<DataGap>,
 }
 
 /// One line of the patient list.

@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 use shared::{
     access::Role,
     clinical::{
-        kdigo::{egfr_range, kdigo_of},
+        assessment::stale_before,
+        kdigo::{acr_range, egfr_range, kdigo_of, pcr_range},
         quantity::{AcrMgG, Egfr, PcrMgG},
     },
+    dashboard::DataGap,
     id::{PatientId, UserId},
     observation::ObservationCode,
     patient::{
         LatestRisk, LatestValue, Patient, PatientFilter, PatientListItem, RenalDisease, Sex,
     },
-    prediction::{GCategory, RiskCategory, RiskSource},
+    prediction::{ACategory, GCategory, RiskCategory, RiskSource},
 };
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -298,6 +300,10 @@ pub struct Filter {
     pub renal_disease: Option<RenalDisease>,
     /// The KDIGO category of the latest eGFR.
     pub kdigo_g: Option<GCategory>,
+    /// The KDIGO category of the latest ACR, or of a PCR where there is no ACR.
+    pub kdigo_a: Option<ACategory>,
+    /// What the record lacks.
+    pub gap: Option<DataGap>,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Only records that nobody is left to care for.
@@ -317,6 +323,8 @@ impl Filter {
             risk_category: wanted.risk_category,
             renal_disease: wanted.renal_disease,
             kdigo_g: wanted.kdigo_g,
+            kdigo_a: wanted.kdigo_a,
+            gap: wanted.gap,
             archived: false,
             without_care_team: false,
             in_care_of,
@@ -458,6 +466,19 @@ macro_rules! listed {
                 and ($9::text is null or renal_disease = $9)
                 and ($10::float8 is null or latest_egfr >= $10)
                 and ($11::float8 is null or latest_egfr < $11)
+                and ($12::float8 is null or case
+                    when latest_uacr is not null
+                        then $12 <= latest_uacr and ($13::float8 is null or latest_uacr < $13)
+                    else $14::float8 <= latest_upcr and ($15::float8 is null or latest_upcr < $15)
+                end)
+                and case $16::text
+                    when 'missing_egfr' then latest_egfr is null
+                    when 'missing_albuminuria' then latest_uacr is null and latest_upcr is null
+                    when 'pcr_only' then latest_uacr is null and latest_upcr is not null
+                    when 'stale' then latest_egfr_at < $17 or latest_uacr_at < $17
+                    when 'never_predicted' then risk_at is null
+                    else true
+                end
                 and "# + $after_and_order + " limit $4",
             $filter.text.as_deref().map(pattern),
             $filter.risk_category as Option<RiskCategory>,
@@ -470,6 +491,12 @@ macro_rules! listed {
             $filter.renal_disease as Option<RenalDisease>,
             $filter.kdigo_g.map(|g| egfr_range(g).0),
             $filter.kdigo_g.and_then(|g| egfr_range(g).1),
+            $filter.kdigo_a.map(|a| acr_range(a).0),
+            $filter.kdigo_a.and_then(|a| acr_range(a).1),
+            $filter.kdigo_a.map(|a| pcr_range(a).0),
+            $filter.kdigo_a.and_then(|a| pcr_range(a).1),
+            $filter.gap.map(DataGap::as_str),
+            stale_before($filter.at.date_naive()),
             $($key),+
         )
         .fetch_all($db)
@@ -498,8 +525,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::text is null
-                or (lower(family_name), lower(given_name), id) > ($12, $13::text, $14::uuid))
+            "($18::text is null
+                or (lower(family_name), lower(given_name), id) > ($18, $19::text, $20::uuid))
             order by lower(family_name), lower(given_name), id",
             family,
             given,
@@ -509,8 +536,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::text is null
-                or (lower(family_name), lower(given_name), id) < ($12, $13::text, $14::uuid))
+            "($18::text is null
+                or (lower(family_name), lower(given_name), id) < ($18, $19::text, $20::uuid))
             order by lower(family_name) desc, lower(given_name) desc, id desc",
             family,
             given,
@@ -520,8 +547,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::float8 is null or (coalesce(risk_5y, -1) >= $12
-                and (coalesce(risk_5y, -1) > $12 or id < $13::uuid)))
+            "($18::float8 is null or (coalesce(risk_5y, -1) >= $18
+                and (coalesce(risk_5y, -1) > $18 or id < $19::uuid)))
             order by coalesce(risk_5y, -1), id desc",
             number,
             id
@@ -530,8 +557,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::float8 is null or (coalesce(risk_5y, -1) <= $12
-                and (coalesce(risk_5y, -1) < $12 or id > $13::uuid)))
+            "($18::float8 is null or (coalesce(risk_5y, -1) <= $18
+                and (coalesce(risk_5y, -1) < $18 or id > $19::uuid)))
             order by coalesce(risk_5y, -1) desc, id",
             number,
             id
@@ -540,7 +567,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($12, $13::uuid))
+            "($18::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($18, $19::uuid))
             order by coalesce(latest_egfr, 1e9), id",
             number,
             id
@@ -549,7 +576,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($12, $13::uuid))
+            "($18::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($18, $19::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
             number,
             id
@@ -558,8 +585,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::timestamptz is null or (updated_at >= $12
-                and (updated_at > $12 or id < $13::uuid)))
+            "($18::timestamptz is null or (updated_at >= $18
+                and (updated_at > $18 or id < $19::uuid)))
             order by updated_at, id desc",
             time,
             id
@@ -568,8 +595,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($12::timestamptz is null or (updated_at <= $12
-                and (updated_at < $12 or id > $13::uuid)))
+            "($18::timestamptz is null or (updated_at <= $18
+                and (updated_at < $18 or id > $19::uuid)))
             order by updated_at desc, id",
             time,
             id

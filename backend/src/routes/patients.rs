@@ -5,13 +5,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
+    dashboard::DataGap,
     id::PatientId,
     page::Page,
     patient::{
         NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, RenalDisease,
         birth_date_fault,
     },
-    prediction::{GCategory, RiskCategory},
+    prediction::{ACategory, GCategory, RiskCategory},
 };
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -58,6 +59,12 @@ pub struct PatientQuery {
     /// The KDIGO category of the latest eGFR.
     #[param(inline)]
     pub kdigo_g: Option<GCategory>,
+    /// The KDIGO category of the latest urine ACR, or of a PCR where there is no ACR.
+    #[param(inline)]
+    pub kdigo_a: Option<ACategory>,
+    /// What the record lacks.
+    #[param(inline)]
+    pub gap: Option<DataGap>,
     /// Archived records instead of those in use.
     pub archived: Option<bool>,
     /// Only records that no active clinician belongs to the care team of.
@@ -77,6 +84,8 @@ impl PatientQuery {
             risk_category: self.risk_category,
             renal_disease: self.renal_disease,
             kdigo_g: self.kdigo_g,
+            kdigo_a: self.kdigo_a,
+            gap: self.gap,
         };
         Filter {
             archived: self.archived.unwrap_or(false),

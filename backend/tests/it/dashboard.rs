@@ -139,6 +139,7 @@ async fn the_cells_are_divided_as_the_list_divides_them() {
     }
     wanted.retain(|cell, _| !cell.starts_with('?'));
     assert_eq!(listed, wanted);
+    assert_lists_as_many(&clinician, &found).await;
     let gaps = expected(&[
         ("missing_egfr", 2),
         ("missing_albuminuria", 2),
@@ -146,6 +147,32 @@ async fn the_cells_are_divided_as_the_list_divides_them() {
         ("never_predicted", 11),
     ]);
     assert_eq!(counts(&found["data_gaps"], "gap"), gaps);
+}
+
+/// Each figure's link leads to as many patients as it says.
+async fn assert_lists_as_many(client: &Client, dashboard: &Value) {
+    let mut followed = 0;
+    for cell in dashboard["kdigo"].as_array().unwrap() {
+        if let (Some(g), Some(a)) = (cell["g"].as_str(), cell["a"].as_str()) {
+            let listed = listed(client, &format!("kdigo_g={g}&kdigo_a={a}")).await;
+            assert_eq!(json!(listed), cell["patients"], "{g} {a}");
+            followed += 1;
+        }
+    }
+    assert_eq!(followed, 18);
+    for gap in dashboard["data_gaps"].as_array().unwrap() {
+        let name = gap["gap"].as_str().unwrap();
+        assert_eq!(json!(listed(client, &format!("gap={name}")).await), gap["patients"], "{name}");
+    }
+    let lost = listed(client, "gap=missing_egfr&kdigo_a=A3").await;
+    assert_eq!(json!(lost), dashboard["kdigo"][26]["patients"]);
+    client.get("/api/v1/patients?gap=nothing").await.expect(422);
+    client.get("/api/v1/patients?kdigo_a=A4").await.expect(422);
+}
+
+async fn listed(client: &Client, filter: &str) -> usize {
+    let list = client.get(&format!("/api/v1/patients?limit=200&{filter}")).await.ok();
+    list["items"].as_array().unwrap().len()
 }
 
 #[tokio::test]
@@ -192,7 +219,9 @@ async fn a_value_is_stale_after_a_year() {
     add(&app, "M-2", Row { egfr_at: old, uacr_at: recent, ..row }).await;
     add(&app, "M-3", Row { egfr_at: recent, uacr_at: old, ..row }).await;
     add(&app, "M-4", Row { egfr_at: old, uacr_at: old, ..row }).await;
-    assert_eq!(counts(&dashboard(&clinician).await["data_gaps"], "gap")["stale"], 3);
+    let found = dashboard(&clinician).await;
+    assert_eq!(counts(&found["data_gaps"], "gap")["stale"], 3);
+    assert_lists_as_many(&clinician, &found).await;
 }
 
 /// Predicts with these values, measured on this day: long apart, so that nobody thinks of an acute

@@ -22,6 +22,10 @@ pub struct ListQuery {
     pub renal_disease: String,
     /// The KDIGO category of the latest eGFR.
     pub kdigo_g: String,
+    /// The KDIGO category of albuminuria.
+    pub kdigo_a: String,
+    /// What the record lacks.
+    pub gap: String,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Where the previous page ended.
@@ -37,6 +41,8 @@ impl ListQuery {
             ("risk_category", &self.risk_category),
             ("renal_disease", &self.renal_disease),
             ("kdigo_g", &self.kdigo_g),
+            ("kdigo_a", &self.kdigo_a),
+            ("gap", &self.gap),
             ("archived", if self.archived { "true" } else { "" }),
             ("cursor", &self.cursor),
         ])
@@ -50,6 +56,8 @@ impl ListQuery {
         filter.risk_category.is_some() != self.risk_category.is_empty()
             && filter.renal_disease.is_some() != self.renal_disease.is_empty()
             && filter.kdigo_g.is_some() != self.kdigo_g.is_empty()
+            && filter.kdigo_a.is_some() != self.kdigo_a.is_empty()
+            && filter.gap.is_some() != self.gap.is_empty()
     }
 }
 
@@ -61,6 +69,8 @@ impl From<&ListQuery> for PatientFilter {
             risk_category: meant(&query.risk_category),
             renal_disease: meant(&query.renal_disease),
             kdigo_g: meant(&query.kdigo_g),
+            kdigo_a: meant(&query.kdigo_a),
+            gap: meant(&query.gap),
         }
     }
 }

@@ -41,7 +41,7 @@ fn RecordLinks(user: User) -> impl IntoView {
     let research = !list && user.role.allows(Permission::ReadSummaries);
     let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
     view! {
-        {list.then(|| view! { <A href="/patients">"Patients"</A> })}
+        {list.then(|| view! { <A href="/patients">"Patients"</A><A href="/dashboard">"Dashboard"</A> })}
         {audit.then(|| view! { <A href="/audit">"Audit"</A> })}
         {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
         {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">"Calculator"</A> })}

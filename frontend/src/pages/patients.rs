@@ -9,9 +9,10 @@ use leptos_router::{
 };
 use shared::{
     access::Permission,
+    dashboard::DataGap,
     page::Page,
     patient::{PatientFilter, PatientListItem, RenalDisease},
-    prediction::{GCategory, RiskCategory},
+    prediction::{ACategory, GCategory, RiskCategory},
 };
 
 use crate::{
@@ -56,6 +57,8 @@ pub fn PatientsPage() -> impl IntoView {
             risk_category: address.get("risk_category").unwrap_or_default(),
             renal_disease: address.get("renal_disease").unwrap_or_default(),
             kdigo_g: address.get("kdigo_g").unwrap_or_default(),
+            kdigo_a: address.get("kdigo_a").unwrap_or_default(),
+            gap: address.get("gap").unwrap_or_default(),
             archived: address.get("archived").as_deref() == Some("true"),
             cursor: String::new(),
         })
@@ -116,6 +119,8 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
     };
     let categories = CATEGORIES.map(|(name, one)| (name.to_owned(), one.label())).into();
     let stages = GCategory::ALL.map(|one| (one.label().to_owned(), one.label())).into();
+    let albuminuria = ACategory::ALL.map(|one| (one.label().to_owned(), one.label())).into();
+    let gaps = DataGap::ALL.map(|one| (one.as_str().to_owned(), one.label())).into();
     let causes = RenalDisease::ALL.map(|one| (wire_name(one), one.label())).into();
     // The address can change without typing: the back button, a cleared search.
     Effect::new(move |_| {
@@ -175,9 +180,19 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 write=|wanted, kdigo_g| wanted.kdigo_g = kdigo_g
             />
             <Choice
+                label="Albuminuria" options=albuminuria wanted want
+                read=|wanted| &wanted.kdigo_a
+                write=|wanted, kdigo_a| wanted.kdigo_a = kdigo_a
+            />
+            <Choice
                 label="Cause" options=causes wanted want
                 read=|wanted| &wanted.renal_disease
                 write=|wanted, renal_disease| wanted.renal_disease = renal_disease
+            />
+            <Choice
+                label="Lacking" options=gaps wanted want
+                read=|wanted| &wanted.gap
+                write=|wanted, gap| wanted.gap = gap
             />
             <label class="check filter-check">
                 <input

@@ -1,0 +1,329 @@
+//! The dashboard: how the patients stand, each figure with the way to those whom it counts.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use shared::{
+    dashboard::{
+        CategoryCount, Crossing, Crossings, Dashboard, DataGap, GapCount, KdigoCount,
+        MOST_CROSSINGS, RiskCount,
+    },
+    prediction::{ACategory, GCategory, KdigoRisk, RiskCategory, Threshold},
+};
+
+use crate::{
+    api::{self, patients::ListQuery},
+    app::set_title,
+    components::{
+        async_view::AsyncView,
+        badges::{category_class, kdigo_class, kdigo_risk_label},
+    },
+    format,
+};
+
+/// The page.
+#[component]
+pub fn DashboardPage() -> impl IntoView {
+    set_title("Dashboard");
+    let counts = LocalResource::new(api::dashboard::read);
+    view! {
+        <div class="page">
+            <h1>"Dashboard"</h1>
+            <AsyncView resource=counts rows=12 render=shown />
+        </div>
+    }
+}
+
+fn shown(counts: Dashboard) -> AnyView {
+    let Dashboard { patients, .. } = counts;
+    view! {
+        <p class="muted">
+            {format!("{} in use, counted {}", people(patients), format::date_time(counts.counted_at))}
+        </p>
+        <div class="dashboard">
+            <section class="card" aria-labelledby="heat-map">
+                <h2 id="heat-map">"KDIGO categories"</h2>
+                {heat_map(&counts.kdigo)}
+            </section>
+            <section class="card stack" aria-labelledby="risks">
+                <h2 id="risks">"Predicted risk of kidney failure"</h2>
+                {categories(&counts.risk_categories)}
+                {histogram(&counts.risk_2y, &counts.risk_5y)}
+            </section>
+            <section class="card stack" aria-labelledby="crossings">
+                <h2 id="crossings">"Over a threshold this month"</h2>
+                {crossings(counts.crossings)}
+            </section>
+            <section class="card stack" aria-labelledby="gaps">
+                <h2 id="gaps">"What records lack"</h2>
+                {gaps(&counts.data_gaps, patients)}
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+fn number(patients: i64) -> String {
+    format::number(patients as f64, 0)
+}
+
+fn people(patients: i64) -> String {
+    if patients == 1 { "1 patient".to_owned() } else { format!("{} patients", number(patients)) }
+}
+
+/// The address of the list of those who are counted.
+fn list(wanted: &ListQuery) -> String {
+    format!("/patients{}", wanted.query())
+}
+
+fn gap(gap: DataGap) -> String {
+    gap.as_str().to_owned()
+}
+
+/// The whole row of a table's cells is four: three categories and unknown.
+const COLUMNS: usize = 4;
+
+fn heat_map(cells: &[KdigoCount]) -> AnyView {
+    let rows: Vec<_> = cells
+        .chunks(COLUMNS)
+        .map(|row| {
+            let (name, range) = row.first().and_then(|cell| cell.g).map_or(("Unknown", ""), egfr);
+            let cells: Vec<_> = row.iter().copied().map(heat_cell).collect();
+            view! { <tr><th scope="row">{name}<small>{range}</small></th>{cells}</tr> }
+        })
+        .collect();
+    view! {
+        <table class="heat-map">
+            <caption class="visually-hidden">
+                "Patients by KDIGO category of eGFR (rows, mL/min/1.73 m²) and of albuminuria (columns, mg/g)"
+            </caption>
+            <thead>
+                <tr>
+                    <td></td>
+                    <th scope="col">"A1"<small>"under 30"</small></th>
+                    <th scope="col">"A2"<small>"30 to 300"</small></th>
+                    <th scope="col">"A3"<small>"over 300"</small></th>
+                    <th scope="col">"Unknown"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        <p class="fine">
+            "Rows: eGFR, mL/min/1.73 m². Columns: urine ACR, mg/g, or a PCR where no ACR was measured."
+        </p>
+    }
+    .into_any()
+}
+
+const fn egfr(category: GCategory) -> (&'static str, &'static str) {
+    let range = match category {
+        GCategory::G1 => "90 or more",
+        GCategory::G2 => "60 to 89",
+        GCategory::G3a => "45 to 59",
+        GCategory::G3b => "30 to 44",
+        GCategory::G4 => "15 to 29",
+        GCategory::G5 => "under 15",
+    };
+    (category.label(), range)
+}
+
+fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
+    let class = format!("heat-cell {}", kdigo_class(risk));
+    let word = match risk {
+        Some(KdigoRisk::Low) => "low",
+        Some(KdigoRisk::Moderate) => "moderate",
+        Some(KdigoRisk::High) => "high",
+        Some(KdigoRisk::VeryHigh) => "very high",
+        None => "",
+    };
+    if patients == 0 {
+        return view! { <td><span class=class>"0"<small>{word}</small></span></td> }.into_any();
+    }
+    let lacks =
+        if g.is_none() { Some(DataGap::MissingEgfr) } else { Some(DataGap::MissingAlbuminuria) };
+    let wanted = ListQuery {
+        kdigo_g: g.map_or("", GCategory::label).to_owned(),
+        kdigo_a: a.map_or("", ACategory::label).to_owned(),
+        gap: lacks.filter(|_| risk.is_none()).map(gap).unwrap_or_default(),
+        ..ListQuery::default()
+    };
+    let name = format!(
+        "{}: {} {}, {}",
+        people(patients),
+        g.map_or("eGFR unknown,", GCategory::label),
+        a.map_or("albuminuria unknown", ACategory::label),
+        risk.map_or("risk unknown", kdigo_risk_label),
+    );
+    view! {
+        <td>
+            <A href=list(&wanted) attr:class=class attr:aria-label=name>
+                {number(patients)}<small>{word}</small>
+            </A>
+        </td>
+    }
+    .into_any()
+}
+
+fn categories(counts: &[CategoryCount]) -> AnyView {
+    let items: Vec<_> = counts
+        .iter()
+        .map(|&CategoryCount { category, patients }| {
+            let name = match category {
+                RiskCategory::Low => "low",
+                RiskCategory::Moderate => "moderate",
+                RiskCategory::High => "high",
+                RiskCategory::VeryHigh => "very_high",
+            };
+            let wanted = ListQuery { risk_category: name.to_owned(), ..ListQuery::default() };
+            view! {
+                <li>
+                    <A href=list(&wanted) attr:class="tile">
+                        <strong>{number(patients)}</strong>
+                        <span class=category_class(category)>{category.label()}</span>
+                    </A>
+                </li>
+            }
+        })
+        .collect();
+    view! { <ul class="tiles" aria-label="Patients by category of risk">{items}</ul> }.into_any()
+}
+
+fn histogram(risk_2y: &[RiskCount], risk_5y: &[RiskCount]) -> AnyView {
+    let most = risk_2y.iter().chain(risk_5y).map(|bar| bar.patients).max().unwrap_or_default();
+    let rows: Vec<_> = risk_2y
+        .iter()
+        .zip(risk_5y)
+        .map(|(of_2y, of_5y)| {
+            let percent = |risk: f64| format::number(100.0 * risk, 0);
+            view! {
+                <tr>
+                    <th scope="row">{format!("{}–{}\u{a0}%", percent(of_2y.from), percent(of_2y.to))}</th>
+                    <td>{bar(of_2y.patients, most)}</td>
+                    <td>{bar(of_5y.patients, most)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <table class="bars">
+            <caption class="visually-hidden">"Patients by the risk of the latest prediction"</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Risk"</th>
+                    <th scope="col">"Within 2 years"</th>
+                    <th scope="col">"Within 5 years"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// A bar as long as its share of the longest one, and the number.
+fn bar(patients: i64, most: i64) -> AnyView {
+    let width = 100.0 * patients as f64 / most.max(1) as f64;
+    view! {
+        <span class="bar-and-count">
+            <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+                <rect width=format!("{width:.1}") height="10" rx="1" />
+            </svg>
+            {number(patients)}
+        </span>
+    }
+    .into_any()
+}
+
+/// What a threshold asks for.
+const fn asks(threshold: Threshold) -> (&'static str, &'static str) {
+    match threshold {
+        Threshold::ConsiderReferral => ("Consider referral", "5-year risk of 3 % or more"),
+        Threshold::Refer => ("Refer", "5-year risk of 5 % or more"),
+        Threshold::Multidisciplinary => ("Multidisciplinary care", "2-year risk over 10 %"),
+        Threshold::PrepareReplacement => ("Prepare replacement", "2-year risk over 40 %"),
+    }
+}
+
+fn crossings(crossings: Crossings) -> AnyView {
+    let counts: Vec<_> = crossings
+        .thresholds
+        .iter()
+        .map(|count| {
+            let (what, when) = asks(count.threshold);
+            view! {
+                <li class="tile">
+                    <strong>{number(count.patients)}</strong>
+                    <span>{what}</span>
+                    <span class="fine">{when}</span>
+                </li>
+            }
+        })
+        .collect();
+    let nobody = crossings.patients.is_empty();
+    let is_cut = usize::try_from(MOST_CROSSINGS) == Ok(crossings.patients.len());
+    let lines: Vec<_> = crossings.patients.into_iter().map(crossing).collect();
+    view! {
+        <ul class="tiles" aria-label="Patients by threshold">{counts}</ul>
+        {if nobody {
+            view! { <p class="muted">"Nobody's latest prediction came over a threshold this month."</p> }.into_any()
+        } else {
+            view! { <ul class="crossings" aria-label="Who came over a threshold">{lines}</ul> }.into_any()
+        }}
+        {is_cut.then(|| view! { <p class="fine">"The latest 50 are shown."</p> })}
+        <p class="fine">
+            {format!(
+                "Since {}: the latest prediction is over the threshold, and the one before was not \
+                 (KDIGO 2024, practice points 2.2.1 to 2.2.3).",
+                format::date(crossings.since),
+            )}
+        </p>
+    }
+    .into_any()
+}
+
+fn crossing(one: Crossing) -> AnyView {
+    let (what, _) = asks(one.threshold);
+    view! {
+        <li>
+            <A href=format!("/patients/{}", one.patient_id) attr:class="identifying">
+                {one.family_name} ", " {one.given_name}
+            </A>
+            <span class="fine identifying">{one.mrn}</span>
+            <span class="fine">
+                {format!(
+                    "{}-year risk {} → {}, {}",
+                    one.threshold.years(),
+                    format::percent(one.risk_before),
+                    format::percent(one.risk_after),
+                    format::date_of(one.crossed_at),
+                )}
+            </span>
+            <span class="badge badge-quiet">{what}</span>
+        </li>
+    }
+    .into_any()
+}
+
+fn gaps(counts: &[GapCount], all: i64) -> AnyView {
+    let rows: Vec<_> = counts
+        .iter()
+        .map(|&GapCount { gap: of, patients }| {
+            let wanted = ListQuery { gap: gap(of), ..ListQuery::default() };
+            view! {
+                <tr>
+                    <th scope="row"><A href=list(&wanted)>{of.label()}</A></th>
+                    <td>{bar(patients, all)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <table class="bars">
+            <caption class="visually-hidden">"Records in use, by what they lack"</caption>
+            <thead class="visually-hidden">
+                <tr><th scope="col">"Gap"</th><th scope="col">"Records"</th></tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
