@@ -1,6 +1,6 @@
 # The commands of Nephrocast; each is a script, which says the rest.
 
-.PHONY: run test bench model fmt openapi sqlx sbom
+.PHONY: run test bench chaos model fmt openapi sqlx sbom
 
 run: ## Install what is missing, start everything on loopback, print the address
 	@exec scripts/run
@@ -10,6 +10,9 @@ test: ## Every check, from nothing
 
 bench: ## How fast it is
 	@exec scripts/bench
+
+chaos: ## Kill servers, workers and PostgreSQL under load, and count what is lost
+	@exec scripts/chaos
 
 model: ## Simulate, train, and compare with the released weights
 	@exec scripts/model

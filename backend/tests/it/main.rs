@@ -39,6 +39,7 @@ mod prediction_batches;
 mod predictions;
 mod records;
 mod seed;
+mod serve;
 mod settings;
 mod summaries;
 mod therapies;

@@ -56,6 +56,9 @@ pub const PASSWORD: &str = "a password for tests only";
 /// The release that the product comes with.
 pub const ARTIFACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/artifacts");
 
+/// The key that signs every test's access tokens.
+pub const SECRET_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
 /// The key that seals every test's audit log.
 pub const AUDIT_KEY: &str = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f";
 
@@ -101,14 +104,13 @@ impl TestApp {
         let options = options.application_name("nephrocast-test");
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
         let clock = Clock::manual(start());
-        let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
         let state = AppState {
             db: db.clone(),
             clock: clock.clone(),
-            keys: Arc::new(Keys::from_hex(key).unwrap()),
+            keys: Arc::new(Keys::from_hex(SECRET_KEY).unwrap()),
             looks: Looks::start(db.clone()),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
-            vault: Arc::new(Vault::new(key).unwrap()),
+            vault: Arc::new(Vault::new(SECRET_KEY).unwrap()),
             hasher: Hasher::new().unwrap(),
             documents: Documents::in_memory(None),
             releases: Arc::new(Releases::load(folder).unwrap()),

@@ -1,0 +1,176 @@
+//! Server processes, as they are stopped in the field.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use shared::access::Role;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    documents::tempdir::Folder,
+    predictions::persona,
+    support::{ARTIFACTS, PASSWORD, SECRET_KEY, TestApp, audit_key_file, email},
+};
+
+/// Far longer than anything here takes: only a hang reaches it.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest that a stop may take.
+const STOPPED_IN: Duration = Duration::from_secs(10);
+
+/// A server process of its own; killed at the latest when the test ends.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    token: String,
+    _scratch: Folder,
+}
+
+impl Server {
+    async fn start(app: &TestApp) -> Self {
+        let scratch = Folder::new();
+        let key = scratch.0.join("secret-key");
+        std::fs::write(&key, SECRET_KEY).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+            .arg("serve")
+            .env("NEPHROCAST_DATABASE_URL", &app.database_url)
+            .env("NEPHROCAST_DATABASE_CONNECTIONS", "4")
+            .env("NEPHROCAST_LISTEN", address.to_string())
+            .env("NEPHROCAST_MODEL_DIR", ARTIFACTS)
+            .env("NEPHROCAST_DOCUMENTS_DIR", scratch.0.join("documents"))
+            .env("NEPHROCAST_SECRET_KEY_FILE", key)
+            .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self { child, address, token: String::new(), _scratch: scratch };
+        let begun = Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            assert!(server.child.try_wait().unwrap().is_none(), "the server ended");
+            assert!(begun.elapsed() < PATIENCE, "the server does not listen");
+            sleep(Duration::from_millis(20)).await;
+        }
+        // It has the machine's time, and tokens of the test's time are over by then.
+        let credentials = json!({ "email": email(Role::Clinician), "password": PASSWORD });
+        let answer = server.send("POST", "/api/v1/auth/login", &credentials).await.rest().await;
+        server.token = answer["access_token"].as_str().unwrap().to_owned();
+        server
+    }
+
+    /// Sends a request; the answer may take its time.
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Asked {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let (body, token) = (body.to_string(), &self.token);
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nOrigin: http://test\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nIf-Match: \"1\"\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Asked(stream)
+    }
+
+    /// SIGTERM.
+    fn tell_to_stop(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    }
+
+    /// How long it still lives; it must end well.
+    async fn ended(&mut self) -> Duration {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return begun.elapsed();
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server does not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A request that was sent.
+struct Asked(TcpStream);
+
+impl Asked {
+    /// Everything until the server ends the answer.
+    async fn text(mut self) -> String {
+        let mut text = String::new();
+        timeout(PATIENCE, self.0.read_to_string(&mut text)).await.unwrap().unwrap();
+        text
+    }
+
+    /// What is answered with 200, as JSON.
+    async fn rest(self) -> Value {
+        let text = self.text().await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{text}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// Reads until this has come.
+    async fn until(&mut self, wanted: &str) {
+        let mut text = String::new();
+        while !text.contains(wanted) {
+            let mut piece = [0; 4096];
+            let read = timeout(PATIENCE, self.0.read(&mut piece)).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the answer ended: {text}");
+            text.push_str(&String::from_utf8_lossy(&piece[..read]));
+        }
+    }
+}
+
+/// The request is held where it waits for a record that this test has locked.
+#[tokio::test]
+async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() {
+    let app = TestApp::new().await;
+    let patient = persona(&app, "S-1").await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let path = format!("/api/v1/patients/{patient}/predictions");
+    let open = clinician.post(&path, json!({})).await.expect(202);
+    let mut server = Server::start(&app).await;
+    let events = format!("/api/v1/predictions/{}/events", open["id"].as_str().unwrap());
+    let mut stream = server.send("GET", &events, &Value::Null).await;
+    stream.until("event: prediction").await;
+
+    let mut lock = app.db.begin().await.unwrap();
+    sqlx::query("select from patients where id = $1 for update")
+        .bind(patient)
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let record = format!("/api/v1/patients/{patient}");
+    let change = server.send("PATCH", &record, &json!({ "given_name": "Late" })).await;
+    let waits = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    crate::worker::wait_until(&app, waits, 1).await;
+
+    server.tell_to_stop();
+    let told = Instant::now();
+    let rest = stream.text().await;
+    assert!(rest.contains("retry:"), "a reader is told to come back: {rest}");
+    assert!(told.elapsed() < STOPPED_IN);
+    assert!(TcpStream::connect(server.address).await.is_err(), "nothing new is begun");
+    lock.rollback().await.unwrap();
+    assert_eq!(change.rest().await["given_name"], "Late");
+    assert!(server.ended().await < STOPPED_IN && told.elapsed() < STOPPED_IN);
+}
