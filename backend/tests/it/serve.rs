@@ -63,7 +63,7 @@ impl Server {
         // It has the machine's time, and tokens of the test's time are over by then.
         let credentials = json!({ "email": email(Role::Clinician), "password": PASSWORD });
         let answer = server.send("POST", "/api/v1/auth/login", &credentials).await.rest().await;
-        server.token = answer["access_token"].as_str().unwrap().to_owned();
+        answer["access_token"].as_str().unwrap().clone_into(&mut server.token);
         server
     }
 
