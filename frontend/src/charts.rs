@@ -1,6 +1,7 @@
 //! Charts: a picture, a caption, and the same numbers as a table.
 
 pub mod contributions;
+pub mod course;
 pub mod egfr;
 pub mod library;
 pub mod risk;
@@ -10,8 +11,8 @@ use leptos::{html, prelude::*, task::spawn_local};
 /// Which chart; `charts.js` has a drawing for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartKind {
-    /// The course of eGFR.
-    Egfr,
+    /// The course of what was measured and predicted.
+    Course,
     /// The risk over five years.
     Risk,
     /// What moves the risk.
@@ -21,7 +22,7 @@ pub enum ChartKind {
 impl ChartKind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Egfr => "egfr",
+            Self::Course => "course",
             Self::Risk => "risk",
             Self::Contributions => "contributions",
         }
@@ -108,8 +109,29 @@ pub fn Chart(
                     }.into_any()),
                 }}
             </div>
+            {move || (drawing.get() == Drawing::Done).then(|| view! { <Save place kind /> })}
             <TwinTable twin />
         </figure>
+    }
+}
+
+/// The drawing as a file, for a letter or a talk.
+#[component]
+fn Save(place: NodeRef<html::Div>, kind: ChartKind) -> impl IntoView {
+    let save = move |format: &'static str| {
+        if let Some(element) = place.get_untracked() {
+            library::save(&element, format, &format!("{}.{format}", kind.name()));
+        }
+    };
+    view! {
+        <div class="row chart-save no-print">
+            <button type="button" class="btn btn-small btn-quiet" aria-label="Save the chart as PNG" on:click=move |_| save("png")>
+                "Save PNG"
+            </button>
+            <button type="button" class="btn btn-small btn-quiet" aria-label="Save the chart as SVG" on:click=move |_| save("svg")>
+                "Save SVG"
+            </button>
+        </div>
     }
 }
 

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::{
     access::Permission,
     biopsy::Biopsy,
+    document::Document,
     id::PatientId,
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     outcome::Outcome,
@@ -30,8 +31,10 @@ pub struct Record {
     pub biopsies: LocalResource<api::Result<Items<Biopsy>>>,
     /// End points.
     pub outcomes: LocalResource<api::Result<Items<Outcome>>>,
-    /// The latest predictions, latest first: as many as one page holds.
-    pub predictions: LocalResource<api::Result<Page<Prediction>>>,
+    /// Documents, newest first.
+    pub documents: LocalResource<api::Result<Vec<Document>>>,
+    /// Predictions, latest first.
+    pub predictions: LocalResource<api::Result<Vec<Prediction>>>,
     /// The prediction that was chosen to be looked at; the latest if none was.
     pub chosen: RwSignal<Option<Prediction>>,
     /// Something that the latest prediction rests on was changed on this page after it.
@@ -49,7 +52,8 @@ impl Record {
             therapies: LocalResource::new(move || api::therapies::list(id)),
             biopsies: LocalResource::new(move || api::biopsies::list(id)),
             outcomes: LocalResource::new(move || api::outcomes::list(id)),
-            predictions: LocalResource::new(move || predictions(id, Self::shows_risk())),
+            documents: LocalResource::new(move || all_documents(id)),
+            predictions: LocalResource::new(move || all_predictions(id, Self::shows_risk())),
             chosen: RwSignal::new(None),
             changed: RwSignal::new(false),
         };
@@ -93,7 +97,7 @@ impl Record {
     /// The latest prediction that succeeded (reactive).
     pub fn latest_prediction(self) -> Option<Prediction> {
         let predictions = self.predictions.get()?.ok()?;
-        predictions.items.into_iter().find(|prediction| prediction.result.is_some())
+        predictions.into_iter().find(|prediction| prediction.result.is_some())
     }
 
     /// Whether something was recorded after a prediction was asked for (reactive).
@@ -110,21 +114,35 @@ impl Record {
     }
 }
 
-async fn predictions(id: PatientId, shown: bool) -> api::Result<Page<Prediction>> {
+async fn all_predictions(id: PatientId, shown: bool) -> api::Result<Vec<Prediction>> {
     if shown {
-        return api::predictions::list(id, "").await;
+        all(async |cursor| api::predictions::list(id, &cursor).await).await
+    } else {
+        Ok(Vec::new())
     }
-    Ok(Page { items: Vec::new(), next_cursor: None })
+}
+
+async fn all_documents(id: PatientId) -> api::Result<Vec<Document>> {
+    all(async |cursor| api::documents::list(id, &cursor).await).await
 }
 
 async fn all_observations(id: PatientId) -> api::Result<Vec<Observation>> {
+    all(async |cursor| {
+        let wanted = api::observations::ListQuery { cursor, ..Default::default() };
+        api::observations::list(id, &wanted).await
+    })
+    .await
+}
+
+/// Everything that comes in pages.
+async fn all<T>(page: impl AsyncFn(String) -> api::Result<Page<T>>) -> api::Result<Vec<T>> {
     let mut all = Vec::new();
-    let mut wanted = api::observations::ListQuery::default();
+    let mut cursor = String::new();
     loop {
-        let page = api::observations::list(id, &wanted).await?;
+        let page = page(cursor).await?;
         all.extend(page.items);
         match page.next_cursor {
-            Some(cursor) => wanted.cursor = cursor,
+            Some(next) => cursor = next,
             None => return Ok(all),
         }
     }

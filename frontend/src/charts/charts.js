@@ -11,16 +11,17 @@ import {
   TooltipComponent,
 } from "echarts/components";
 import { init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 
 import { contributions } from "./contributions.js";
-import { egfr } from "./egfr.js";
+import { course, courseHeight } from "./course.js";
 import { look } from "./look.js";
 import { risk } from "./risk.js";
 
 use([
   AriaComponent,
   BarChart,
+  CanvasRenderer,
   DataZoomInsideComponent,
   GridComponent,
   LineChart,
@@ -31,7 +32,9 @@ use([
   TooltipComponent,
 ]);
 
-const kinds = { contributions, egfr, risk };
+const kinds = { contributions, course, risk };
+/** Kinds whose height follows from what they show. */
+const heights = { course: courseHeight };
 
 /** Every chart on the page: its element, and how it is drawn again. */
 const drawn = new Map();
@@ -40,27 +43,54 @@ const drawn = new Map();
 export function draw(element, kind, json) {
   dispose(element);
   const data = JSON.parse(json);
-  const chart = init(element, null, { renderer: "svg" });
-  const redraw = () => {
-    const { tooltip, ...option } = kinds[kind](data, look(element), element.clientWidth);
-    chart.setOption(
-      {
-        animation: false,
-        aria: { enabled: true, label: { description: data.summary } },
-        tooltip: { ...look(element).tooltip, ...tooltip },
-        ...option,
-      },
-      { notMerge: true },
-    );
+  const fit = () => {
+    if (heights[kind]) element.style.height = `${heights[kind](data, element.clientWidth)}px`;
   };
+  const options = () => {
+    const { tooltip, ...option } = kinds[kind](data, look(element), element.clientWidth);
+    return {
+      animation: false,
+      aria: { enabled: true, label: { description: data.summary } },
+      tooltip: { ...look(element).tooltip, ...tooltip },
+      ...option,
+    };
+  };
+  fit();
+  const chart = init(element, null, { renderer: "svg" });
+  const redraw = () => chart.setOption(options(), { notMerge: true });
   const sizes = new ResizeObserver(() => {
     if (element.clientWidth === 0 || element.clientWidth === chart.getWidth()) return;
+    fit();
     chart.resize();
     redraw();
   });
   sizes.observe(element);
   redraw();
-  drawn.set(element, { chart, redraw, sizes });
+  drawn.set(element, { chart, redraw, sizes, options });
+}
+
+/** Saves a chart as a picture, in the colours that it has on the page. */
+export function save(element, format, name) {
+  const there = drawn.get(element);
+  if (!there) return;
+  const { clientWidth: width, clientHeight: height } = element;
+  const renderer = format === "svg" ? "svg" : "canvas";
+  const copy = init(document.createElement("div"), null, { renderer, width, height });
+  copy.setOption({ ...there.options(), backgroundColor: look(element).surface });
+  if (format === "svg") {
+    download(new Blob([copy.renderToSVGString()], { type: "image/svg+xml" }), name);
+  } else {
+    copy.renderToCanvas({ pixelRatio: 2 }).toBlob((blob) => download(blob, name), "image/png");
+  }
+  copy.dispose();
+}
+
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /** Takes a chart away; nothing happens if there is none. */
@@ -88,4 +118,4 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
 }
 
 // The way in for the WebAssembly module, which cannot import by an address known only at run time.
-globalThis.nephrocastCharts = { draw, dispose };
+globalThis.nephrocastCharts = { draw, dispose, save };

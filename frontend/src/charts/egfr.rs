@@ -1,15 +1,16 @@
-//! The course of eGFR on the KDIGO bands.
+//! The course of eGFR on the KDIGO bands, with its trend.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use leptos::prelude::*;
 use serde::Serialize;
 use shared::{
-    clinical::kdigo::g_category,
-    observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
+    clinical::{
+        course::{self, Expected, Slope, suspected_acute},
+        kdigo::g_category,
+    },
+    observation::{Observation, ObservationMethod},
     prediction::GCategory,
 };
 
-use super::{Chart, ChartKind, Twin};
+use super::course::millis;
 use crate::format;
 
 /// KDIGO 2024 categories of eGFR, mL/min/1.73 m²: name, lower end, and the colour that the heat
@@ -23,19 +24,28 @@ const BANDS: [(GCategory, f64, &str); 6] = [
     (GCategory::G5, 0.0, "very-high"),
 ];
 
-#[derive(Serialize)]
-struct Data {
-    summary: String,
-    from: i64,
-    to: i64,
+/// What is said of a value that the trend leaves out.
+pub const SUSPECTED: &str = "suspected acute kidney injury: left out of the trend";
+
+/// What is drawn of eGFR.
+#[derive(Debug, Serialize)]
+pub struct Egfr {
     top: f64,
     ticks: Vec<f64>,
     bands: Vec<Band>,
+    /// One value for each moment.
     course: Vec<(i64, f64)>,
     points: Vec<Point>,
+    /// The straight line from the first steady value to the last.
+    line: Vec<(i64, f64)>,
+    /// Moment, value, lower and upper end of what is expected.
+    projected: Vec<(i64, f64, f64, f64)>,
+    /// The trend in words.
+    #[serde(skip)]
+    pub trend: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Band {
     name: &'static str,
     risk: &'static str,
@@ -43,12 +53,88 @@ struct Band {
     to: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Point {
     at: i64,
     value: f64,
-    method: &'static str,
-    tip: [String; 3],
+    kind: Kind,
+    tip: Vec<String>,
+}
+
+/// Each has a symbol of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Computed,
+    Reported,
+    Acute,
+}
+
+impl Egfr {
+    /// What is drawn of the values that count, oldest first, the computed before the reported
+    /// where one moment has both; nothing without any.
+    pub fn of(values: &[&Observation]) -> Option<Self> {
+        let highest = values.iter().map(|value| value.value).reduce(f64::max)?;
+        let top = ((highest * 1.1 / 15.0).ceil() * 15.0).max(30.0);
+        let mut counting = values.to_vec();
+        counting.dedup_by_key(|value| value.effective_at);
+        let points: Vec<course::Point> =
+            counting.iter().filter_map(|value| point_of(value)).collect();
+        let acute: Vec<i64> = points
+            .iter()
+            .zip(suspected_acute(&points))
+            .filter_map(|(point, acute)| acute.then(|| millis(point.at)))
+            .collect();
+        let trend = course::trend(&points);
+        let (line, projected) =
+            trend.as_ref().map_or((&[][..], &[][..]), |trend| (&trend.line, &trend.projected));
+        Some(Self {
+            top,
+            ticks: [0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 200.0, 250.0]
+                .into_iter()
+                .filter(|tick| *tick <= top)
+                .collect(),
+            bands: bands(top),
+            course: counting
+                .iter()
+                .map(|value| (millis(value.effective_at), value.value))
+                .collect(),
+            points: values.iter().map(|value| drawn(value, &acute)).collect(),
+            line: line.iter().map(|end| (millis(end.at), end.value)).collect(),
+            projected: projected.iter().map(expected).collect(),
+            trend: trend.map(|trend| in_words(trend.slope)),
+        })
+    }
+
+    /// Whether a value is suspected of acute kidney injury.
+    pub fn suspects(&self, value: &Observation) -> bool {
+        let at = millis(value.effective_at);
+        self.points.iter().any(|point| point.at == at && point.kind == Kind::Acute)
+    }
+
+    /// The latest moment that is drawn.
+    pub fn end(&self) -> i64 {
+        self.projected.last().map_or(0, |(at, ..)| *at)
+    }
+
+    /// What the symbols and colours mean, of those that there are.
+    pub fn legend(&self) -> Vec<(&'static str, &'static str)> {
+        let has = |kind| self.points.iter().any(|point| point.kind == kind);
+        [
+            (has(Kind::Computed), "key-computed", "eGFR computed from creatinine (CKD-EPI 2021)"),
+            (has(Kind::Reported), "key-reported", "eGFR reported by the laboratory"),
+            (has(Kind::Acute), "key-acute", SUSPECTED),
+            (!self.line.is_empty(), "key-trend", "straight line through the steady values"),
+            (
+                1 < self.projected.len(),
+                "key-projected",
+                "where 9 of 10 values would lie if it went on like that",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(there, class, text)| there.then_some((class, text)))
+        .collect()
+    }
 }
 
 /// How a value came to be, for people.
@@ -59,88 +145,28 @@ pub const fn method_label(method: ObservationMethod) -> &'static str {
     }
 }
 
-/// The eGFR values that count, oldest first; at one moment the one computed here comes first.
-pub fn counting(observations: Vec<Observation>) -> Vec<Observation> {
-    let mut values: Vec<Observation> = observations
-        .into_iter()
-        .filter(|value| value.code == ObservationCode::Egfr)
-        .filter(|value| value.status == ObservationStatus::Final)
-        .collect();
-    values.sort_by_key(|value| (value.effective_at, value.method == ObservationMethod::Reported));
-    values
-}
-
-/// The chart of the eGFR values among some observations; nothing without any.
-#[component]
-pub fn EgfrChart(
-    /// All of a patient's values.
-    observations: Vec<Observation>,
-) -> impl IntoView {
-    let values = counting(observations);
-    let (Some(first), Some(last)) = (values.first(), values.last()) else {
-        return view! {
-            <p class="muted">
-                "No eGFR yet. Record a creatinine: the eGFR is computed from it by CKD-EPI 2021."
-            </p>
-        }
-        .into_any();
-    };
-    let summary = format!(
-        "{} eGFR values from {} to {}, from {} to {}.",
-        values.len(),
-        format::date_of(first.effective_at),
-        format::date_of(last.effective_at),
-        format::measured(first.value),
-        format::quantity(last.value, &last.unit),
-    );
-    let data = serde_json::to_string(&data_of(&values, summary.clone())).unwrap_or_default();
-    let twin = Twin {
-        heads: ["Date", "eGFR (mL/min/1.73 m²)", "Category", "Source"].map(str::to_owned).into(),
-        rows: values.iter().rev().map(row).collect(),
-    };
-    let legend = vec![
-        ("key-computed", "computed from creatinine (CKD-EPI 2021)"),
-        ("key-reported", "reported by the laboratory"),
-    ];
-    let caption = "eGFR in mL/min/1.73 m² on the KDIGO categories G1 to G5.";
-    view! { <Chart kind=ChartKind::Egfr caption data twin legend /> }.into_any()
-}
-
-fn row(value: &Observation) -> Vec<String> {
-    vec![
-        format::date_of(value.effective_at),
-        format::measured(value.value),
-        category(value).to_owned(),
-        method_label(value.method).to_owned(),
-    ]
-}
-
-fn category(value: &Observation) -> &'static str {
+/// The KDIGO category of an eGFR value.
+pub fn category(value: &Observation) -> &'static str {
     value.quantity().map_or("", |egfr| g_category(egfr).label())
 }
 
-fn data_of(values: &[Observation], summary: String) -> Data {
-    let highest = values.iter().map(|value| value.value).fold(0.0, f64::max);
-    let top = ((highest * 1.1 / 15.0).ceil() * 15.0).max(30.0);
-    let first = values.first().map(|value| value.effective_at).unwrap_or_default();
-    let last = values.last().map(|value| value.effective_at).unwrap_or_default();
-    let margin = ((last - first) / 25).max(TimeDelta::days(14));
-    let mut course: Vec<(i64, f64)> =
-        values.iter().map(|value| (millis(value.effective_at), value.value)).collect();
-    course.dedup_by_key(|(at, _)| *at);
-    Data {
-        summary,
-        from: millis(first - margin),
-        to: millis(last + margin),
-        top,
-        ticks: [0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 200.0, 250.0]
-            .into_iter()
-            .filter(|tick| *tick <= top)
-            .collect(),
-        bands: bands(top),
-        course,
-        points: values.iter().map(point).collect(),
-    }
+fn point_of(value: &Observation) -> Option<course::Point> {
+    Some(course::Point { at: value.effective_at, egfr: value.quantity()? })
+}
+
+fn expected(expected: &Expected) -> (i64, f64, f64, f64) {
+    (millis(expected.at), expected.value, expected.lower, expected.upper)
+}
+
+fn in_words(slope: Slope) -> String {
+    let signed = |value| format::number(value, 1).replace('-', "−");
+    let Slope { per_year, lower, upper, values } = slope;
+    format!(
+        "Trend: {} a year (95\u{a0}% confidence interval {} to {}, {values} steady values).",
+        signed(per_year),
+        signed(lower),
+        signed(upper),
+    )
 }
 
 /// The bands up to the top of the chart.
@@ -156,23 +182,18 @@ fn bands(top: f64) -> Vec<Band> {
     bands
 }
 
-fn point(value: &Observation) -> Point {
-    let category = category(value);
-    Point {
-        at: millis(value.effective_at),
-        value: value.value,
-        method: match value.method {
-            ObservationMethod::Reported => "reported",
-            ObservationMethod::CkdEpi2021Creatinine => "computed",
-        },
-        tip: [
-            format!("{} · {category}", format::quantity(value.value, &value.unit)),
-            format::date_of(value.effective_at),
-            method_label(value.method).to_owned(),
-        ],
-    }
-}
-
-fn millis(moment: DateTime<Utc>) -> i64 {
-    moment.timestamp_millis()
+fn drawn(value: &Observation, acute: &[i64]) -> Point {
+    let at = millis(value.effective_at);
+    let kind = match value.method {
+        _ if acute.contains(&at) => Kind::Acute,
+        ObservationMethod::Reported => Kind::Reported,
+        ObservationMethod::CkdEpi2021Creatinine => Kind::Computed,
+    };
+    let mut tip = vec![
+        format!("{} · {}", format::quantity(value.value, &value.unit), category(value)),
+        format::date_of(value.effective_at),
+        method_label(value.method).to_owned(),
+    ];
+    tip.extend((kind == Kind::Acute).then(|| SUSPECTED.to_owned()));
+    Point { at, value: value.value, kind, tip }
 }

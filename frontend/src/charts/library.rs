@@ -43,6 +43,14 @@ pub fn dispose(element: &Element) {
     }
 }
 
+/// Saves a drawing as a file.
+pub fn save(element: &Element, format: &str, name: &str) {
+    if let Some(save) = function("save") {
+        // What is not drawn cannot be saved, and nothing happens.
+        let _ = save.call3(&JsValue::UNDEFINED, element, &format.into(), &name.into());
+    }
+}
+
 async fn load() -> bool {
     let loading = LOADING.with_borrow_mut(|loading| {
         loading.get_or_insert_with(|| fetch().boxed_local().shared()).clone()

@@ -14,14 +14,13 @@ pub fn History() -> impl IntoView {
         <AsyncView
             resource=record.predictions
             rows=1
-            render=|page| {
-                let more = page.next_cursor.is_some();
-                let count = page.items.len();
+            render=|predictions| {
+                let count = predictions.len();
                 let lines: Vec<_> =
-                    page.items.into_iter().map(|prediction| view! { <Line prediction /> }).collect();
+                    predictions.into_iter().map(|prediction| view! { <Line prediction /> }).collect();
                 (!lines.is_empty()).then(|| view! {
                     <details class="twin no-print">
-                        <summary>{format!("Earlier predictions ({count}{})", if more { "+" } else { "" })}</summary>
+                        <summary>{format!("Earlier predictions ({count})")}</summary>
                         <div class="table-scroll" tabindex="0" role="group" aria-label="Earlier predictions">
                             <table class="table table-tight">
                                 <thead>
@@ -37,7 +36,6 @@ pub fn History() -> impl IntoView {
                                 <tbody>{lines}</tbody>
                             </table>
                         </div>
-                        {more.then(|| format!("The latest {count} are listed."))}
                     </details>
                 })
             }

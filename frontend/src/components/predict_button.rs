@@ -42,7 +42,7 @@ impl Asked {
             Self { state: RwSignal::new(Asking::Idle), following: StoredValue::new(None), record };
         Effect::new(move |_| {
             let Some(Ok(predictions)) = record.predictions.get() else { return };
-            let open = predictions.items.into_iter().find(|one| !one.status.is_final());
+            let open = predictions.into_iter().find(|one| !one.status.is_final());
             if let (Some(open), true) = (open, asked.state.get_untracked() == Asking::Idle) {
                 asked.spawn(async move { asked.follow(open).await });
             }

@@ -11,7 +11,7 @@ use shared::{
 use crate::{
     api,
     app::set_title,
-    charts::egfr::EgfrChart,
+    charts::course::CourseChart,
     components::{
         access_log::AccessLog, async_view::AsyncView, biopsies::Biopsies, facts::Facts,
         key_figures::KeyFigures, observation_form::ObservationForm,
@@ -61,14 +61,15 @@ fn Parts(patient: Patient) -> impl IntoView {
         {move || shows_risk.get().then(|| view! { <PredictionPanel /> })}
         <div class="course">
             <section class="card" aria-labelledby="course">
-                <div class="card-head"><h2 id="course">"Course of eGFR"</h2></div>
-                <AsyncView
-                    resource=record.observations
-                    rows=6
-                    render=|observations| view! { <EgfrChart observations /> }
-                />
+                <div class="card-head"><h2 id="course">"Course"</h2></div>
+                <CourseChart />
             </section>
-            <Facts />
+            <div class="course-side">
+                <Facts />
+                <Therapies />
+                <Biopsies />
+                <Outcomes />
+            </div>
         </div>
         <section class="card" aria-labelledby="values">
             <div class="card-head"><h2 id="values">"Values"</h2></div>
@@ -82,11 +83,6 @@ fn Parts(patient: Patient) -> impl IntoView {
                 <ObservationTable />
             </div>
         </section>
-        <div class="lists">
-            <Therapies />
-            <Biopsies />
-            <Outcomes />
-        </div>
         <AccessLog />
     }
 }

@@ -1,4 +1,4 @@
-//! The course of eGFR: slope, rapid progression, suspicion of acute kidney injury.
+//! The course of eGFR: slope, trend, rapid progression, suspicion of acute kidney injury.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -92,27 +92,112 @@ fn steady(points: &[Point]) -> Vec<Point> {
     steady
 }
 
+/// The least-squares line through the steady values.
+struct Line {
+    first: Point,
+    last: Point,
+    values: usize,
+    mean_x: f64,
+    mean_y: f64,
+    sxx: f64,
+    per_year: f64,
+    /// The standard deviation of the values about the line.
+    residual_sd: f64,
+}
+
+impl Line {
+    /// Three or more steady values over 90 days or more (NICE NG203), otherwise `None`.
+    fn through(points: &[Point]) -> Option<Self> {
+        let steady = steady(points);
+        let (first, last) = (*steady.first()?, *steady.last()?);
+        if steady.len() < 3 || last.at - first.at < SHORTEST {
+            return None;
+        }
+        let n = steady.len() as f64;
+        let x: Vec<f64> = steady.iter().map(|point| years(point.at - first.at)).collect();
+        let mean_x = x.iter().sum::<f64>() / n;
+        let mean_y = steady.iter().map(|point| point.egfr.get()).sum::<f64>() / n;
+        let sxx: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
+        let sxy: f64 =
+            x.iter().zip(&steady).map(|(x, p)| (x - mean_x) * (p.egfr.get() - mean_y)).sum();
+        let per_year = sxy / sxx;
+        let residual = |(x, p): (&f64, &Point)| p.egfr.get() - mean_y - per_year * (x - mean_x);
+        let squares: f64 = x.iter().zip(&steady).map(residual).map(|r| r.powi(2)).sum();
+        let residual_sd = (squares / (n - 2.0)).sqrt();
+        Some(Self { first, last, values: steady.len(), mean_x, mean_y, sxx, per_year, residual_sd })
+    }
+
+    fn degrees(&self) -> usize {
+        self.values - 2
+    }
+
+    fn slope(&self) -> Slope {
+        let half = student_t_975(self.degrees()) * self.residual_sd / self.sxx.sqrt();
+        let per_year = self.per_year;
+        let (lower, upper) = (per_year - half, per_year + half);
+        Slope { per_year, lower, upper, values: self.values }
+    }
+
+    /// Where nine of ten new values of this moment would lie.
+    fn expected(&self, at: DateTime<Utc>) -> Expected {
+        let from_mean = years(at - self.first.at) - self.mean_x;
+        let value = self.mean_y + self.per_year * from_mean;
+        let spread = 1.0 + 1.0 / self.values as f64 + from_mean.powi(2) / self.sxx;
+        let half = student_t_95(self.degrees()) * self.residual_sd * spread.sqrt();
+        // No eGFR is below 0, whatever a straight line says.
+        let [value, lower, upper] = [value, value - half, value + half].map(|end| end.max(0.0));
+        Expected { at, value, lower, upper }
+    }
+}
+
 /// The least-squares slope of the steady values, so that one acute dip does not bend it: three or
 /// more over 90 days or more (NICE NG203), otherwise `None`.
 pub fn slope(points: &[Point]) -> Option<Slope> {
-    let steady = steady(points);
-    let (first, last) = (steady.first()?, steady.last()?);
-    if steady.len() < 3 || last.at - first.at < SHORTEST {
-        return None;
-    }
-    let n = steady.len() as f64;
-    let x: Vec<f64> = steady.iter().map(|point| years(point.at - first.at)).collect();
-    let mean_x = x.iter().sum::<f64>() / n;
-    let mean_y = steady.iter().map(|point| point.egfr.get()).sum::<f64>() / n;
-    let sxx: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
-    let sxy: f64 = x.iter().zip(&steady).map(|(x, p)| (x - mean_x) * (p.egfr.get() - mean_y)).sum();
-    let per_year = sxy / sxx;
-    let residual = |(x, p): (&f64, &Point)| p.egfr.get() - mean_y - per_year * (x - mean_x);
-    let squares: f64 = x.iter().zip(&steady).map(residual).map(|r| r.powi(2)).sum();
-    let error = (squares / (n - 2.0) / sxx).sqrt();
-    let half = student_t_975(steady.len() - 2) * error;
-    let (lower, upper) = (per_year - half, per_year + half);
-    Some(Slope { per_year, lower, upper, values: steady.len() })
+    Line::through(points).as_ref().map(Line::slope)
+}
+
+/// What a straight course lets one expect of a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    /// The moment.
+    pub at: DateTime<Utc>,
+    /// eGFR on the line, mL/min/1.73 m².
+    pub value: f64,
+    /// Lower end of the 90 % prediction interval of one value.
+    pub lower: f64,
+    /// Upper end of the 90 % prediction interval of one value.
+    pub upper: f64,
+}
+
+/// The straight line through the steady values, and where it leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trend {
+    /// How steep it is.
+    pub slope: Slope,
+    /// The line at the first and at the last steady value.
+    pub line: [Expected; 2],
+    /// The line and its interval from the last steady value on, every three months: for as long as
+    /// the values reach back, two years at most.
+    pub projected: Vec<Expected>,
+}
+
+/// The farthest that a course is projected, in quarters of a year.
+const FARTHEST: i32 = 8;
+
+/// The trend of a course, where it has a [`slope`]. The interval is that of ordinary least squares
+/// for one new value; it widens with the distance. It says where values would be if the course went
+/// on as it was, and no more: eGFR often leaves its line, so no date may be read from it.
+pub fn trend(points: &[Point]) -> Option<Trend> {
+    let line = Line::through(points)?;
+    let quarter = TimeDelta::days(365) / 4;
+    let known = line.last.at - line.first.at;
+    let projected = (0..=FARTHEST)
+        .map(|quarters| quarter * quarters)
+        .take_while(|ahead| *ahead <= known)
+        .map(|ahead| line.expected(line.last.at + ahead))
+        .collect();
+    let ends = [line.first.at, line.last.at].map(|at| line.expected(at));
+    Some(Trend { slope: line.slope(), line: ends, projected })
 }
 
 /// The 97.5 % quantile of Student's t: exact to three digits, by table up to 10 degrees of
@@ -120,10 +205,19 @@ pub fn slope(points: &[Point]) -> Option<Slope> {
 fn student_t_975(degrees: usize) -> f64 {
     const TABLE: [f64; 10] =
         [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
-    if let Some(quantile) = degrees.checked_sub(1).and_then(|index| TABLE.get(index)) {
+    student_t(&TABLE, 1.959_963_985, degrees)
+}
+
+/// The 95 % quantile, likewise.
+fn student_t_95(degrees: usize) -> f64 {
+    const TABLE: [f64; 10] = [6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812];
+    student_t(&TABLE, 1.644_853_627, degrees)
+}
+
+fn student_t(table: &[f64; 10], z: f64, degrees: usize) -> f64 {
+    if let Some(quantile) = degrees.checked_sub(1).and_then(|index| table.get(index)) {
         return *quantile;
     }
-    let z = 1.959_963_985_f64;
     let d = degrees as f64;
     z + (z.powi(3) + z) / (4.0 * d)
         + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * d * d)

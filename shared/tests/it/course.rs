@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::clinical::{
-    course::{Point, certain_drop, falls_15_a_year, rapid_progression, slope, suspected_acute},
+    course::{
+        Point, certain_drop, falls_15_a_year, rapid_progression, slope, suspected_acute, trend,
+    },
     quantity::Egfr,
 };
 
@@ -25,6 +27,55 @@ fn with_dip(at: usize) -> Vec<Point> {
     let mut values = STEADY;
     values[at].1 = 22.0;
     course(&values)
+}
+
+/// The same by another program (statsmodels 0.14, `OLS`, `summary_frame(alpha=0.1)`).
+#[test]
+fn a_trend_leads_on_with_the_interval_of_a_new_value() {
+    let points = course(&[
+        (0, 45.0),
+        (120, 44.0),
+        (250, 41.5),
+        (365, 42.0),
+        (500, 38.0),
+        (640, 37.0),
+        (730, 34.5),
+    ]);
+    let trend = trend(&points).unwrap();
+    assert!((trend.slope.per_year - (-5.13845)).abs() < 1e-4, "{:?}", trend.slope);
+    assert!((trend.line[0].value - 45.52113).abs() < 1e-4, "{:?}", trend.line);
+    let far = |index: usize| {
+        let one = trend.projected[index];
+        ((one.at - points[6].at).num_days(), [one.value, one.lower, one.upper])
+    };
+    for (index, days, expected) in [
+        (0, 0, [35.25127, 33.03827, 37.46427]),
+        (4, 365, [30.11635, 27.28836, 32.94433]),
+        (8, 730, [24.98142, 21.34938, 28.61346]),
+    ] {
+        let (at, found) = far(index);
+        assert_eq!(at, days);
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+        }
+    }
+    assert_eq!(trend.projected.len(), 9, "two years in quarters");
+}
+
+#[test]
+fn a_trend_leads_no_farther_than_it_comes_from_and_not_below_nothing() {
+    let short = trend(&course(&[(0, 50.0), (100, 48.0), (200, 47.0)])).unwrap();
+    assert_eq!(short.projected.len(), 3, "two hundred days hold two quarters");
+    let steep = trend(&course(&[(0, 32.0), (183, 25.0), (365, 18.0), (548, 12.0)])).unwrap();
+    let last = steep.projected.last().unwrap();
+    assert_eq!((last.value, last.lower), (0.0, 0.0));
+    assert!(trend(&course(&[(0, 50.0), (365, 46.0)])).is_none());
+}
+
+#[test]
+fn a_dip_does_not_bend_a_trend() {
+    let (bent, straight) = (trend(&with_dip(2)).unwrap(), trend(&course(&STEADY)).unwrap());
+    assert!((bent.projected[8].value - straight.projected[8].value).abs() < 0.1);
 }
 
 #[test]

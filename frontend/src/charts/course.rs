@@ -1,0 +1,410 @@
+//! A patient's course: eGFR on the KDIGO bands, and below it the risk, albuminuria, blood pressure
+//! and whatever else was measured, on one axis of time.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use leptos::prelude::*;
+use serde::Serialize;
+use shared::{
+    observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
+    prediction::Prediction,
+};
+
+use super::{
+    Chart, ChartKind, Twin,
+    egfr::{Egfr, SUSPECTED, category, method_label},
+};
+use crate::{components::async_view::Skeleton, format, record::Record};
+
+/// What is always shown below eGFR, where there is any.
+const FIRST: [(&str, &[ObservationCode]); 3] = [
+    ("uACR", &[ObservationCode::Uacr]),
+    ("uPCR", &[ObservationCode::Upcr]),
+    (
+        "Blood pressure, systolic and diastolic",
+        &[ObservationCode::SystolicBp, ObservationCode::DiastolicBp],
+    ),
+];
+
+/// What is shown when somebody asks for it.
+const OTHERS: [(&str, &[ObservationCode]); 9] = [
+    ("Haemoglobin", &[ObservationCode::Haemoglobin]),
+    ("Potassium", &[ObservationCode::Potassium]),
+    ("Bicarbonate", &[ObservationCode::Bicarbonate]),
+    ("Phosphate", &[ObservationCode::Phosphate]),
+    ("Calcium", &[ObservationCode::Calcium]),
+    ("Albumin", &[ObservationCode::Albumin]),
+    ("HbA1c", &[ObservationCode::HbA1c]),
+    ("Cystatin C", &[ObservationCode::CystatinC]),
+    ("Weight", &[ObservationCode::Weight]),
+];
+
+/// How far back one can look, in years.
+const SPANS: [i64; 3] = [1, 2, 5];
+
+#[derive(Debug, Serialize)]
+struct Data {
+    summary: String,
+    from: i64,
+    to: i64,
+    egfr: Egfr,
+    events: Vec<Event>,
+    panels: Vec<Panel>,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+struct Event {
+    at: i64,
+    tip: [String; 2],
+}
+
+/// One strip with an axis of its own.
+#[derive(Debug, Serialize)]
+struct Panel {
+    name: String,
+    logarithmic: bool,
+    lines: Vec<Line>,
+    guides: Vec<Guide>,
+}
+
+/// Values of one kind; the second kind in a strip has another symbol.
+#[derive(Debug, Serialize)]
+struct Line {
+    points: Vec<Mark>,
+}
+
+#[derive(Debug, Serialize)]
+struct Mark {
+    at: i64,
+    value: f64,
+    tip: [String; 2],
+}
+
+/// A value worth a line across the strip.
+#[derive(Debug, Serialize)]
+struct Guide {
+    at: f64,
+    name: &'static str,
+}
+
+/// The picture and its table.
+#[derive(Clone, PartialEq)]
+struct Picture {
+    data: String,
+    caption: String,
+    legend: Vec<(&'static str, &'static str)>,
+    twin: Twin,
+}
+
+/// Since 1970, as the drawing has its time.
+pub fn millis(moment: DateTime<Utc>) -> i64 {
+    moment.timestamp_millis()
+}
+
+/// The course of the record on this page.
+#[component]
+pub fn CourseChart() -> impl IntoView {
+    let record = Record::here();
+    let span = RwSignal::new(None::<i64>);
+    let everything = RwSignal::new(false);
+    let picture = Memo::new(move |_| picture(record, span.get(), everything.get()));
+    view! {
+        {move || match picture.get() {
+            None => view! { <Skeleton rows=8 /> }.into_any(),
+            Some(None) => view! {
+                <p class="muted">
+                    "No eGFR yet. Record a creatinine: the eGFR is computed from it by CKD-EPI 2021."
+                </p>
+            }
+            .into_any(),
+            Some(Some(Picture { data, caption, legend, twin })) => view! {
+                <Tools record span everything />
+                <Chart kind=ChartKind::Course caption data twin legend />
+            }
+            .into_any(),
+        }}
+    }
+}
+
+/// How far back to look, and how much of it.
+#[component]
+fn Tools(record: Record, span: RwSignal<Option<i64>>, everything: RwSignal<bool>) -> impl IntoView {
+    let values = record.observations.get_untracked().and_then(Result::ok).unwrap_or_default();
+    let moments = || values.iter().filter(|value| counts(value)).map(|value| value.effective_at);
+    let known =
+        moments().max().zip(moments().min()).map_or(0, |(last, first)| (last - first).num_days());
+    let others = |code| OTHERS.iter().any(|(_, codes)| codes.contains(&code));
+    let more = values.iter().any(|value| counts(value) && others(value.code));
+    let choice = move |years: Option<i64>, text: String| {
+        let chosen = span.get_untracked() == years;
+        view! {
+            <button
+                type="button"
+                class="btn btn-small"
+                aria-pressed=chosen.to_string()
+                on:click=move |_| span.set(years)
+            >
+                {text}
+            </button>
+        }
+    };
+    let shorter: Vec<_> = SPANS
+        .into_iter()
+        .filter(|years| 366 * years < known)
+        .map(|years| {
+            let text = if years == 1 { "1 year".to_owned() } else { format!("{years} years") };
+            choice(Some(years), text)
+        })
+        .collect();
+    view! {
+        <div class="row chart-tools no-print">
+            {(!shorter.is_empty()).then(|| view! {
+                <div class="row" role="group" aria-label="Time shown">
+                    {choice(None, "All".to_owned())}
+                    {shorter}
+                </div>
+            })}
+            {more.then(|| {
+                let shown = everything.get_untracked();
+                view! {
+                    <button
+                        type="button"
+                        class="btn btn-small"
+                        aria-pressed=shown.to_string()
+                        on:click=move |_| everything.set(!shown)
+                    >
+                        "All values"
+                    </button>
+                }
+            })}
+        </div>
+    }
+}
+
+fn counts(value: &Observation) -> bool {
+    value.status == ObservationStatus::Final
+}
+
+/// The values of each kind, oldest first; at one moment the computed one first.
+type ByCode<'a> = BTreeMap<ObservationCode, Vec<&'a Observation>>;
+
+/// What is drawn of the record (reactive): nothing while it is on its way, and then nothing
+/// without an eGFR.
+fn picture(record: Record, span: Option<i64>, everything: bool) -> Option<Option<Picture>> {
+    // What cannot be read says so in its own place on the page; the rest is drawn without it.
+    let observations = record.observations.get()?.unwrap_or_default();
+    let predictions = record.predictions.get()?.unwrap_or_default();
+    let events = events(record)?;
+    Some(drawn(&observations, &predictions, events, span, everything))
+}
+
+fn drawn(
+    observations: &[Observation],
+    predictions: &[Prediction],
+    events: Vec<(NaiveDate, String)>,
+    span: Option<i64>,
+    everything: bool,
+) -> Option<Picture> {
+    let by_code = by_code(observations);
+    let values = by_code.get(&ObservationCode::Egfr)?;
+    let egfr = Egfr::of(values)?;
+    let mut legend = egfr.legend();
+    let mut panels: Vec<Panel> = risk_panel(predictions).into_iter().collect();
+    if !panels.is_empty() {
+        legend.push(("key-network", "risk by the network"));
+        legend.push(("key-kfre", "risk by KFRE"));
+    }
+    let others = if everything { &OTHERS[..] } else { &[] };
+    let shown = FIRST.iter().chain(others);
+    panels.extend(shown.clone().filter_map(|(name, codes)| value_panel(name, codes, &by_code)));
+    let codes: Vec<ObservationCode> = shown.flat_map(|(_, codes)| codes.iter().copied()).collect();
+    let twin = Twin {
+        heads: ["Date", "What", "Value", "Remark"].map(str::to_owned).into(),
+        rows: rows(&by_code, &codes, &egfr, predictions, &events),
+    };
+    let caption = format!(
+        "eGFR in mL/min/1.73\u{a0}m² on the KDIGO categories G1 to G5. {}",
+        egfr.trend
+            .as_deref()
+            .unwrap_or("No trend yet: it takes three steady values over 90 days or more."),
+    );
+    let (from, to) = ends(&egfr, &panels, values, span)?;
+    let events = events
+        .into_iter()
+        .map(|(day, what)| Event { at: noon(day), tip: [what, format::date(day)] });
+    let data = Data { summary: summary(values)?, from, to, egfr, events: events.collect(), panels };
+    let data = serde_json::to_string(&data).unwrap_or_default();
+    Some(Picture { data, caption, legend, twin })
+}
+
+fn by_code(observations: &[Observation]) -> ByCode<'_> {
+    let mut by_code = ByCode::new();
+    for value in observations.iter().filter(|value| counts(value)) {
+        by_code.entry(value.code).or_default().push(value);
+    }
+    for values in by_code.values_mut() {
+        let reported = |value: &Observation| value.method == ObservationMethod::Reported;
+        values.sort_by_key(|value| (value.effective_at, reported(value)));
+    }
+    by_code
+}
+
+fn summary(values: &[&Observation]) -> Option<String> {
+    let (first, last) = (values.first()?, values.last()?);
+    Some(format!(
+        "{} eGFR values from {} to {}, from {} to {}.",
+        values.len(),
+        format::date_of(first.effective_at),
+        format::date_of(last.effective_at),
+        format::measured(first.value),
+        format::quantity(last.value, &last.unit),
+    ))
+}
+
+/// Where the axis of time begins and ends: with what is drawn, a little wider.
+fn ends(
+    egfr: &Egfr,
+    panels: &[Panel],
+    values: &[&Observation],
+    span: Option<i64>,
+) -> Option<(i64, i64)> {
+    let marks = panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
+    let moments = || {
+        let egfr_moments = values.iter().map(|value| millis(value.effective_at));
+        marks.clone().map(|mark| mark.at).chain(egfr_moments)
+    };
+    let last = moments().max()?;
+    let begin = span.map(|years| last - TimeDelta::days(366 * years).num_milliseconds());
+    let begin = begin.max(moments().min())?;
+    let end = last.max(egfr.end());
+    let margin = ((end - begin) / 40).max(TimeDelta::days(7).num_milliseconds());
+    Some((begin - margin, end + margin))
+}
+
+/// The day of a moment that has none.
+fn noon(day: NaiveDate) -> i64 {
+    millis(day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12))
+}
+
+/// What happened beside the values (reactive): nothing while it is on its way.
+fn events(record: Record) -> Option<Vec<(NaiveDate, String)>> {
+    let therapies = record.therapies.get()?.map(|all| all.items).unwrap_or_default();
+    let biopsies = record.biopsies.get()?.map(|all| all.items).unwrap_or_default();
+    let outcomes = record.outcomes.get()?.map(|all| all.items).unwrap_or_default();
+    let documents = record.documents.get()?.unwrap_or_default();
+    let mut events = Vec::new();
+    for therapy in therapies {
+        let name = therapy.kind.label();
+        events.push((therapy.started_on, format!("{name} started")));
+        events.extend(therapy.ended_on.map(|end| (end, format!("{name} ended"))));
+    }
+    events.extend(biopsies.into_iter().map(|one| (one.performed_on, "Biopsy".to_owned())));
+    events.extend(outcomes.into_iter().map(|one| (one.occurred_on, one.kind.label().to_owned())));
+    events.extend(documents.into_iter().map(|one| {
+        (format::local_date(one.uploaded_at), format!("Document added: {}", one.kind.label()))
+    }));
+    events.sort();
+    Some(events)
+}
+
+/// Every prediction so far.
+fn risk_panel(predictions: &[Prediction]) -> Option<Panel> {
+    let mut lines = [Vec::new(), Vec::new()];
+    for prediction in predictions.iter().rev() {
+        let (network, kfre) = risks(prediction);
+        let at = millis(prediction.requested_at);
+        for (line, risk, voice) in [(0, network, "network"), (1, kfre, "KFRE")] {
+            lines[line].extend(risk.map(|risk| Mark {
+                at,
+                value: 100.0 * risk,
+                tip: [
+                    format!("{} within 5 years · {voice}", format::percent(risk)),
+                    format::date_of(prediction.requested_at),
+                ],
+            }));
+        }
+    }
+    let lines: Vec<Line> = lines.into_iter().map(|points| Line { points }).collect();
+    let there = lines.iter().any(|line| !line.points.is_empty());
+    let name = "Risk within 5 years (%)".to_owned();
+    there.then_some(Panel { name, logarithmic: false, lines, guides: Vec::new() })
+}
+
+/// The 5-year risk of both voices.
+fn risks(prediction: &Prediction) -> (Option<f64>, Option<f64>) {
+    let Some(result) = &prediction.result else { return (None, None) };
+    let network = result.risk.iter().find(|risk| risk.year == 5).map(|risk| risk.probability);
+    (network, result.kfre.as_ref().map(|kfre| kfre.risk_5y))
+}
+
+fn value_panel(name: &str, codes: &[ObservationCode], by_code: &ByCode<'_>) -> Option<Panel> {
+    let lines: Vec<Line> = codes
+        .iter()
+        .map(|code| by_code.get(code).map(Vec::as_slice).unwrap_or_default())
+        .map(|values| Line { points: values.iter().map(|value| mark(value)).collect() })
+        .collect();
+    let unit = format::unit(codes.first()?.canonical_unit());
+    let uacr = codes.contains(&ObservationCode::Uacr);
+    let guides = if uacr {
+        vec![Guide { at: 30.0, name: "A2" }, Guide { at: 300.0, name: "A3" }]
+    } else {
+        Vec::new()
+    };
+    let logarithmic = uacr || codes.contains(&ObservationCode::Upcr);
+    let there = lines.iter().any(|line| !line.points.is_empty());
+    there.then(|| Panel { name: format!("{name} ({unit})"), logarithmic, lines, guides })
+}
+
+fn mark(value: &Observation) -> Mark {
+    let what = format!("{} · {}", format::quantity(value.value, &value.unit), value.code.label());
+    let tip = [what, format::date_of(value.effective_at)];
+    Mark { at: millis(value.effective_at), value: value.value, tip }
+}
+
+/// All that is drawn, the latest first.
+fn rows(
+    by_code: &ByCode<'_>,
+    codes: &[ObservationCode],
+    egfr: &Egfr,
+    predictions: &[Prediction],
+    events: &[(NaiveDate, String)],
+) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for value in
+        [ObservationCode::Egfr].iter().chain(codes).filter_map(|code| by_code.get(code)).flatten()
+    {
+        let remark = match value.code {
+            ObservationCode::Egfr if egfr.suspects(value) => SUSPECTED.to_owned(),
+            ObservationCode::Egfr => format!("{}, {}", category(value), method_label(value.method)),
+            _ => String::new(),
+        };
+        let amount = format::quantity(value.value, &value.unit);
+        let when = format::date_of(value.effective_at);
+        rows.push((
+            millis(value.effective_at),
+            vec![when, value.code.label().to_owned(), amount, remark],
+        ));
+    }
+    for prediction in predictions {
+        let (network, kfre) = risks(prediction);
+        let when = prediction.requested_at;
+        for (risk, voice) in [(network, "network"), (kfre, "KFRE")] {
+            let Some(risk) = risk else { continue };
+            let what = "Risk within 5 years".to_owned();
+            rows.push((
+                millis(when),
+                vec![format::date_of(when), what, format::percent(risk), voice.to_owned()],
+            ));
+        }
+    }
+    for (day, what) in events {
+        rows.push((
+            noon(*day),
+            vec![format::date(*day), what.clone(), String::new(), String::new()],
+        ));
+    }
+    rows.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
