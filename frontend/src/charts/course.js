@@ -10,6 +10,9 @@ const STRIP = 74;
 const BETWEEN = 34;
 const TIME = 24;
 
+/** 10,000 takes more room than there is. */
+const short = new Intl.NumberFormat(undefined, { notation: "compact" });
+
 const egfrHeight = (width) => (width < 480 ? 220 : 300);
 const eventsHeight = (data) => (data.events.length ? EVENTS : 0);
 
@@ -21,7 +24,8 @@ export function courseHeight(data, width) {
 /** The options of the course. */
 export function course(data, look, width) {
   const narrow = width < 480;
-  const sides = { left: 46, right: 40 };
+  // The strips must not be moved by their labels: they share one axis of time.
+  const sides = { left: 46, right: 40, outerBoundsMode: "none" };
   const grids = [{ ...sides, top: 12 + eventsHeight(data), height: egfrHeight(width) }];
   let top = grids[0].top + grids[0].height + BETWEEN;
   for (const _ of data.panels) {
@@ -178,12 +182,12 @@ function stripAxis(panel, index, look) {
     name: panel.name,
     nameLocation: "end",
     nameGap: 8,
-    scale: true,
+    scale: !panel.from_zero,
     splitNumber: 2,
     ...look.axis,
     nameTextStyle: { ...look.type, color: look.text, align: "left", padding: [0, 0, 0, -38] },
     axisLine: { show: false },
-    axisLabel: { ...look.type, fontSize: 11, hideOverlap: true },
+    axisLabel: { ...look.type, fontSize: 11, hideOverlap: true, formatter: (value) => short.format(value) },
   };
 }
 

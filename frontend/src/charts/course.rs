@@ -65,6 +65,8 @@ struct Event {
 struct Panel {
     name: String,
     logarithmic: bool,
+    /// Whether the axis begins at 0, whatever the values.
+    from_zero: bool,
     lines: Vec<Line>,
     guides: Vec<Guide>,
 }
@@ -98,6 +100,14 @@ struct Picture {
     twin: Twin,
 }
 
+/// How far the course of a record is.
+#[derive(Clone, PartialEq)]
+enum Course {
+    Coming,
+    NoEgfr,
+    Drawn(Picture),
+}
+
 /// Since 1970, as the drawing has its time.
 pub fn millis(moment: DateTime<Utc>) -> i64 {
     moment.timestamp_millis()
@@ -109,18 +119,22 @@ pub fn CourseChart() -> impl IntoView {
     let record = Record::here();
     let span = RwSignal::new(None::<i64>);
     let everything = RwSignal::new(false);
-    let picture = Memo::new(move |_| picture(record, span.get(), everything.get()));
+    let course = Memo::new(move |_| course(record, span.get(), everything.get()));
     view! {
-        {move || match picture.get() {
-            None => view! { <Skeleton rows=8 /> }.into_any(),
-            Some(None) => view! {
+        // Not drawn anew with the picture: whoever chooses by keyboard keeps their place.
+        {move || {
+            let values = record.observations.get()?.ok()?;
+            Some(view! { <Tools values span everything /> })
+        }}
+        {move || match course.get() {
+            Course::Coming => view! { <Skeleton rows=8 /> }.into_any(),
+            Course::NoEgfr => view! {
                 <p class="muted">
                     "No eGFR yet. Record a creatinine: the eGFR is computed from it by CKD-EPI 2021."
                 </p>
             }
             .into_any(),
-            Some(Some(Picture { data, caption, legend, twin })) => view! {
-                <Tools record span everything />
+            Course::Drawn(Picture { data, caption, legend, twin }) => view! {
                 <Chart kind=ChartKind::Course caption data twin legend />
             }
             .into_any(),
@@ -128,22 +142,26 @@ pub fn CourseChart() -> impl IntoView {
     }
 }
 
-/// How far back to look, and how much of it.
+/// How far back to look, and how much of it; nothing where there is nothing to choose.
 #[component]
-fn Tools(record: Record, span: RwSignal<Option<i64>>, everything: RwSignal<bool>) -> impl IntoView {
-    let values = record.observations.get_untracked().and_then(Result::ok).unwrap_or_default();
+fn Tools(
+    values: Vec<Observation>,
+    span: RwSignal<Option<i64>>,
+    everything: RwSignal<bool>,
+) -> impl IntoView {
+    let by_code = by_code(&values);
+    if !by_code.contains_key(&ObservationCode::Egfr) {
+        return None;
+    }
     let moments = || values.iter().filter(|value| counts(value)).map(|value| value.effective_at);
     let known =
         moments().max().zip(moments().min()).map_or(0, |(last, first)| (last - first).num_days());
-    let others = |code| OTHERS.iter().any(|(_, codes)| codes.contains(&code));
-    let more = values.iter().any(|value| counts(value) && others(value.code));
     let choice = move |years: Option<i64>, text: String| {
-        let chosen = span.get_untracked() == years;
         view! {
             <button
                 type="button"
                 class="btn btn-small"
-                aria-pressed=chosen.to_string()
+                aria-pressed=move || (span.get() == years).to_string()
                 on:click=move |_| span.set(years)
             >
                 {text}
@@ -158,7 +176,8 @@ fn Tools(record: Record, span: RwSignal<Option<i64>>, everything: RwSignal<bool>
             choice(Some(years), text)
         })
         .collect();
-    view! {
+    let more = OTHERS.iter().any(|(_, codes)| codes.iter().any(|code| by_code.contains_key(code)));
+    Some(view! {
         <div class="row chart-tools no-print">
             {(!shorter.is_empty()).then(|| view! {
                 <div class="row" role="group" aria-label="Time shown">
@@ -166,21 +185,18 @@ fn Tools(record: Record, span: RwSignal<Option<i64>>, everything: RwSignal<bool>
                     {shorter}
                 </div>
             })}
-            {more.then(|| {
-                let shown = everything.get_untracked();
-                view! {
-                    <button
-                        type="button"
-                        class="btn btn-small"
-                        aria-pressed=shown.to_string()
-                        on:click=move |_| everything.set(!shown)
-                    >
-                        "All values"
-                    </button>
-                }
+            {more.then(|| view! {
+                <button
+                    type="button"
+                    class="btn btn-small"
+                    aria-pressed=move || everything.get().to_string()
+                    on:click=move |_| everything.update(|shown| *shown = !*shown)
+                >
+                    "All values"
+                </button>
             })}
         </div>
-    }
+    })
 }
 
 fn counts(value: &Observation) -> bool {
@@ -190,14 +206,20 @@ fn counts(value: &Observation) -> bool {
 /// The values of each kind, oldest first; at one moment the computed one first.
 type ByCode<'a> = BTreeMap<ObservationCode, Vec<&'a Observation>>;
 
-/// What is drawn of the record (reactive): nothing while it is on its way, and then nothing
-/// without an eGFR.
-fn picture(record: Record, span: Option<i64>, everything: bool) -> Option<Option<Picture>> {
+/// What is drawn of the record (reactive).
+fn course(record: Record, span: Option<i64>, everything: bool) -> Course {
     // What cannot be read says so in its own place on the page; the rest is drawn without it.
-    let observations = record.observations.get()?.unwrap_or_default();
-    let predictions = record.predictions.get()?.unwrap_or_default();
-    let events = events(record)?;
-    Some(drawn(&observations, &predictions, events, span, everything))
+    let picture = || {
+        let observations = record.observations.get()?.unwrap_or_default();
+        let predictions = record.predictions.get()?.unwrap_or_default();
+        let events = events(record)?;
+        Some(drawn(&observations, &predictions, events, span, everything))
+    };
+    match picture() {
+        None => Course::Coming,
+        Some(None) => Course::NoEgfr,
+        Some(Some(picture)) => Course::Drawn(picture),
+    }
 }
 
 fn drawn(
@@ -329,7 +351,7 @@ fn risk_panel(predictions: &[Prediction]) -> Option<Panel> {
     let lines: Vec<Line> = lines.into_iter().map(|points| Line { points }).collect();
     let there = lines.iter().any(|line| !line.points.is_empty());
     let name = "Risk within 5 years (%)".to_owned();
-    there.then_some(Panel { name, logarithmic: false, lines, guides: Vec::new() })
+    there.then_some(Panel { name, logarithmic: false, from_zero: true, lines, guides: Vec::new() })
 }
 
 /// The 5-year risk of both voices.
@@ -354,7 +376,13 @@ fn value_panel(name: &str, codes: &[ObservationCode], by_code: &ByCode<'_>) -> O
     };
     let logarithmic = uacr || codes.contains(&ObservationCode::Upcr);
     let there = lines.iter().any(|line| !line.points.is_empty());
-    there.then(|| Panel { name: format!("{name} ({unit})"), logarithmic, lines, guides })
+    there.then(|| Panel {
+        name: format!("{name} ({unit})"),
+        logarithmic,
+        from_zero: false,
+        lines,
+        guides,
+    })
 }
 
 fn mark(value: &Observation) -> Mark {

@@ -83,7 +83,8 @@ impl Egfr {
         let acute: Vec<i64> = points
             .iter()
             .zip(suspected_acute(&points))
-            .filter_map(|(point, acute)| acute.then(|| millis(point.at)))
+            .filter(|(_, acute)| *acute)
+            .map(|(point, _)| millis(point.at))
             .collect();
         let trend = course::trend(&points);
         let (line, projected) =
