@@ -2,6 +2,7 @@
 
 pub mod api_token;
 pub mod device;
+pub mod guesses;
 pub mod lockout;
 pub mod password;
 pub mod password_rules;
@@ -14,11 +15,10 @@ pub mod vault;
 use std::marker::PhantomData;
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath},
+    extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use shared::{
     access::{Permission, Reach, Role, Scope, SitePolicy},
     id::{PatientId, SessionId, TokenId, UserId},
@@ -29,13 +29,9 @@ use sqlx::PgConnection;
 use crate::{
     auth::api_token::ApiToken,
     db,
-    db::{
-        audit::{Actor, Event, Outcome},
-        sessions::Origin,
-        walls::Sight,
-    },
+    db::{audit::Actor, sessions::Origin, walls::Sight},
     error::{Error, Result},
-    limits,
+    limits, refusals,
     state::AppState,
     telemetry,
 };
@@ -85,6 +81,12 @@ impl Caller {
         }
     }
 
+    /// For an operation that needs a second permission too: whoever may write but not read, as a
+    /// token may, is not answered the whole record.
+    pub fn may_also(&self, permission: Permission) -> Result<()> {
+        if self.allows(permission) { Ok(()) } else { Err(Error::NotAllowed) }
+    }
+
     /// The session, for what only people who signed in may do.
     pub const fn session(&self) -> Result<SessionId> {
         match self.shown {
@@ -93,18 +95,18 @@ impl Caller {
         }
     }
 
-    /// Whether the session or token still lives, and the role and the site's policy are what they
-    /// were, for answers that go on for long.
+    /// Whether the session or token still lives, and the role, the site's policy and what is required
+    /// of the account are what they were, for answers that go on for long.
     pub async fn still_lives(&self, state: &AppState) -> bool {
         let now = state.clock.now();
         let standing = match self.shown {
             Shown::Session(id) => {
                 let live = db::sessions::find_live(&state.db, id, now).await;
-                live.map(|live| live.map(|live| (live.role, live.site())))
+                live.map(|live| live.map(|live| (live.role, live.site(), live.must_enrol)))
             }
             Shown::Token { id, .. } => db::tokens::standing_of_live(&state.db, id, now).await,
         };
-        standing.is_ok_and(|standing| standing == Some((self.role, self.site)))
+        standing.is_ok_and(|standing| standing == Some((self.role, self.site, self.must_enrol)))
     }
 
     /// The caller as the audit log names them.
@@ -233,26 +235,14 @@ impl<P: Needs> FromRequestParts<AppState> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let caller = authenticate(parts, state).await?;
-        let refused = if !caller.allows(P::PERMISSION) {
-            Error::NotAllowed
-        } else if caller.must_enrol && P::PERMISSION != Permission::UseOwnAccount {
-            Error::SecondFactorMissing
-        } else {
-            return Ok(Self { caller, needs: PhantomData });
-        };
-        record_refusal(&caller, parts, state).await?;
-        Err(refused)
+        if !caller.allows(P::PERMISSION) {
+            return Err(Error::NotAllowed);
+        }
+        if caller.must_enrol && P::PERMISSION != Permission::UseOwnAccount {
+            return Err(Error::SecondFactorMissing);
+        }
+        Ok(Self { caller, needs: PhantomData })
     }
-}
-
-/// Puts on record that somebody tried what their role does not allow, or not yet.
-async fn record_refusal(caller: &Caller, parts: &Parts, state: &AppState) -> Result<()> {
-    let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let event = Event::new("request.refuse").outcome(Outcome::Refused);
-    let event = event.details(json!({ "method": parts.method.as_str(), "route": route }));
-    let mut connection = state.db.acquire().await?;
-    db::audit::record(&mut connection, &caller.actor(), event, state.clock.now()).await?;
-    Ok(())
 }
 
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
@@ -268,6 +258,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     } else {
         by_session(shown, address, state).await?
     };
+    refusals::note(&parts.extensions, &caller);
     let standing = match caller.shown {
         Shown::Session(_) => state.limits.account(caller.user_id, state.clock.now()),
         Shown::Token { id, .. } => state.limits.token(id, state.clock.now()),

@@ -1,6 +1,6 @@
 //! What people send, checked: all faults of a request are collected before it is refused.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use shared::problem::FieldProblem;
 use unicode_normalization::UnicodeNormalization;
 
@@ -10,6 +10,11 @@ use crate::error::{Error, Result};
 pub fn searched(q: &str) -> Option<String> {
     let words: Vec<String> = q.split_whitespace().map(|word| word.nfc().collect()).collect();
     (!words.is_empty()).then(|| words.join(" ").replace('\0', ""))
+}
+
+/// Whether a time is one that the database can be asked for, and that RFC 3339 can write.
+pub fn is_storable(time: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
 }
 
 /// The faults of one request.
@@ -34,6 +39,8 @@ impl Faults {
             self.add(pointer, "must not be blank");
         } else if most < text.chars().count() {
             self.add(pointer, format!("must have at most {most} characters"));
+        } else if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+            self.add(pointer, "must not hold control characters");
         }
         text
     }
@@ -56,6 +63,18 @@ impl Faults {
         most: usize,
     ) -> Option<String> {
         note.map(|note| self.text(pointer, note, most))
+    }
+
+    /// A span of time, each end of it optional.
+    pub fn span(&mut self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
+        for (pointer, end) in [("/from", from), ("/to", to)] {
+            if end.is_some_and(|end| !is_storable(end)) {
+                self.add(pointer, "must be in the years 1 to 9999");
+            }
+        }
+        if from.zip(to).is_some_and(|(from, to)| to < from) {
+            self.add("/to", "must not be before from");
+        }
     }
 
     /// A day in the patient's life so far.
@@ -91,8 +110,10 @@ mod tests {
         faults.text("/blank", " \n ", 6);
         faults.text("/long", "1234567", 6);
         faults.line("/lines", "a\nb", 6);
-        let Err(Error::Invalid(faults)) = faults.refuse() else { panic!("three are faulty") };
+        faults.text("/control", "a\0b", 6);
+        faults.text("/escape", "a\u{1b}[31m", 9);
+        let Err(Error::Invalid(faults)) = faults.refuse() else { panic!("five are faulty") };
         let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/blank", "/long", "/lines"]);
+        assert_eq!(pointers, ["/blank", "/long", "/lines", "/control", "/escape"]);
     }
 }

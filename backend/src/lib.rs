@@ -32,6 +32,7 @@ pub mod routes;
 pub mod summaries;
 
 pub mod openapi;
+pub mod refusals;
 pub mod router;
 pub mod seed;
 

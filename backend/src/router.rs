@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     limits,
     metrics::Observed,
-    openapi,
+    openapi, refusals,
     routes::{
         audit, biopsies, care_teams, dashboards, documents, emergency_accesses, erasures, imports,
         models, observations, outcomes, passwords, patients, prediction_batches, predictions,
@@ -149,6 +149,7 @@ pub fn router(state: AppState) -> Router {
         .merge(docs())
         .fallback(|| async { Error::NotFound("address") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        .layer(middleware::from_fn_with_state(state.clone(), refusals::guard))
         .layer(middleware::from_fn_with_state(state.clone(), limits::guard))
         .route("/healthz", get(service::get_health))
         .route("/readyz", get(service::get_readiness));

@@ -79,11 +79,10 @@ pub async fn replay(
 /// Whose record an answer shows.
 fn patient_in(first: &FirstAnswer) -> Option<PatientId> {
     let body = &first.body;
-    let of_patient = first.location.as_ref().is_some_and(|at| at.starts_with("/api/v1/patients/"));
-    let id = [&body["patient_id"], &body["items"][0]["patient_id"]];
-    let id = id.into_iter().find_map(Value::as_str);
-    let id = id.or_else(|| body["id"].as_str().filter(|_| of_patient));
-    id.and_then(|id| id.parse().ok())
+    let location = first.location.as_deref().and_then(|at| at.strip_prefix("/api/v1/patients/"));
+    let id = location.and_then(|at| at.split('/').next());
+    let in_body = || [&body["patient_id"], &body["items"][0]["patient_id"]];
+    id.or_else(|| in_body().into_iter().find_map(Value::as_str)).and_then(|id| id.parse().ok())
 }
 
 /// Keeps an answer under its request's key, in the transaction of what it created.

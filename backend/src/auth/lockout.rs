@@ -19,6 +19,8 @@ pub const MEMORY: TimeDelta = TimeDelta::hours(24);
 const ACQUAINTANCE: TimeDelta = TimeDelta::days(30);
 /// Guesses from everywhere together.
 const ANYWHERE: &str = "anywhere";
+/// What stands for all accounts where the guesses from one address are counted.
+const ANYBODY: &str = "anybody";
 
 /// How many failures are free, and how the delay grows after them.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,11 @@ const ONE_PLACE: Rule =
 /// those who signed in from the same address lately.
 const EVERYWHERE: Rule =
     Rule { free: 50, first: TimeDelta::seconds(15), longest: TimeDelta::minutes(2) };
+
+/// For all accounts together from one address: many sit behind one address of a hospital, so it is
+/// far softer for each of them, but one password cannot be tried on account after account.
+const FROM_ONE_ADDRESS: Rule =
+    Rule { free: 100, first: TimeDelta::seconds(15), longest: TimeDelta::minutes(2) };
 
 impl Rule {
     /// The delay after so many failures, this one included.
@@ -62,15 +69,12 @@ impl Attempt {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let place = address.unwrap_or("unknown").to_owned();
-        let since = now - ACQUAINTANCE;
-        let is_known = match address {
-            Some(address) => db::sessions::has_begun_at(&mut *db, email, address, since).await?,
-            None => false,
-        };
+        let is_known = is_known(db, email, address, now).await?;
         let attempt = Self { account: account(email), place, counts_everywhere: !is_known };
-        attempt.count(db, &attempt.place, ONE_PLACE, now).await?;
+        count(db, &attempt.account, &attempt.place, ONE_PLACE, now).await?;
         if attempt.counts_everywhere {
-            attempt.count(db, ANYWHERE, EVERYWHERE, now).await?;
+            count(db, &attempt.account, ANYWHERE, EVERYWHERE, now).await?;
+            count(db, &account(ANYBODY), &attempt.place, FROM_ONE_ADDRESS, now).await?;
         }
         Ok(attempt)
     }
@@ -83,37 +87,30 @@ impl Attempt {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let attempt = Self { account: account(email), place, counts_everywhere: false };
-        attempt.count(db, &attempt.place, ONE_PLACE, now).await?;
+        count(db, &attempt.account, &attempt.place, ONE_PLACE, now).await?;
         Ok(attempt)
     }
 
-    async fn count(
-        &self,
+    /// Refuses whoever has to wait at a place, and counts nothing.
+    pub async fn admit(
         db: &mut PgConnection,
+        email: &str,
         place: &str,
-        rule: Rule,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let forget = now - MEMORY;
-        let counted =
-            db::sign_in_delays::count(&mut *db, &self.account, place, now, forget).await?;
-        let Some(failures) = counted else {
-            let until = db::sign_in_delays::blocked_until(db, &self.account, place).await?;
-            let seconds = until.map_or(1, |until| (until - now).num_seconds() + 1);
-            return Err(Error::TooManyRequests(u32::try_from(seconds).unwrap_or(1)));
-        };
-        if let Some(delay) = rule.delay(failures) {
-            let until = now + delay;
-            db::sign_in_delays::block(db, &self.account, place, until).await?;
+        let until = db::sign_in_delays::blocked_until(db, &account(email), place).await?;
+        match until.filter(|until| now < *until) {
+            Some(until) => Err(wait(until, now)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// It was who they said: the attempt counts no more, nor do the failures at this place.
     pub async fn succeeded(&self, db: &mut PgConnection) -> Result<()> {
         db::sign_in_delays::forget(&mut *db, &self.account, &self.place).await?;
         if self.counts_everywhere {
-            db::sign_in_delays::take_back(db, &self.account, ANYWHERE).await?;
+            db::sign_in_delays::take_back(&mut *db, &self.account, ANYWHERE).await?;
+            db::sign_in_delays::take_back(db, &account(ANYBODY), &self.place).await?;
         }
         Ok(())
     }
@@ -124,10 +121,52 @@ impl Attempt {
     }
 }
 
+async fn count(
+    db: &mut PgConnection,
+    account: &[u8; 32],
+    place: &str,
+    rule: Rule,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let forget = now - MEMORY;
+    let counted = db::sign_in_delays::count(&mut *db, account, place, now, forget).await?;
+    let Some(failures) = counted else {
+        let until = db::sign_in_delays::blocked_until(db, account, place).await?;
+        return Err(wait(until.unwrap_or(now), now));
+    };
+    if let Some(delay) = rule.delay(failures) {
+        db::sign_in_delays::block(db, account, place, now + delay).await?;
+    }
+    Ok(())
+}
+
+fn wait(until: DateTime<Utc>, now: DateTime<Utc>) -> Error {
+    let seconds = (until - now).num_seconds() + 1;
+    Error::TooManyRequests(u32::try_from(seconds).unwrap_or(1))
+}
+
 /// Somebody has signed in after a second step: the first step's attempt counts no more either.
-pub async fn signed_in(db: &mut PgConnection, email: &str, address: Option<&str>) -> Result<()> {
+/// Whether it counted everywhere is asked again: nothing has changed that since.
+pub async fn signed_in(
+    db: &mut PgConnection,
+    email: &str,
+    address: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let counts_everywhere = !is_known(db, email, address, now).await?;
     let place = address.unwrap_or("unknown").to_owned();
-    Attempt { account: account(email), place, counts_everywhere: true }.succeeded(db).await
+    Attempt { account: account(email), place, counts_everywhere }.succeeded(db).await
+}
+
+/// Whether somebody signed in to the account from this address lately.
+async fn is_known(
+    db: &mut PgConnection,
+    email: &str,
+    address: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let Some(address) = address else { return Ok(false) };
+    Ok(db::sessions::has_begun_at(db, email, address, now - ACQUAINTANCE).await?)
 }
 
 /// Ends every delay of an account.

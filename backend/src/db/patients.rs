@@ -20,7 +20,7 @@ use shared::{
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::input::searched;
+use crate::input::{is_storable, searched};
 
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
@@ -284,7 +284,7 @@ impl Position {
                 matches!(sort, Name | NameDown) && !family.contains('\0') && !given.contains('\0')
             }
             Self::Number(..) => matches!(sort, Risk | RiskDown | Egfr | EgfrDown),
-            Self::Time(..) => matches!(sort, Updated | UpdatedDown),
+            Self::Time(at, _) => matches!(sort, Updated | UpdatedDown) && is_storable(*at),
         }
     }
 }

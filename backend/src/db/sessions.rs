@@ -150,8 +150,14 @@ pub async fn add_refresh_token(
 pub struct FoundToken {
     /// The session it belongs to.
     pub session_id: SessionId,
+    /// The account.
+    pub user_id: UserId,
+    /// Its role.
+    pub role: Role,
     /// When it was used; a token has one use.
     pub used_at: Option<DateTime<Utc>>,
+    /// The client that used it.
+    pub used_from: Option<String>,
 }
 
 /// The token, locked until the transaction ends: two uses at once come one after the other.
@@ -161,25 +167,34 @@ pub async fn find_refresh_token(
 ) -> sqlx::Result<Option<FoundToken>> {
     sqlx::query_as!(
         FoundToken,
-        r#"select session_id as "session_id: SessionId", used_at
+        r#"select session_id as "session_id: SessionId", users.id as "user_id: UserId",
+            role as "role: Role", used_at, used_from
         from refresh_tokens
+        join sessions on sessions.id = session_id
+        join users on users.id = sessions.user_id
         where hash = $1
-        for update"#,
+        for update of refresh_tokens"#,
         hash,
     )
     .fetch_optional(db)
     .await
 }
 
-/// Marks a refresh token as used.
+/// Marks a refresh token as used; `used_from` is the client that showed it.
 pub async fn use_refresh_token(
     db: &mut PgConnection,
     hash: &[u8],
+    used_from: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    sqlx::query!("update refresh_tokens set used_at = $2 where hash = $1", hash, now)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "update refresh_tokens set used_at = $2, used_from = $3 where hash = $1",
+        hash,
+        now,
+        used_from,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

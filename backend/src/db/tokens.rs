@@ -68,15 +68,19 @@ pub async fn find_live(
     .await
 }
 
-/// The role of a token's owner and the site's policy now, if neither the token nor the account has
-/// ended.
+/// The role of a token's owner, the site's policy and whether a second factor is missing now, if
+/// neither the token nor the account has ended.
 pub async fn standing_of_live(
     db: impl PgExecutor<'_>,
     id: TokenId,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<(Role, SitePolicy)>> {
+) -> sqlx::Result<Option<(Role, SitePolicy, bool)>> {
     let found = sqlx::query!(
-        r#"select role as "role: Role", patients_see_risk, visibility as "visibility: Visibility"
+        r#"select role as "role: Role", patients_see_risk, visibility as "visibility: Visibility",
+            role = any(second_factor_required) and not exists(
+                select from second_factors
+                where second_factors.user_id = users.id and confirmed_at is not null
+            ) as "must_enrol!"
         from api_tokens
         join users on users.id = api_tokens.user_id
         cross join settings
@@ -88,7 +92,7 @@ pub async fn standing_of_live(
     .await?;
     Ok(found.map(|row| {
         let (patients_see_risk, visibility) = (row.patients_see_risk, row.visibility);
-        (row.role, SitePolicy { patients_see_risk, visibility })
+        (row.role, SitePolicy { patients_see_risk, visibility }, row.must_enrol)
     }))
 }
 

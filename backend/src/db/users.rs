@@ -112,6 +112,7 @@ pub async fn set_password(
     hash: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    forget_challenges(&mut *db, id).await?;
     sqlx::query!(
         "update users set password_hash = $2, password_set_at = $3 where id = $1",
         id as UserId,
@@ -125,6 +126,7 @@ pub async fn set_password(
 
 /// Puts a hash that nobody knows the password of in the place of the password.
 pub async fn forget_password(db: &mut PgConnection, id: UserId, hash: &str) -> sqlx::Result<()> {
+    forget_challenges(&mut *db, id).await?;
     sqlx::query!(
         "update users set password_hash = $2, password_set_at = null where id = $1",
         id as UserId,
@@ -132,6 +134,14 @@ pub async fn forget_password(db: &mut PgConnection, id: UserId, hash: &str) -> s
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Who knew the password that was has nothing to finish signing in with.
+async fn forget_challenges(db: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!("delete from sign_in_challenges where user_id = $1", id as UserId)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

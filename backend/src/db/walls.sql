@@ -35,6 +35,19 @@ revoke update, delete on privacy_spendings from nephrocast_app, nephrocast_restr
 revoke all on audit_leaves, audit_checkpoints, shadow_predictions from nephrocast_restricted;
 revoke insert, update, delete on settings, model_roles, model_input_weeks from nephrocast_restricted;
 revoke delete on users from nephrocast_restricted;
+-- Nobody's password is looked at in such a transaction, and no session is renewed.
+revoke all on refresh_tokens from nephrocast_restricted;
+revoke select on users from nephrocast_restricted;
+do $$
+begin
+    execute (
+        select format('grant select (%s) on users to nephrocast_restricted',
+            string_agg(quote_ident(column_name), ', '))
+        from information_schema.columns
+        where table_schema = 'public' and table_name = 'users' and column_name <> 'password_hash'
+    );
+end
+$$;
 -- Whoever asks for summaries reads what is published; the secret behind it is the publisher's.
 revoke all on summary_secrets from nephrocast_restricted;
 revoke insert, update, delete on summary_publications, summary_cells, summary_rows
@@ -131,6 +144,18 @@ begin
                 format('%s and %s', in_care, in_sight),
                 format('%s and %s', in_care, in_sight));
         end if;
+    end loop;
+    -- What belongs to an account and speaks of no patient by its columns: sessions, tokens, second
+    -- factors, kept answers.
+    for found in
+        select format('%I.%I', table_schema, table_name)::regclass as name
+        from information_schema.columns
+        join information_schema.tables using (table_schema, table_name)
+        where table_schema = 'public' and table_type = 'BASE TABLE'
+        group by table_schema, table_name
+        having bool_or(column_name = 'user_id') and not bool_or(column_name = 'patient_id')
+    loop
+        perform guard(found.name, is_own, is_own, is_own);
     end loop;
     -- A new record is in nobody's care yet.
     perform guard(

@@ -121,7 +121,7 @@ async fn filter(tx: &mut PgConnection, query: AuditQuery) -> Result<Filter> {
             );
         }
     }
-    time(from, to, &mut faults);
+    faults.span(from, to);
     faults.refuse()?;
     Ok(Filter { actor, patient, action, outcome, emergency, from, to })
 }
@@ -132,12 +132,6 @@ async fn account(tx: &mut PgConnection, text: &str) -> Result<Option<UserId>> {
         return Ok(Some(id));
     }
     Ok(db::users::find_by_email(tx, &text.replace('\0', "")).await?)
-}
-
-fn time(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>, faults: &mut Faults) {
-    if from.zip(to).is_some_and(|(from, to)| to < from) {
-        faults.add("/to", "must not be before from");
-    }
 }
 
 /// Read one entry of the audit log.
@@ -240,7 +234,7 @@ pub async fn export_audit_events(
     Query(ExportQuery { from, to }): Query<ExportQuery>,
 ) -> Result<impl IntoResponse> {
     let mut faults = Faults::default();
-    time(from, to, &mut faults);
+    faults.span(from, to);
     faults.refuse()?;
     let mut tx = state.begin(&caller).await?;
     let end = audit_tree::ends(&mut *tx).await?.checkpoint;

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use utoipa::IntoParams;
 
 use crate::{
-    auth::{Allowed, BreakGlass, Caller, ReadAudit, ReadCareTeams, lockout::Attempt},
+    auth::{Allowed, BreakGlass, Caller, ReadAudit, ReadCareTeams, guesses, lockout::Attempt},
     db::{
         self,
         audit::{Event, Outcome},
@@ -34,8 +34,6 @@ use crate::{
 const MRN: usize = 64;
 /// The most characters of a reason.
 const REASON: usize = 500;
-/// Where wrong numbers are counted.
-const PLACE: &str = "emergency access";
 
 /// Open a record in an emergency: without belonging to the care team, for a limited time.
 ///
@@ -91,7 +89,7 @@ fn checked(new: &NewEmergencyAccess) -> Result<NewEmergencyAccess> {
 async fn counted(state: &AppState, caller: &Caller) -> Result<Attempt> {
     let mut tx = state.begin(caller).await?;
     let user = db::users::find(&mut *tx, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
-    let place = PLACE.to_owned();
+    let place = guesses::PLACE.to_owned();
     let attempt = Attempt::at(&mut tx, &user.email, place, state.clock.now()).await?;
     tx.commit().await?;
     Ok(attempt)

@@ -16,7 +16,7 @@ use crate::{
     db::{self, audit::Event},
     error::{Error, Result},
     extract::{Json, Path, Query},
-    input::Faults,
+    input::{Faults, is_storable},
     openapi::Problems,
     page,
     state::AppState,
@@ -51,7 +51,10 @@ pub async fn list_archived_records(
     Query(query): Query<ArchivedQuery>,
 ) -> Result<Json<Page<ArchivedRecord>>> {
     let limit = page::limit(query.limit)?;
-    let after = page::position(query.cursor.as_deref())?;
+    let after = match page::position::<(DateTime<Utc>, PatientId)>(query.cursor.as_deref())? {
+        Some((at, _)) if !is_storable(at) => return Err(page::bad_cursor()),
+        after => after,
+    };
     let mut tx = state.begin(&caller).await?;
     let erased = query.erased.unwrap_or(false);
     let found = db::erasures::list(&mut *tx, erased, after, page::rows(limit)).await?;

@@ -26,7 +26,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Allowed, Caller, EditPatients},
+    auth::{Allowed, Caller, EditPatients, guesses},
     db::{
         self,
         audit::Event,
@@ -43,7 +43,7 @@ use crate::{
     routes::{
         changes,
         observations::{Entry, check_pressures},
-        patients::{checked, record},
+        patients::{TAKEN, checked, record},
     },
     state::AppState,
 };
@@ -85,6 +85,7 @@ pub async fn import_patients(
 ) -> Result<Json<ImportReport>> {
     let busy = |_| Error::Unavailable(anyhow!("too many files at once"));
     let _place = PLACES.try_acquire().map_err(busy)?;
+    guesses::admit(&state, &caller).await?;
     let dry_run = query.dry_run.unwrap_or(false);
     let file = File::read(request, &state, query.columns).await?;
     let Some(kind) = file.mapping.kind.filter(|_| file.mapping.problems.is_empty()) else {
@@ -239,20 +240,41 @@ impl Import<'_> {
         }
         let mut tx = self.state.begin(self.caller).await?;
         let mrns: Vec<String> = new.iter().map(|(_, patient)| patient.mrn.clone()).collect();
-        let taken: HashSet<String> =
-            db::patients::taken_mrns(&mut tx, &mrns).await?.into_iter().collect();
+        let taken = db::patients::taken_mrns(&mut tx, &mrns).await?;
+        let seen = self.seen(&mut tx, &taken).await?;
         let mut added = Vec::with_capacity(new.len());
+        let mut hidden = Vec::new();
         for (index, patient) in new {
-            let is_taken = taken.contains(&patient.mrn);
-            let outcome = if is_taken { ImportOutcome::Existing } else { ImportOutcome::Created };
-            fates[index] = Some(Ok(outcome));
-            added.extend((!is_taken).then_some(patient));
+            let mrn = &patient.mrn;
+            let fate = if seen.contains(mrn) {
+                Ok(ImportOutcome::Existing)
+            } else if taken.contains(mrn) && !self.dry_run {
+                hidden.push(mrn.clone());
+                Err(vec![in_column(ImportField::Mrn, TAKEN)])
+            } else {
+                // A rehearsal tells nobody which numbers belong to records that they do not see.
+                added.push(patient);
+                Ok(ImportOutcome::Created)
+            };
+            fates[index] = Some(fate);
         }
         if !self.dry_run && !added.is_empty() {
             self.register(&mut tx, &added).await?;
             tx.commit().await?;
+        } else {
+            tx.rollback().await?;
         }
+        guesses::met(self.state, self.caller, &hidden).await?;
         Ok(fates)
+    }
+
+    /// Of numbers that are taken, those of records that the caller sees.
+    async fn seen(&self, tx: &mut PgConnection, taken: &[String]) -> Result<HashSet<String>> {
+        let Some(viewer) = self.caller.in_care_of() else {
+            return Ok(taken.iter().cloned().collect());
+        };
+        let found = db::patients::lock_with_mrns(tx, taken, Some(viewer), self.caller.at).await?;
+        Ok(found.into_iter().map(|patient| patient.mrn).collect())
     }
 
     async fn register(&self, tx: &mut PgConnection, new: &[Patient]) -> Result<()> {

@@ -18,6 +18,7 @@ use crate::{
     drift,
     error::{Error, Result},
     extract::{Json, Path, Query},
+    input::Faults,
     models::Release,
     openapi::Problems,
     state::AppState,
@@ -154,6 +155,9 @@ pub async fn compare_model(
     Query(query): Query<ComparisonQuery>,
 ) -> Result<Json<ModelComparison>> {
     known(&state, &version)?;
+    let mut faults = Faults::default();
+    faults.span(query.from, query.to);
+    faults.refuse()?;
     let to = query.to.unwrap_or_else(|| state.clock.now());
     let from = query.from.unwrap_or(to - TimeDelta::days(COMPARED_DAYS));
     if to <= from {

@@ -24,7 +24,7 @@ use crate::{
     derived,
     error::{Error, Result},
     extract::{Created, Creation, Json, Path, Query},
-    input::Faults,
+    input::{Faults, is_storable},
     openapi::Problems,
     page,
     routes::{keep, replay, unknown},
@@ -70,7 +70,10 @@ pub async fn list_observations(
     Query(query): Query<ObservationQuery>,
 ) -> Result<Json<Page<Observation>>> {
     let limit = page::limit(query.limit)?;
-    let after = page::position(query.cursor.as_deref())?.map(|Cursor(at, id)| (at, id));
+    let after = match page::position(query.cursor.as_deref())? {
+        Some(Cursor(at, _)) if !is_storable(at) => return Err(page::bad_cursor()),
+        after => after.map(|Cursor(at, id)| (at, id)),
+    };
     let filter = filter(&query)?;
     let mut tx = state.begin(&caller).await?;
     caller.patient(&mut tx, id).await?;
@@ -87,9 +90,7 @@ fn filter(query: &ObservationQuery) -> Result<Filter> {
     let mut faults = Faults::default();
     let code = query.code.as_deref().and_then(|code| parsed("/code", code, &mut faults));
     let (from, to) = (query.from, query.to);
-    if from.zip(to).is_some_and(|(from, to)| to < from) {
-        faults.add("/to", "must not be before from");
-    }
+    faults.span(from, to);
     faults.refuse()?;
     Ok(Filter { code, from, to })
 }

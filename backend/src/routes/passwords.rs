@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     extract::Json,
     openapi::Problems,
+    refusals,
     state::AppState,
     telemetry,
 };
@@ -33,11 +34,14 @@ pub async fn set_password(
 ) -> Result<StatusCode> {
     let now = state.clock.now();
     let hash = Secret::received(token).hash();
-    let user = db::password_links::find_user(&state.db, &hash, now).await?.ok_or_else(bad_link)?;
+    let Some(user) = db::password_links::find_user(&state.db, &hash, now).await? else {
+        return Err(put_bad_link_on_record(&state, &headers).await?);
+    };
     let password = state.hasher.hash_new("/password", password, accounts::about(&user)).await?;
     let mut tx = state.db.begin().await?;
     if !db::password_links::use_up(&mut tx, &hash, now).await? {
-        return Err(bad_link());
+        drop(tx);
+        return Err(put_bad_link_on_record(&state, &headers).await?);
     }
     db::users::set_password(&mut tx, user.id, &password, now).await?;
     lockout::unlock(&mut tx, &user.email).await?;
@@ -55,9 +59,16 @@ pub async fn set_password(
 }
 
 /// Unknown, used and expired links are told apart by nothing.
-fn bad_link() -> Error {
+async fn put_bad_link_on_record(state: &AppState, headers: &HeaderMap) -> Result<Error> {
+    let actor = Actor {
+        address: auth::address(headers),
+        request_id: telemetry::request_id(),
+        ..Actor::default()
+    };
+    let event = Event::new("password.set").outcome(Outcome::Refused);
+    refusals::record(state, &actor, event).await?;
     let message = "is unknown, used or expired: ask an administrator for a new link";
-    Error::field("/token", message)
+    Ok(Error::field("/token", message))
 }
 
 /// Change one's own password; every other session of the account ends.
@@ -99,7 +110,15 @@ pub(super) async fn prove(
     let user = db::users::find(&state.db, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
     let mut tx = state.begin(caller).await?;
     let place = format!("session {}", caller.session()?);
-    let attempt = Attempt::at(&mut tx, &user.email, place, now).await?;
+    let attempt = match Attempt::at(&mut tx, &user.email, place, now).await {
+        Ok(attempt) => attempt,
+        Err(error) => {
+            drop(tx);
+            let event = Event::new("password.check").object(user.id.0).outcome(Outcome::Refused);
+            refusals::record(state, &caller.actor(), event).await?;
+            return Err(error);
+        }
+    };
     tx.commit().await?;
     let hash = db::users::password_hash(&state.db, user.id).await?;
     let is_right = state.hasher.verify(password, hash).await?;

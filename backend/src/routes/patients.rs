@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
     dashboard::DataGap,
+    access::Permission,
     id::PatientId,
     page::Page,
     patient::{
@@ -18,7 +19,7 @@ use sqlx::PgConnection;
 use utoipa::IntoParams;
 
 use crate::{
-    auth::{Allowed, Caller, EditPatients, ListPatients, ReadPatients},
+    auth::{Allowed, Caller, EditPatients, ListPatients, ReadPatients, guesses},
     db::{
         self,
         audit::Event,
@@ -26,7 +27,7 @@ use crate::{
     },
     derived,
     error::{Error, Result, violated_constraint},
-    extract::{Created, Creation, IfMatch, Json, Path, Query, Versioned},
+    extract::{Created, Creation, IfMatch, Json, Path, Query, RequestKey, Versioned},
     input::Faults,
     openapi::Problems,
     page,
@@ -142,12 +143,24 @@ pub async fn create_patient(
     State(state): State<AppState>,
     Creation { new, key }: Creation<NewPatient>,
 ) -> Result<Created> {
-    let mut tx = state.begin(&caller).await?;
-    if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+    guesses::admit(&state, &caller).await?;
+    let patient = checked(record(new, &state), state.clock.today())?;
+    let mrn = patient.mrn.clone();
+    let created = register(&state, &caller, patient, key).await;
+    unless_taken(created, &state, &caller, mrn).await
+}
+
+async fn register(
+    state: &AppState,
+    caller: &Caller,
+    patient: Patient,
+    key: Option<RequestKey>,
+) -> Result<Created> {
+    let mut tx = state.begin(caller).await?;
+    if let Some(first) = replay(&mut tx, state, caller, key.as_ref()).await? {
         tx.commit().await?;
         return Ok(first);
     }
-    let patient = checked(record(new, &state), state.clock.today())?;
     db::patients::insert(&mut tx, &patient).await.map_err(mrn_is_taken)?;
     // Whoever registers a patient is the first of the care team.
     let (id, by) = (patient.id, caller.user_id);
@@ -157,9 +170,24 @@ pub async fn create_patient(
     db::audit::record(&mut tx, &caller.actor(), event, patient.created_at).await?;
     let location = format!("/api/v1/patients/{}", patient.id);
     let created = Created::new(Some(location), Some(patient.version), &patient)?;
-    let created = keep(&mut tx, &caller, key, created).await?;
+    let created = keep(&mut tx, caller, key, created).await?;
     tx.commit().await?;
     Ok(created)
+}
+
+/// A number that is taken by a record out of the caller's sight is a guess.
+async fn unless_taken<T>(
+    answer: Result<T>,
+    state: &AppState,
+    caller: &Caller,
+    mrn: String,
+) -> Result<T> {
+    if let Err(Error::Invalid(faults)) = &answer
+        && faults.iter().any(|fault| fault.message == TAKEN)
+    {
+        guesses::met(state, caller, &[mrn]).await?;
+    }
+    answer
 }
 
 /// A new record with what was sent.
@@ -199,9 +227,12 @@ pub(super) fn checked(mut patient: Patient, today: NaiveDate) -> Result<Patient>
     Ok(patient)
 }
 
+/// What is said of a number that is taken.
+pub(super) const TAKEN: &str = "belongs to another record already";
+
 fn mrn_is_taken(error: sqlx::Error) -> Error {
     if violated_constraint(&error) == Some("patients_mrn_key") {
-        Error::field("/mrn", "belongs to another record already")
+        Error::field("/mrn", TAKEN)
     } else {
         error.into()
     }
@@ -249,14 +280,22 @@ pub async fn update_patient(
     IfMatch(version): IfMatch,
     Json(patch): Json<PatientPatch>,
 ) -> Result<Versioned<Patient>> {
+    caller.may_also(Permission::ReadPatients)?;
+    guesses::admit(&state, &caller).await?;
     let mut tx = state.begin(&caller).await?;
     let before = caller.patient_to_change(&mut tx, id).await?;
     if before.version != version {
         return Err(Error::Stale);
     }
     let wanted = checked(patched(before.clone(), patch), state.clock.today())?;
-    let after = change(&mut tx, &state, &caller, &before, wanted).await?;
-    tx.commit().await?;
+    let mrn = wanted.mrn.clone();
+    let after = change(&mut tx, &state, &caller, &before, wanted).await;
+    if after.is_ok() {
+        tx.commit().await?;
+    } else {
+        tx.rollback().await?;
+    }
+    let after = unless_taken(after, &state, &caller, mrn).await?;
     Ok(Versioned { version: after.version, body: after })
 }
 
@@ -362,6 +401,7 @@ pub async fn restore_patient(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Versioned<Patient>> {
+    caller.may_also(Permission::ReadPatients)?;
     let now = state.clock.now();
     let mut tx = state.begin(&caller).await?;
     let before = caller.patient_locked(&mut tx, id).await?;

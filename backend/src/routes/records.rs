@@ -86,8 +86,9 @@ pub async fn export_own_record(
 ///
 /// One JSON object per line, `{"kind": …, "value": …}`, where the kind is `exported_at`, `patient`,
 /// `therapy`, `biopsy`, `outcome`, `observation` (corrected and voided ones included), `document`
-/// (what is known of it), `prediction` or `access`, and the value is what the API answers for one elsewhere. Predictions are left out
-/// for patients where the site does not show them.
+/// (what is known of it), `prediction` or `access`, and the value is what the API answers for one
+/// elsewhere. Predictions are left out for patients where the site does not show them, and accesses
+/// for API tokens.
 #[utoipa::path(get, path = "/api/v1/patients/{id}/export", tag = "patients",
     security(("bearer" = [])),
     params(("id" = PatientId, Path, description = "The patient")),
@@ -107,7 +108,9 @@ async fn export(state: AppState, caller: Caller, id: PatientId) -> Result<impl I
     let patient = caller.patient(&mut tx, id).await?;
     let with_predictions = caller.allows(Permission::ReadPredictions);
     let event = Event::new("patient.export").object(id.0).patient(id);
-    let event = event.details(json!({ "predictions": with_predictions }));
+    let with_accesses = caller.allows(Permission::ReadAccessLog);
+    let details = json!({ "predictions": with_predictions, "accesses": with_accesses });
+    let event = event.details(details);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     let mut first = vec![RecordLine::ExportedAt(now), RecordLine::Patient(patient)];
     let therapies = db::therapies::list(&mut *tx, id).await?;
@@ -121,7 +124,7 @@ async fn export(state: AppState, caller: Caller, id: PatientId) -> Result<impl I
         (header::CONTENT_TYPE, "application/x-ndjson"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"record.ndjson\""),
     ];
-    let reader = Reader { state, caller, id, with_predictions };
+    let reader = Reader { state, caller, id, with_predictions, with_accesses };
     Ok((headers, Body::from_stream(lines(reader, first))))
 }
 
@@ -131,6 +134,7 @@ struct Reader {
     caller: Caller,
     id: PatientId,
     with_predictions: bool,
+    with_accesses: bool,
 }
 
 /// What of a long record comes next, and after which entry.
@@ -168,6 +172,11 @@ impl Reader {
         Ok(batch)
     }
 
+    /// Who looked is told to those who may read it elsewhere.
+    const fn accesses(&self) -> Next {
+        if self.with_accesses { Next::Accesses(None) } else { Next::Nothing }
+    }
+
     async fn rows(
         &self,
         tx: &mut PgConnection,
@@ -188,7 +197,7 @@ impl Reader {
                 let next = match rows.last() {
                     Some(last) => Next::Documents(Some(last.id)),
                     None if self.with_predictions => Next::Predictions(None),
-                    None => Next::Accesses(None),
+                    None => self.accesses(),
                 };
                 (rows.into_iter().map(RecordLine::Document).collect(), next)
             }
@@ -196,7 +205,7 @@ impl Reader {
                 let rows = db::predictions::list(tx, id, before, BATCH).await?;
                 let last = rows.last().map(|last| Next::Predictions(Some(last.id)));
                 let lines = rows.into_iter().map(Box::new).map(RecordLine::Prediction);
-                (lines.collect(), last.unwrap_or(Next::Accesses(None)))
+                (lines.collect(), last.unwrap_or_else(|| self.accesses()))
             }
             Next::Accesses(before) => {
                 let rows = db::audit::accesses(tx, id, before, BATCH).await?;

@@ -32,6 +32,7 @@ use crate::{
     error::{Error, Result},
     extract::Json,
     openapi::Problems,
+    refusals,
     routes::{passwords::prove, session::open},
     state::AppState,
     telemetry,
@@ -100,7 +101,10 @@ pub async fn confirm_second_factor(
     let begun = begun.ok_or_else(|| Error::Conflict("nothing waits to be confirmed".to_owned()))?;
     let secret = state.vault.open(&begun.secret, user.id.0.as_bytes())?;
     let step = totp::step(&secret, &totp::bare(&code), begun.last_step, now)?;
-    let step = step.ok_or_else(|| wrong("/code"))?;
+    let Some(step) = step else {
+        drop(tx);
+        return Err(put_wrong_code_on_record(&state, &caller, "second_factor.confirm").await?);
+    };
     db::second_factors::confirm(&mut tx, user.id, step, now).await?;
     let recovery_codes = fresh_codes(&mut tx, user.id).await?;
     attempt.succeeded(&mut tx).await?;
@@ -175,7 +179,10 @@ async fn prove_by_code(
 ) -> Result<()> {
     let (user, attempt) = counted(state, caller, now).await?;
     let mut tx = state.begin(caller).await?;
-    used(&mut tx, state, user.id, code, now).await?.ok_or_else(|| wrong("/code"))?;
+    if used(&mut tx, state, user.id, code, now).await?.is_none() {
+        drop(tx);
+        return Err(put_wrong_code_on_record(state, caller, "second_factor.remove").await?);
+    }
     attempt.succeeded(&mut tx).await?;
     Ok(tx.commit().await?)
 }
@@ -189,9 +196,16 @@ async fn counted(state: &AppState, caller: &Caller, now: DateTime<Utc>) -> Resul
     Ok((user, attempt))
 }
 
-fn wrong(pointer: &str) -> Error {
+/// A wrong code, with which somebody in a session tried to do this.
+async fn put_wrong_code_on_record(
+    state: &AppState,
+    caller: &Caller,
+    action: &'static str,
+) -> Result<Error> {
+    let event = Event::new(action).object(caller.user_id.0).outcome(Outcome::Refused);
+    refusals::record(state, &caller.actor(), event).await?;
     let message = "is not the code of this moment; check that the telephone's clock is right";
-    Error::field(pointer, message)
+    Ok(Error::field("/code", message))
 }
 
 /// What a code was; none is good twice.
@@ -223,10 +237,15 @@ async fn used(
         return Ok(None);
     };
     let code = totp::bare(code);
-    let secret = state.vault.open(&stored.secret, user.0.as_bytes())?;
-    if let Some(step) = totp::step(&secret, &code, stored.last_step, now)? {
-        db::second_factors::use_step(tx, user, step).await?;
-        return Ok(Some(Used::Code));
+    match state.vault.open(&stored.secret, user.0.as_bytes()) {
+        Ok(secret) => {
+            if let Some(step) = totp::step(&secret, &code, stored.last_step, now)? {
+                db::second_factors::use_step(tx, user, step).await?;
+                return Ok(Some(Used::Code));
+            }
+        }
+        // After a leak the key that sealed it is gone for good: recovery codes need no key.
+        Err(error) => tracing::error!(%error, %user, "a second factor cannot be opened"),
     }
     let hash = totp::recovery_hash(&code);
     let is_recovery = db::second_factors::use_recovery_code(tx, user, &hash, now).await?;
@@ -263,17 +282,28 @@ pub async fn login_second_factor(
     check_origin(&headers)?;
     let now = state.clock.now();
     let (address, hash) = (auth::address(&headers), Secret::received(challenge).hash());
-    let (user, attempt) = challenged(&state, &hash, address.as_deref(), now).await?;
+    let (user, attempt) = match challenged(&state, &hash, address.as_deref(), now).await {
+        Err(error @ (Error::ChallengeOver | Error::TooManyRequests(_))) => {
+            let reason = if matches!(error, Error::ChallengeOver) {
+                "no such challenge any more"
+            } else {
+                "too many failures"
+            };
+            refused(&state, None, address, reason).await?;
+            return Err(error);
+        }
+        challenged => challenged?,
+    };
     let mut tx = state.db.begin().await?;
     let used = used(&mut tx, &state, user.id, &code, now).await?;
     let is_first = db::second_factors::use_challenge(&mut tx, &hash, now).await?;
     let Some(used) = used.filter(|_| is_first) else {
         drop(tx);
-        refused(&state, &user, address, now).await?;
+        refused(&state, Some(&user), address, "wrong code").await?;
         return Err(Error::WrongCode);
     };
     attempt.succeeded(&mut tx).await?;
-    lockout::signed_in(&mut tx, &user.email, address.as_deref()).await?;
+    lockout::signed_in(&mut tx, &user.email, address.as_deref(), now).await?;
     let details = json!({ "second_factor": used.name() });
     let (token, signed_in) = open(&mut tx, &state, user.id, &headers, Some(details)).await?;
     tx.commit().await?;
@@ -299,18 +329,17 @@ async fn challenged(
 
 async fn refused(
     state: &AppState,
-    user: &User,
+    user: Option<&User>,
     address: Option<String>,
-    now: DateTime<Utc>,
+    reason: &str,
 ) -> Result<()> {
     let actor = Actor {
-        user_id: Some(user.id),
-        role: Some(user.role),
+        user_id: user.map(|user| user.id),
+        role: user.map(|user| user.role),
         address,
         request_id: telemetry::request_id(),
         ..Actor::default()
     };
     let event = Event::new("session.second_factor").outcome(Outcome::Refused);
-    let mut connection = state.db.acquire().await?;
-    Ok(db::audit::record(&mut connection, &actor, event, now).await?)
+    refusals::record(state, &actor, event.details(json!({ "reason": reason }))).await
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{Extensions, HeaderMap, StatusCode},
+    http::{Extensions, HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
 use axum_extra::extract::cookie::CookieJar;
@@ -34,12 +34,14 @@ use crate::{
     extract::{Json, Path},
     limits,
     openapi::Problems,
+    refusals,
     routes::second_factors::challenge,
     state::AppState,
     telemetry,
 };
 
-/// A refresh token shown again this soon is a lost answer's repetition, not theft.
+/// A refresh token shown again this soon, by the client that showed it before, is a lost answer's
+/// repetition, not theft.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 
 /// Sign in.
@@ -72,6 +74,9 @@ pub async fn login(
     let mut tx = state.db.begin().await?;
     let address = auth::address(&headers);
     if let Some(challenge) = challenge(&mut tx, user_id, address.as_deref(), now).await? {
+        let actor = visitor(&headers, Some(user_id));
+        let event = Event::new("session.ask_second_factor").object(user_id.0);
+        db::audit::record(&mut tx, &actor, event, now).await?;
         tx.commit().await?;
         return Err(Error::SecondFactorRequired(challenge));
     }
@@ -95,8 +100,7 @@ async fn place<'a>(
         let actor = Actor { address, request_id: telemetry::request_id(), ..Actor::default() };
         let event = Event::new("session.sign_in").outcome(Outcome::Refused);
         let event = event.details(json!({ "reason": "too many failures" }));
-        let mut connection = state.db.acquire().await?;
-        db::audit::record(&mut connection, &actor, event, now).await?;
+        refusals::record(state, &actor, event).await?;
         return Err(error);
     }
     Ok(attempt)
@@ -144,9 +148,7 @@ async fn refuse(
 ) -> Result<()> {
     let event = Event::new("session.sign_in").outcome(Outcome::Refused);
     let event = event.details(json!({ "reason": reason }));
-    let mut connection = state.db.acquire().await?;
-    let (actor, now) = (visitor(headers, user_id), state.clock.now());
-    Ok(db::audit::record(&mut connection, &actor, event, now).await?)
+    refusals::record(state, &visitor(headers, user_id), event).await
 }
 
 /// Hashes a password anew that was hashed with less than what is used now.
@@ -199,13 +201,16 @@ pub async fn refresh_session(
     let mut tx = state.db.begin().await?;
     let found = db::sessions::find_refresh_token(&mut tx, &hash).await?;
     let found = found.ok_or(Error::NotSignedIn)?;
-    if found.used_at.is_some_and(|used_at| used_at + GRACE < now) {
+    let client = client(&headers);
+    let again = found.used_at.is_some_and(|used_at| {
+        used_at + GRACE < now || found.used_from.as_deref() != Some(&client)
+    });
+    if again {
         if db::sessions::end(&mut tx, found.session_id, EndReason::TokenReused, now).await? {
             let actor = Actor {
                 session_id: Some(found.session_id),
-                address: auth::address(&headers),
-                request_id: telemetry::request_id(),
-                ..Actor::default()
+                role: Some(found.role),
+                ..visitor(&headers, Some(found.user_id))
             };
             let event = Event::new("session.refresh").object(found.session_id.0);
             db::audit::record(&mut tx, &actor, event.outcome(Outcome::Refused), now).await?;
@@ -216,12 +221,19 @@ pub async fn refresh_session(
     let live = db::sessions::find_live(&mut *tx, found.session_id, now).await?;
     let live = live.ok_or(Error::NotSignedIn)?;
     if found.used_at.is_none() {
-        db::sessions::use_refresh_token(&mut tx, &hash, now).await?;
+        db::sessions::use_refresh_token(&mut tx, &hash, &client, now).await?;
     }
     let (token, signed_in) =
         continue_session(&mut tx, &state, found.session_id, live.user_id).await?;
     tx.commit().await?;
     Ok((jar.add(cookie(&token)), Json(signed_in)))
+}
+
+/// What is recognised of the program that shows a cookie: its address and what it calls itself.
+fn client(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let address = auth::address(headers);
+    format!("{} {}", address.as_deref().unwrap_or("unknown"), agent.unwrap_or("unknown"))
 }
 
 /// Sign out: the session ends, its tokens count no more.

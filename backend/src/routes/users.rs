@@ -89,6 +89,7 @@ pub async fn create_user(
     let unusable = state.hasher.hash(Secret::random().as_str().to_owned()).await?;
     let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
+        tx.commit().await?;
         return Ok(first);
     }
     let user = wanted(&mut tx, &state, new).await?;

@@ -26,8 +26,10 @@ pub fn action(action: &str) -> String {
     let words = match action {
         "session.sign_in" => "Signed in",
         "session.sign_out" => "Signed out",
+        "session.ask_second_factor" => "Gave the password; was asked for the second factor",
+        "session.second_factor" => "Gave a code of the second factor",
         "session.refresh" => "Used a session's token twice",
-        "request.refuse" => "Tried what the role does not allow",
+        "request.refuse" => "Tried what is not allowed, or not there for them",
         "request.repeat" => "Repeated a request",
         "summary.read" => "Asked for summaries",
         "summary.count_privately" => "Counted people privately",
