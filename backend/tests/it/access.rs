@@ -178,9 +178,7 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("list_outcomes",       Scope::PatientsRead),
     ("create_patient",      Scope::PatientsWrite),
     ("import_patients",     Scope::PatientsWrite),
-    ("update_patient",      Scope::PatientsWrite),
     ("archive_patient",     Scope::PatientsWrite),
-    ("restore_patient",     Scope::PatientsWrite),
     ("create_observations", Scope::PatientsWrite),
     ("correct_observation", Scope::PatientsWrite),
     ("void_observation",    Scope::PatientsWrite),
@@ -624,6 +622,21 @@ async fn a_token_opens_what_its_scope_names_and_nothing_else() {
             assert_eq!(status.as_u16(), allowed, "{operation} with {}", scope.name());
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_write_is_not_answered_a_whole_record() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let path = format!("/api/v1/patients/{}", fixture(&clinician, "W-1", false).await.patient);
+    let writes = clinician.token(&[Scope::PatientsWrite]).await;
+    writes.patch(&path, 1, json!({})).await.expect(403);
+    writes.post(&format!("{path}/restore"), json!({})).await.expect(403);
+    let both = clinician.token(&[Scope::PatientsRead, Scope::PatientsWrite]).await;
+    both.patch(&path, 1, json!({ "smoker": true })).await.ok();
+    both.post(&format!("{path}/restore"), json!({})).await.ok();
+    let exported = both.get(&format!("{path}/export")).await;
+    assert!(!exported.text().contains("\"kind\":\"access\""), "no scope opens who looked");
 }
 
 /// A record for an operation that the scope opens.

@@ -109,7 +109,7 @@ async fn a_stolen_cookie_used_on_another_device_ends_the_session_of_both() {
     thief.get("/api/v1/me").await.expect(401);
     assert_eq!(refresh(&mut thief, "198.51.100.9").await, 401);
     elsewhere.get("/api/v1/me").await.ok();
-    assert!(app.audit_trail().await.contains(&"nobody session.refresh refused".to_owned()));
+    assert!(app.audit_trail().await.contains(&"clinician session.refresh refused".to_owned()));
 }
 
 /// The key of the test application.

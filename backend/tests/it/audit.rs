@@ -151,7 +151,33 @@ async fn what_a_role_may_not_do_is_on_record_as_refused() {
     let trail = app.audit_trail().await;
     assert_eq!(trail, ["researcher request.refuse refused"]);
     let details = app.audit_details("request.refuse").await;
-    assert_eq!(details, json!({ "method": "GET", "route": "/api/v1/patients/{id}" }));
+    let route = "/api/v1/patients/{id}";
+    assert_eq!(details, json!({ "method": "GET", "route": route, "status": 403 }));
+}
+
+#[tokio::test]
+async fn what_is_not_there_for_somebody_is_on_record_with_what_they_asked_for() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let unknown = uuid::Uuid::from_u128(7);
+    clinician.get(&format!("/api/v1/patients/{unknown}/therapies")).await.expect(404);
+    clinician.get("/api/v1/tokens?everybody=true").await.expect(403);
+    app.anonymous().get(&format!("/api/v1/patients/{unknown}")).await.expect(401);
+    let refused: Vec<(Option<uuid::Uuid>, Option<uuid::Uuid>, String, Value)> = sqlx::query_as(
+        "select object_id, patient_id, details ->> 'route', details -> 'status'
+        from audit_events where action = 'request.refuse' order by id",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    let therapies = "/api/v1/patients/{id}/therapies".to_owned();
+    assert_eq!(
+        refused,
+        [
+            (Some(unknown), Some(unknown), therapies, json!(404)),
+            (None, None, "/api/v1/tokens".to_owned(), json!(403)),
+        ]
+    );
 }
 
 #[tokio::test]

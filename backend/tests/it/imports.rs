@@ -188,9 +188,26 @@ async fn an_import_reaches_no_further_than_whoever_sends_it() {
     assert_eq!(columns(&report, 0), ["mrn"]);
     assert_eq!(count(&app, VALUES).await, 0);
     assert_eq!(send(&clinician, "", CSV, value).await.ok()["created"], 1);
-    // The number is taken, whoever sees the record: that is said, and nothing of it.
+    // A rehearsal tells nothing of records that they do not see.
+    let rehearsed = send(&other, "?dry_run=true", CSV, PEOPLE).await.ok();
+    assert_eq!((&rehearsed["created"], &rehearsed["existing"]), (&json!(2), &json!(0)));
+    // In earnest the number is taken, whoever sees the record: that is said, and on record.
     let report = send(&other, "", CSV, PEOPLE).await.ok();
-    assert_eq!((&report["created"], &report["existing"]), (&json!(0), &json!(2)));
+    assert_eq!((&report["created"], &report["existing"]), (&json!(0), &json!(0)));
+    assert_eq!(fates(&report), [2, 3, 4, 5].map(|row| (row, "faulty")));
+    assert_eq!((columns(&report, 0), columns(&report, 3)), (vec!["mrn"], vec!["mrn"]));
+    let guessed = app.audit_details("patient.create").await;
+    assert_eq!(guessed["mrns"].as_array().unwrap().len(), 2);
+    // Guesses by file and one by one are counted together, and too many have to wait.
+    let guess = json!({ "mrn": "00017", "given_name": "Guess", "family_name": "Work",
+        "birth_date": "1960-01-01", "sex": "female" });
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(other.post("/api/v1/patients", guess.clone()).await.status.as_u16());
+    }
+    assert_eq!(statuses, [422, 422, 422, 429]);
+    send(&other, "?dry_run=true", CSV, PEOPLE).await.expect(429);
+    clinician.post("/api/v1/patients", guess).await.expect(422);
 }
 
 /// More rows than one transaction takes.

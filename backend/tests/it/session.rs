@@ -120,7 +120,7 @@ async fn a_refresh_token_used_twice_ends_the_session() {
     assert_eq!(refresh(&mut thief).await, 401);
     owner.get("/api/v1/me").await.expect(401);
     assert_eq!(refresh(&mut owner).await, 401);
-    assert!(app.audit_trail().await.contains(&"nobody session.refresh refused".to_owned()));
+    assert!(app.audit_trail().await.contains(&"clinician session.refresh refused".to_owned()));
 }
 
 #[tokio::test]
@@ -132,6 +132,21 @@ async fn a_lost_answer_may_be_asked_for_again_at_once() {
     app.clock.advance(TimeDelta::seconds(5));
     assert_eq!(refresh(&mut repeated).await, 200);
     assert_eq!(refresh(&mut client).await, 200);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_repeated_to_nobody_but_who_lost_it() {
+    let app = TestApp::new().await;
+    let mut client = app.sign_in(Role::Clinician).await;
+    let thief = client.clone();
+    assert_eq!(refresh(&mut client).await, 200);
+    let request = thief
+        .request("POST", "/api/v1/auth/refresh")
+        .header(header::USER_AGENT, "another program")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(thief.send(request).await.status, 401);
+    assert_eq!(refresh(&mut client).await, 401, "the family has ended");
 }
 
 #[tokio::test]

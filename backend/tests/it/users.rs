@@ -63,6 +63,8 @@ async fn a_new_person_sets_a_password_with_a_link_that_is_good_once() {
         [
             "administrator user.create success",
             "clinician password.set success",
+            "nobody password.set refused",
+            "nobody password.set refused",
             "clinician patient.list success"
         ]
     );

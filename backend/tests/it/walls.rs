@@ -131,6 +131,62 @@ async fn every_table_about_patients_is_guarded() {
 }
 
 #[tokio::test]
+async fn a_patients_transaction_reaches_nothing_of_other_accounts() {
+    let (app, _) = two_records().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    clinician.token(&[shared::access::Scope::PatientsRead]).await;
+    let therapy = serde_json::json!({ "mrn": "kept", "given_name": "Kept", "family_name": "Answer",
+        "birth_date": "1960-01-01", "sex": "male" });
+    clinician.post_once("once", "/api/v1/patients", therapy).await.created();
+    app.sign_in(Role::Patient).await;
+    let (viewer, mut owner) = (account(&app, "patient").await, app.owner().await);
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text
+        from information_schema.columns
+        join information_schema.tables using (table_schema, table_name)
+        where table_schema = 'public' and table_type = 'BASE TABLE'
+        group by table_name
+        having bool_or(column_name = 'user_id') and not bool_or(column_name = 'patient_id')",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    let mut tx = as_patient(&app).await;
+    for table in ["sessions", "api_tokens", "idempotency_keys"] {
+        assert!(tables.iter().any(|name| name == table), "{table} is not among {tables:?}");
+        let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select count(*) from {table} where user_id <> $1"
+        )))
+        .bind(viewer)
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+        assert!(0 < all, "{table} has nothing that could have been seen");
+    }
+    for table in tables {
+        let whose: Vec<UserId> =
+            sqlx::query_scalar(AssertSqlSafe(format!("select user_id from {table}")))
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+        assert!(whose.iter().all(|user| *user == viewer), "{table}");
+        if !["privacy_spendings"].contains(&&*table) {
+            let gone =
+                sqlx::query(AssertSqlSafe(format!("delete from {table} where user_id <> $1")))
+                    .bind(viewer)
+                    .execute(&mut *tx)
+                    .await
+                    .unwrap();
+            assert_eq!(gone.rows_affected(), 0, "{table}");
+        }
+    }
+    for statement in ["select password_hash from users", "select hash from refresh_tokens"] {
+        let told = refused(&mut tx, statement).await;
+        assert!(told.contains("permission denied"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_is_closed_to_its_patient_is_closed_below_the_handlers() {
     let (app, own) = two_records().await;
     sqlx::query("update patients set own_access = false").execute(&app.db).await.unwrap();
