@@ -636,7 +636,10 @@ async fn a_token_that_may_only_write_is_not_answered_a_whole_record() {
     both.patch(&path, 1, json!({ "smoker": true })).await.ok();
     both.post(&format!("{path}/restore"), json!({})).await.ok();
     let exported = both.get(&format!("{path}/export")).await;
-    assert!(!exported.text().contains("\"kind\":\"access\""), "no scope opens who looked");
+    assert!(
+        !exported.body.as_str().unwrap().contains("\"kind\":\"access\""),
+        "no scope opens who looked"
+    );
 }
 
 /// A record for an operation that the scope opens.
