@@ -5,8 +5,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    dashboard::DataGap,
     access::Permission,
+    dashboard::DataGap,
     id::PatientId,
     page::Page,
     patient::{
