@@ -8,6 +8,7 @@
 pub mod anonymity;
 pub mod disclosure;
 pub mod export;
+pub mod format;
 pub mod lattice;
 pub mod measure;
 pub mod performance;

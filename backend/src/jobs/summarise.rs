@@ -176,8 +176,8 @@ impl Pass {
     fn end(self, rules: &Rules) -> Published {
         let mut cells = self.gathered.publish(rules);
         cells.extend(self.trend.publish(&self.gathered, rules));
-        let all = self.gathered.people(&[], &[]).unwrap_or_default();
-        let failures = self.gathered.failures(&[], &[]).unwrap_or_default();
+        let all = self.gathered.counts(&[], &[]);
+        let (all, failures) = all.map_or((0, 0), |all| (all.people, all.kidney_failure));
         Published {
             cells,
             anonymisation: self.classes.anonymise(rules.minimum),

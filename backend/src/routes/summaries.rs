@@ -37,7 +37,8 @@ use crate::{
     state::AppState,
     summaries::{
         anonymity::{QUASI_IDENTIFIERS, words},
-        export::{Anonymiser, ExportRow, Format, Writer},
+        export::{Anonymiser, ExportRow},
+        format::{Format, Writer},
         question::{Question, SummaryQuery, published_in},
     },
 };
@@ -154,7 +155,7 @@ pub struct ExportQuery {
 #[utoipa::path(get, path = "/api/v1/summaries/export", tag = "summaries",
     security(("bearer" = [])), params(ExportQuery),
     responses((status = 200, description = "The rows", content(
-        (String = "text/csv"), (ExportRow = "application/x-ndjson"),
+        (String = "text/csv"), (ExportRow<'static> = "application/x-ndjson"),
         (String = "application/vnd.apache.parquet"))), Problems))]
 pub async fn export_rows(
     Allowed { caller, .. }: Allowed<ReadSummaries>,

@@ -48,11 +48,12 @@ impl Rules {
         u32::try_from(rounded.max(least)).expect("a count of people is not negative")
     }
 
-    /// A factor for the noise of a figure: half to all of 1, of either sign.
+    /// A factor for the noise of a figure: of Laplace's distribution of scale 1. Where it stands for
+    /// what one person changes, no figure is more than e times as likely with that person as without.
     pub fn factor(&self, about: &str, key: u64) -> f64 {
-        let digest = self.digest(about, key);
-        let size = 0.5 + f64::from(u16::from_be_bytes([digest[0], digest[1]])) / 131_072.0;
-        if digest[2].is_multiple_of(2) { size } else { -size }
+        let [a, b, c, d, sign, ..] = self.digest(about, key);
+        let share = (f64::from(u32::from_be_bytes([a, b, c, d])) + 1.0) / 4_294_967_296.0;
+        if sign.is_multiple_of(2) { share.ln() } else { -share.ln() }
     }
 
     fn digest(&self, about: &str, key: u64) -> [u8; 32] {
@@ -72,6 +73,9 @@ pub struct Guarded<'a> {
     /// Counts that add up along the lines. Of no sum of withheld cells may one be known that is
     /// less than the minimum.
     pub counts: &'a [&'a [u32]],
+    /// How many people a cell leaves out of a count that is known from elsewhere, where it is: of no
+    /// sum of withheld cells may it be known that these are some, but fewer than the minimum.
+    pub rest: &'a [Option<u32>],
     /// Groups of fewer people are withheld.
     pub minimum: u32,
 }
@@ -93,20 +97,52 @@ impl Guarded<'_> {
     }
 
     fn close_line(&self, line: Line, hidden: &mut [bool]) {
-        while !hidden[line.margin] && self.gives_away(line, hidden) {
+        while self.gives_away(line, hidden) {
             let shown = line.children().filter(|cell| !hidden[*cell] && 0 < self.people[*cell]);
-            // With all parts withheld and still too few, the sum has to go.
-            let next = shown.min_by_key(|cell| self.people[*cell]).unwrap_or(line.margin);
-            hidden[next] = true;
+            match shown.min_by_key(|cell| self.people[*cell]) {
+                Some(next) => hidden[next] = true,
+                // With all parts withheld and still too few, the sum has to go.
+                None if !hidden[line.margin] => hidden[line.margin] = true,
+                None => return,
+            }
         }
     }
 
-    /// Whether a sum that is shown gives away what is withheld of it.
+    /// Whether what is shown of a line gives away what is withheld of it.
     pub fn gives_away(&self, line: Line, hidden: &[bool]) -> bool {
         let withheld = line.children().filter(|cell| hidden[*cell] && 0 < self.people[*cell]);
         let cells = withheld.clone().count();
         let total = |count: &[u32]| withheld.clone().map(|cell| count[cell]).sum::<u32>();
-        0 < cells && (cells < 2 || self.counts.iter().any(|count| total(count) < self.minimum))
+        let are_few = self.counts.iter().any(|count| total(count) < self.minimum);
+        if hidden[line.margin] {
+            // A sum that is not small itself is withheld to protect another cell: its parts must not
+            // add up to it.
+            let is_small = |count: &&[u32]| count[line.margin] < self.minimum;
+            return are_few && !self.counts.iter().any(is_small);
+        }
+        0 < cells && (cells < 2 || are_few || self.leaves_few(line, withheld))
+    }
+
+    /// Whether few of those who are known from elsewhere are left out by cells of a line together.
+    fn leaves_few(&self, line: Line, cells: impl Iterator<Item = usize>) -> bool {
+        let is_known = |cell: usize| self.rest.get(cell).copied().flatten();
+        let rest: u32 = cells.map(|cell| is_known(cell).unwrap_or(self.minimum)).sum();
+        is_known(line.margin).is_some() && self.is_few(rest)
+    }
+
+    /// Whether so many are somebody, but not enough.
+    const fn is_few(&self, people: u32) -> bool {
+        0 < people && people < self.minimum
+    }
+
+    /// The cells that are small, or leave few out.
+    pub fn small(&self) -> Vec<bool> {
+        let is_small = |cell: usize| {
+            let rest = self.rest.get(cell).copied().flatten();
+            self.counts.iter().any(|count| count[cell] < self.minimum)
+                || rest.is_some_and(|rest| self.is_few(rest))
+        };
+        (0..self.people.len()).map(is_small).collect()
     }
 }
 

@@ -67,9 +67,8 @@ pub struct Spread {
     /// The sum of their keys.
     pub key: u64,
     sum: f64,
-    /// The greatest two and the least.
+    /// The greatest two.
     greatest: [f32; 2],
-    least: f32,
     bins: [u32; BINS],
 }
 
@@ -91,7 +90,6 @@ impl Spread {
     /// Adds somebody.
     pub fn add(&mut self, value: Prepared, key: u64) {
         let contribution = value.above_low as f32;
-        self.least = if self.known == 0 { contribution } else { self.least.min(contribution) };
         if self.greatest[0] < contribution {
             self.greatest = [contribution, self.greatest[0]];
         } else if self.greatest[1] < contribution {
@@ -105,22 +103,22 @@ impl Spread {
 
     /// What is said of the values.
     pub fn summary(&self, measure: SummaryMeasure, rules: &Rules) -> MeasureSummary {
-        let quartile = |share: f64| {
-            // A quarter of the people is still a group of its own.
-            (4 * rules.minimum <= 2 * self.known).then(|| self.quantile(measure, share))
-        };
+        // A quarter of the people is still a group of its own.
+        let quartiles =
+            (4 * rules.minimum <= 2 * self.known).then(|| self.quartiles(measure, rules));
+        let quartile = |place: usize| quartiles.map(|quartiles| quartiles[place]);
         MeasureSummary {
             measure,
             unit: measure.unit().to_owned(),
             known: rules.count(self.known, self.key).cast_signed(),
             mean: self.mean(measure, rules),
-            lower_quartile: quartile(0.25),
-            median: quartile(0.5),
-            upper_quartile: quartile(0.75),
+            lower_quartile: quartile(0),
+            median: quartile(1),
+            upper_quartile: quartile(2),
         }
     }
 
-    /// The mean, perturbed by about what its most extreme person contributes to it.
+    /// The mean, perturbed by about what the most extreme person there could be would change it.
     fn mean(&self, measure: SummaryMeasure, rules: &Rules) -> Option<f64> {
         let [greatest, second] = self.greatest.map(f64::from);
         if is_dominated(self.sum, greatest, second) {
@@ -129,18 +127,28 @@ impl Spread {
         let scale = scale(measure);
         let known = f64::from(self.known);
         let mean = self.sum / known;
-        let reach = (greatest - mean).max(mean - f64::from(self.least));
+        let reach = mean.max(scale.high - scale.low - mean);
         let noise = rules.factor(measure.name(), self.key) * reach / known;
         Some(scale.rounded((scale.low + mean + noise).clamp(scale.low, scale.high)))
     }
 
-    /// A quantile, by even spread within its bin: no value of anybody.
-    fn quantile(&self, measure: SummaryMeasure, share: f64) -> f64 {
+    /// The quartiles, each of a rank that is perturbed by about one person.
+    fn quartiles(&self, measure: SummaryMeasure, rules: &Rules) -> [f64; 3] {
+        let known = f64::from(self.known);
+        let mut quartiles = [0.25, 0.5, 0.75].map(|share| {
+            let noise = rules.factor(&format!("{} at {share}", measure.name()), self.key);
+            self.at_rank(measure, (share * known + noise).clamp(0.0, known))
+        });
+        quartiles.sort_by(f64::total_cmp);
+        quartiles
+    }
+
+    /// The value below which so many people are, by even spread within its bin: no value of anybody.
+    fn at_rank(&self, measure: SummaryMeasure, wanted: f64) -> f64 {
         let scale = scale(measure);
-        let wanted = share * f64::from(self.known);
         let mut below = 0.0;
         for (bin, people) in self.bins.iter().map(|people| f64::from(*people)).enumerate() {
-            if wanted <= below + people {
+            if 0.0 < people && wanted <= below + people {
                 return scale.rounded(scale.edge(bin as f64 + (wanted - below) / people));
             }
             below += people;
@@ -151,6 +159,8 @@ impl Spread {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const RULES: Rules = Rules { minimum: 10, secret: [7; 32] };
@@ -189,13 +199,35 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_is_never_exact_about_its_most_extreme_person() {
-        let values = |last: f64| (0..29).map(|n| 60.0 + f64::from(n % 3)).chain([last]);
-        let with = |last: f64| spread(SummaryMeasure::EgfrSlope, values(last).map(|v| v - 61.0));
-        let Spread { sum, known, .. } = with(-12.0 + 61.0);
-        let truth = sum / f64::from(known) - 12.0;
-        let shown = with(49.0).mean(SummaryMeasure::EgfrSlope, &RULES).unwrap();
-        // From the mean and everybody else's values, the last value comes out wrong by far.
-        assert!(3.0 < ((shown - truth) * f64::from(known)).abs(), "{shown}, truly {truth}");
+    fn the_most_extreme_person_is_not_seen_by_whoever_knows_all_others() {
+        const SECRETS: u32 = 4000;
+        let all = || (0..40).map(|n| f64::from(n % 5) - 2.0);
+        let without = spread(SummaryMeasure::EgfrSlope, all());
+        let with = spread(SummaryMeasure::EgfrSlope, all().chain([-12.0]));
+        let figures: [fn(&MeasureSummary) -> f64; 4] = [
+            |one| one.mean.unwrap(),
+            |one| one.lower_quartile.unwrap(),
+            |one| one.median.unwrap(),
+            |one| one.upper_quartile.unwrap(),
+        ];
+        for figure in figures {
+            let shown = |spread: &Spread| {
+                let mut shown: BTreeMap<i64, f64> = BTreeMap::new();
+                for number in 0..SECRETS {
+                    let mut rules = RULES;
+                    rules.secret[..4].copy_from_slice(&number.to_be_bytes());
+                    let figure = figure(&spread.summary(SummaryMeasure::EgfrSlope, &rules));
+                    // In steps of half a unit: fewer, and so better counted.
+                    *shown.entry((figure * 2.0).round() as i64).or_default() += 1.0;
+                }
+                shown
+            };
+            let (without, with) = (shown(&without), shown(&with));
+            for (value, chance) in with.iter().filter(|(_, chance)| 80.0 < **chance) {
+                let ratio = chance / without.get(value).copied().unwrap_or(1.0);
+                // e is 2.718; what is more is chance in counting.
+                assert!((1.0 / 3.6..3.6).contains(&ratio), "{value}: {ratio}");
+            }
+        }
     }
 }

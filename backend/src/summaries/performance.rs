@@ -90,13 +90,15 @@ impl Followers {
         self.0.sort_by_key(|one| one.days);
         let people: Vec<&Followed> = self.0.iter().collect();
         let counts = counts(&people, failures, rules);
+        let enough = Enough::new(&people, counts, rules.minimum);
         let mut performance = Vec::new();
         for (voice, source) in VOICES.into_iter().enumerate() {
+            let bands = enough.bands(voice, &people);
             for (horizon, (years, days)) in HORIZONS.into_iter().enumerate() {
-                let view = View { voice, horizon, days, rules };
-                if !view.is_enough(&people) {
+                if !enough.told[horizon] {
                     continue;
                 }
+                let view = View { voice, horizon, days, rules };
                 let whole = view.figures(&people);
                 performance.push(VoicePerformance {
                     source,
@@ -110,7 +112,7 @@ impl Followers {
                         .expected
                         .filter(|expected| 0.0 < *expected)
                         .map(|expected| rounded(whole.observed / expected, 100.0)),
-                    groups: view.groups(&people),
+                    groups: bands.iter().map(|band| view.group(band)).collect(),
                 });
             }
         }
@@ -147,6 +149,77 @@ fn counts(people: &[&Followed], ever: u32, rules: &Rules) -> [Option<i32>; HORIZ
     shown
 }
 
+/// When people are enough to be spoken of.
+struct Enough {
+    /// The horizons that are told.
+    told: [bool; HORIZONS.len()],
+    minimum: usize,
+}
+
+/// People whom one voice told about the same 5-year risk, between two of the edges.
+struct Band<'a> {
+    from: usize,
+    to: usize,
+    people: Vec<&'a Followed>,
+}
+
+impl Enough {
+    /// A horizon is told where it is told how many reached kidney failure within it, because the share
+    /// says it as well, and where enough are still seen after it.
+    fn new(people: &[&Followed], counts: [Option<i32>; HORIZONS.len()], minimum: u32) -> Self {
+        let minimum = minimum as usize;
+        let is_seen = |(_, days)| minimum <= seen(people, days);
+        let seen = HORIZONS.map(is_seen);
+        let told = std::array::from_fn(|place| counts[place].is_some() && seen[place]);
+        Self { told, minimum }
+    }
+
+    /// Whether as many people as the minimum failed within each horizon that is told, and from each to
+    /// the next, and are seen after the last: no two shares of these people differ by few.
+    fn is_met(&self, people: &[&Followed]) -> bool {
+        let told = HORIZONS.iter().zip(self.told).filter(|(_, told)| *told);
+        let days: Vec<u32> = told.map(|((_, days), _)| *days).collect();
+        let until = |days: u32| people.iter().filter(|one| one.failed_within(days)).count();
+        let mut before = 0;
+        let are_many = |days: &u32| {
+            let failed = until(*days);
+            let more = failed - std::mem::replace(&mut before, failed);
+            self.minimum <= more
+        };
+        let is_seen = days.last().is_some_and(|last| self.minimum <= seen(people, *last));
+        is_seen && days.iter().all(are_many)
+    }
+
+    /// The same bands for every horizon, each as narrow as has enough people; what is left over joins
+    /// the last. Bands of each horizon's own risk would overlap, and differ by few.
+    fn bands<'a>(&self, voice: usize, people: &[&'a Followed]) -> Vec<Band<'a>> {
+        let mut bins: Vec<Vec<&Followed>> = vec![Vec::new(); EDGES.len() - 1];
+        for one in people {
+            let risk = one.risks[voice][HORIZONS.len() - 1];
+            bins[EDGES[1..EDGES.len() - 1].partition_point(|edge| *edge <= risk)].push(one);
+        }
+        let mut bands: Vec<Band<'_>> = Vec::new();
+        let (mut from, mut open) = (0, Vec::new());
+        for (place, bin) in bins.into_iter().enumerate() {
+            open.extend(bin);
+            if self.is_met(&open) {
+                bands.push(Band { from, to: place + 1, people: std::mem::take(&mut open) });
+                from = place + 1;
+            }
+        }
+        if let Some(last) = bands.last_mut() {
+            last.to = EDGES.len() - 1;
+            last.people.append(&mut open);
+        }
+        bands.iter_mut().for_each(|band| band.people.sort_by_key(|one| one.days));
+        bands
+    }
+}
+
+fn seen(people: &[&Followed], days: u32) -> usize {
+    people.iter().filter(|one| one.is_seen_after(days)).count()
+}
+
 /// One voice's risks within one horizon.
 #[derive(Clone, Copy)]
 struct View<'a> {
@@ -167,43 +240,9 @@ impl View<'_> {
         one.risks[self.voice][self.horizon]
     }
 
-    /// Whether as many people as the minimum failed within the time, and are seen after it.
-    fn is_enough(self, people: &[&Followed]) -> bool {
-        let minimum = self.rules.minimum as usize;
-        let failed = people.iter().filter(|one| one.failed_within(self.days)).count();
-        minimum <= failed && minimum <= self.seen(people)
-    }
-
-    fn seen(self, people: &[&Followed]) -> usize {
-        people.iter().filter(|one| one.is_seen_after(self.days)).count()
-    }
-
-    /// Groups of risk, each as narrow as has enough people; what is left over joins the last.
-    fn groups(self, people: &[&Followed]) -> Vec<CalibrationGroup> {
-        let mut bins: Vec<Vec<&Followed>> = vec![Vec::new(); EDGES.len() - 1];
-        for one in people {
-            let risk = self.risk(one);
-            bins[EDGES[1..EDGES.len() - 1].partition_point(|edge| *edge <= risk)].push(one);
-        }
-        let mut groups: Vec<(usize, usize, Vec<&Followed>)> = Vec::new();
-        let (mut from, mut open) = (0, Vec::new());
-        for (place, bin) in bins.into_iter().enumerate() {
-            open.extend(bin);
-            if self.is_enough(&open) {
-                groups.push((from, place + 1, std::mem::take(&mut open)));
-                from = place + 1;
-            }
-        }
-        if let Some((_, to, last)) = groups.last_mut() {
-            *to = EDGES.len() - 1;
-            last.append(&mut open);
-        }
-        let group = |(from, to, mut people): (usize, usize, Vec<&Followed>)| {
-            people.sort_by_key(|one| one.days);
-            let Figures { people, expected, observed } = self.figures(&people);
-            CalibrationGroup { from: EDGES[from], to: EDGES[to], people, expected, observed }
-        };
-        groups.into_iter().map(group).collect()
+    fn group(self, band: &Band<'_>) -> CalibrationGroup {
+        let Figures { people, expected, observed } = self.figures(&band.people);
+        CalibrationGroup { from: EDGES[band.from], to: EDGES[band.to], people, expected, observed }
     }
 
     /// What is said of people, given by the days of their follow-up.
@@ -212,14 +251,14 @@ impl View<'_> {
         let key = people.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.key));
         let mut risks: Vec<f64> = people.iter().map(|one| self.risk(one)).collect();
         risks.sort_by(f64::total_cmp);
-        let (mean, least) = (risks.iter().sum::<f64>() / count, risks[0]);
+        let mean = risks.iter().sum::<f64>() / count;
         let [.., second, greatest] = risks[..] else { unreachable!("groups have many people") };
-        let reach = (greatest - mean).max(mean - least) / count;
+        let reach = mean.max(1.0 - mean) / count;
         let told = format!("expected by {} within {}", self.voice, self.days);
         let expected = (!is_dominated(mean * count, greatest, second))
             .then(|| share(mean + self.rules.factor(&told, key) * reach));
         // The last of those at risk would move the curve by this much.
-        let reach = 1.0 / self.seen(people) as f64;
+        let reach = 1.0 / seen(people, self.days) as f64;
         let noise = self.rules.factor(&format!("observed within {}", self.days), key) * reach;
         Figures {
             people: self
@@ -231,13 +270,14 @@ impl View<'_> {
         }
     }
 
-    /// The C statistic, perturbed by about what one person with an event contributes.
+    /// The C statistic, perturbed by about what one person contributes, with an event or without.
     fn concordance(self, people: &[&Followed]) -> f64 {
         let key = people.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.key));
         let risks: Vec<f64> = people.iter().map(|one| self.risk(one)).collect();
         let failed = people.iter().filter(|one| one.failed_within(self.days)).count();
         let about = format!("concordance of {} within {}", self.voice, self.days);
-        let noise = self.rules.factor(&about, key) / failed as f64;
+        let fewest = failed.min(seen(people, self.days));
+        let noise = self.rules.factor(&about, key) / fewest as f64;
         share(concordance(people, &risks, self.days) + noise)
     }
 }
@@ -337,6 +377,8 @@ impl Ranks {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const RULES: Rules = Rules { minimum: 10, secret: [7; 32] };
@@ -472,20 +514,65 @@ mod tests {
     }
 
     #[test]
-    fn one_person_more_is_not_seen_in_any_figure() {
-        // The attacker knows all but one, and subtracts.
-        let base = cohort(300, |risk| risk);
+    fn one_person_more_is_not_seen_by_whoever_knows_all_others() {
+        const SECRETS: u32 = 3000;
+        let base = cohort(120, |risk| risk);
         let extra = person(999, 1500, End::KidneyFailure, 0.3);
         let with: Vec<_> = base.iter().copied().chain([extra]).collect();
-        let exact = |people: &[Followed]| {
-            let mut people: Vec<_> = people.iter().collect();
-            people.sort_by_key(|one| one.days);
-            incidence(&people, 1826)
+        let figures: [fn(View<'_>, &[&Followed]) -> f64; 3] = [
+            |view, people| view.figures(people).observed,
+            |view, people| view.figures(people).expected.unwrap(),
+            |view, people| view.concordance(people),
+        ];
+        for figure in figures {
+            let shown = |people: &[Followed]| {
+                let mut people: Vec<_> = people.iter().collect();
+                people.sort_by_key(|one| one.days);
+                let mut shown: BTreeMap<i64, f64> = BTreeMap::new();
+                for number in 0..SECRETS {
+                    let mut rules = RULES;
+                    rules.secret[..4].copy_from_slice(&number.to_be_bytes());
+                    let view = View { voice: 0, horizon: 1, days: 1826, rules: &rules };
+                    let figure = figure(view, &people);
+                    *shown.entry((figure * 100.0).round() as i64).or_default() += 1.0;
+                }
+                shown
+            };
+            let (without, with) = (shown(&base), shown(&with));
+            for (value, chance) in with.iter().filter(|(_, chance)| 80.0 < **chance) {
+                let ratio = chance / without.get(value).copied().unwrap_or(1.0);
+                // e is 2.718; what is more is chance in counting.
+                assert!((1.0 / 3.6..3.6).contains(&ratio), "{value}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn bands_are_the_same_for_both_times_and_no_two_shares_differ_by_few() {
+        let people = cohort(4000, |risk| risk);
+        let told = published(people.clone());
+        assert_eq!(told.len(), 4);
+        for pair in told.chunks(2) {
+            let [two, five] = pair else { panic!("2 and 5 years") };
+            assert!(2 < five.groups.len());
+            for (two, five) in two.groups.iter().zip(&five.groups) {
+                assert_eq!((two.from, two.to, two.people), (five.from, five.to, five.people));
+                let of = |days: u32| {
+                    let is_in = |one: &&Followed| (five.from..five.to).contains(&one.risks[0][1]);
+                    people.iter().filter(is_in).filter(|one| one.failed_within(days)).count()
+                };
+                assert!(10 <= of(730) && 10 <= of(1826) - of(730), "{two:?}");
+            }
+        }
+        // Where few fail between the two times, the first is not told: the difference would be.
+        let few = |n: u64| match n {
+            0..30 => person(n, 100, End::KidneyFailure, 0.1),
+            30..35 => person(n, 1000, End::KidneyFailure, 0.1),
+            _ => person(n, 3000, End::LastSeen, 0.1),
         };
-        let effect = exact(&with) - exact(&base);
-        let shown = |people: &[Followed]| published(people.to_vec())[1].observed;
-        let found = [&base, &with].map(|people| (shown(people) - exact(people)).abs());
-        assert!(found.iter().all(|noise| effect / 3.0 < *noise), "{found:?} hide {effect}");
+        let years: Vec<_> =
+            published((0..400).map(few).collect()).iter().map(|one| one.years).collect();
+        assert_eq!(years, [5, 5]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use shared::summary::{MOST_FIELDS, MeasureSummary, SummaryField, SummaryFigures,
 
 use super::{
     disclosure::{Guarded, Rules},
-    lattice::{Lattice, Line},
+    lattice::{Finer, Lattice, Line},
     measure::{Prepared, Spread, prepare},
     row::{RISK_BAR, Row, sizes},
 };
@@ -12,8 +12,13 @@ use super::{
 /// The tables of a publication.
 pub fn lattice(published_in: i32) -> Lattice {
     // The bars divide the risk as the categories do, only otherwise: crossed, they would isolate.
-    let apart = [(SummaryField::RiskCategory as usize, RISK_BAR)];
-    Lattice::new(sizes(published_in), MOST_FIELDS, &apart)
+    // And a low risk is one below 3 %, which is where the third bar begins.
+    let finer = Finer {
+        coarse: SummaryField::RiskCategory as usize,
+        fine: RISK_BAR,
+        same: vec![(0, 0..2), (4, 10..11)],
+    };
+    Lattice::new(sizes(published_in), MOST_FIELDS, &[finer])
 }
 
 /// The people of each cell, counted.
@@ -55,6 +60,33 @@ pub struct PublishedCell {
 
 const MEASURES: usize = SummaryMeasure::ALL.len();
 
+/// The true counts of a cell.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// How many people.
+    pub people: u32,
+    /// How many of them reached kidney failure.
+    pub kidney_failure: u32,
+    /// How many of them died.
+    pub deaths: u32,
+    /// Of how many each measure is known.
+    pub known: [u32; MEASURES],
+}
+
+/// How many people each cell leaves out of counts that are known from another publication, where it
+/// is of the same people.
+#[derive(Clone, Debug, Default)]
+pub struct Rest {
+    /// Of all people.
+    pub people: Vec<Option<u32>>,
+    /// Of those who reached kidney failure.
+    pub kidney_failure: Vec<Option<u32>>,
+    /// Of those who died.
+    pub deaths: Vec<Option<u32>>,
+    /// Of those of whom each measure is known.
+    pub known: [Vec<Option<u32>>; MEASURES],
+}
+
 impl Gathered {
     /// Nobody yet.
     pub fn new(lattice: Lattice) -> Self {
@@ -93,34 +125,39 @@ impl Gathered {
         }
     }
 
-    /// How many people a cell has.
-    pub fn people(&self, fields: &[usize], values: &[u8]) -> Option<u32> {
-        Some(self.people[self.lattice.cell(fields, values)?])
+    /// The true counts of a cell; they are not for anybody's eyes.
+    pub fn counts(&self, fields: &[usize], values: &[u8]) -> Option<Counts> {
+        let cell = self.lattice.cell(fields, values)?;
+        let spreads = &self.spreads[cell * MEASURES..][..MEASURES];
+        Some(Counts {
+            people: self.people[cell],
+            kidney_failure: self.kidney_failure[cell].people,
+            deaths: self.deaths[cell].people,
+            known: std::array::from_fn(|place| spreads[place].known),
+        })
     }
 
-    /// How many people of a cell reached kidney failure.
-    pub fn failures(&self, fields: &[usize], values: &[u8]) -> Option<u32> {
-        Some(self.kidney_failure[self.lattice.cell(fields, values)?].people)
+    /// The fields and values of every cell, in their order.
+    pub fn cells(&self) -> impl Iterator<Item = (&[usize], Vec<u8>)> {
+        let of = |table| self.lattice.values(table).map(move |(_, values)| values);
+        let tables = self.lattice.tables().iter();
+        tables.flat_map(move |table| of(table).map(|values| (table.fields.as_slice(), values)))
     }
 
     /// Decides what is shown, and perturbs it.
     pub fn publish(&self, rules: &Rules) -> Vec<PublishedCell> {
-        self.publish_except(rules, |_, _, _| false)
+        self.publish_beside(&Rest::default(), rules)
     }
 
-    /// The same; cells for which `must_hide` says so, by fields, values and people, are withheld
-    /// whatever their size.
-    pub fn publish_except(
-        &self,
-        rules: &Rules,
-        must_hide: impl Fn(&[usize], &[u8], u32) -> bool,
-    ) -> Vec<PublishedCell> {
+    /// The same beside another publication, from which what is shown must not differ by few people.
+    pub fn publish_beside(&self, rest: &Rest, rules: &Rules) -> Vec<PublishedCell> {
         let lines = self.lattice.lines();
-        let hidden = self.hidden_people(&lines, rules, must_hide);
-        let failures = self.hidden_part(&self.kidney_failure, &hidden, &lines, rules);
-        let deaths = self.hidden_part(&self.deaths, &hidden, &lines, rules);
+        let hide = Hide { gathered: self, lines: &lines, rules };
+        let hidden = hide.people(&rest.people);
+        let failures = hide.part(&self.kidney_failure, &hidden, &rest.kidney_failure);
+        let deaths = hide.part(&self.deaths, &hidden, &rest.deaths);
         let spreads: Vec<Vec<bool>> =
-            (0..MEASURES).map(|place| self.hidden_spread(place, &hidden, &lines, rules)).collect();
+            (0..MEASURES).map(|place| hide.spread(place, &hidden, &rest.known[place])).collect();
         let mut published = Vec::new();
         for table in self.lattice.tables() {
             for (cell, values) in self.lattice.values(table).filter(|(cell, _)| !hidden[*cell]) {
@@ -146,58 +183,42 @@ impl Gathered {
         }
         published
     }
+}
 
+/// Decides which cells are withheld.
+struct Hide<'a> {
+    gathered: &'a Gathered,
+    lines: &'a [Line],
+    rules: &'a Rules,
+}
+
+impl Hide<'_> {
     /// Cells of which nothing is shown.
-    fn hidden_people(
-        &self,
-        lines: &[Line],
-        rules: &Rules,
-        must_hide: impl Fn(&[usize], &[u8], u32) -> bool,
-    ) -> Vec<bool> {
-        let mut small: Vec<bool> =
-            self.people.iter().map(|people| *people < rules.minimum).collect();
-        for table in self.lattice.tables() {
-            for (cell, values) in self.lattice.values(table) {
-                small[cell] |= must_hide(&table.fields, &values, self.people[cell]);
-            }
-        }
-        self.guarded(&[&self.people], rules).close(lines, small)
+    fn people(&self, rest: &[Option<u32>]) -> Vec<bool> {
+        self.close(&[&self.gathered.people], rest, &[])
     }
 
     /// Cells of which it is not shown how many belong to a part: where few do, or few do not.
-    fn hidden_part(
-        &self,
-        part: &[Tally],
-        hidden: &[bool],
-        lines: &[Line],
-        rules: &Rules,
-    ) -> Vec<bool> {
+    fn part(&self, part: &[Tally], hidden: &[bool], rest: &[Option<u32>]) -> Vec<bool> {
         let inside: Vec<u32> = part.iter().map(|tally| tally.people).collect();
         let outside: Vec<u32> =
-            self.people.iter().zip(&inside).map(|(all, inside)| all - inside).collect();
-        let is_small = |cell: usize| {
-            hidden[cell] || inside[cell] < rules.minimum || outside[cell] < rules.minimum
-        };
-        let small = (0..self.people.len()).map(is_small).collect();
-        self.guarded(&[&inside, &outside], rules).close(lines, small)
+            self.gathered.people.iter().zip(&inside).map(|(all, inside)| all - inside).collect();
+        self.close(&[&inside, &outside], rest, hidden)
     }
 
     /// Cells of which a quantity is not shown: where it is known of few.
-    fn hidden_spread(
-        &self,
-        place: usize,
-        hidden: &[bool],
-        lines: &[Line],
-        rules: &Rules,
-    ) -> Vec<bool> {
-        let known: Vec<u32> =
-            self.spreads.iter().skip(place).step_by(MEASURES).map(|spread| spread.known).collect();
-        let small =
-            hidden.iter().zip(&known).map(|(hidden, known)| *hidden || *known < rules.minimum);
-        self.guarded(&[&known], rules).close(lines, small.collect())
+    fn spread(&self, place: usize, hidden: &[bool], rest: &[Option<u32>]) -> Vec<bool> {
+        let spreads = self.gathered.spreads.iter().skip(place).step_by(MEASURES);
+        let known: Vec<u32> = spreads.map(|spread| spread.known).collect();
+        self.close(&[&known], rest, hidden)
     }
 
-    fn guarded<'a>(&'a self, counts: &'a [&'a [u32]], rules: &Rules) -> Guarded<'a> {
-        Guarded { people: &self.people, counts, minimum: rules.minimum }
+    /// Those that are hidden already, the small ones, and what protects them.
+    fn close(&self, counts: &[&[u32]], rest: &[Option<u32>], hidden: &[bool]) -> Vec<bool> {
+        let (people, minimum) = (self.gathered.people.as_slice(), self.rules.minimum);
+        let guarded = Guarded { people, counts, rest, minimum };
+        let mut small = guarded.small();
+        small.iter_mut().zip(hidden).for_each(|(small, hidden)| *small |= hidden);
+        guarded.close(self.lines, small)
     }
 }

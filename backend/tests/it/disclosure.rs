@@ -4,25 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backend::summaries::{
-    disclosure::{MOST_NOISE, Rules},
+    disclosure::Rules,
     lattice::Lattice,
     publication::{Gathered, PublishedCell, lattice},
     question::{Question, StoredCell, SummaryQuery},
     row::{FIELDS, Row},
 };
-use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome};
 use shared::summary::{MOST_FIELDS, Publication, ROUNDED_TO, SummaryField};
 
 use crate::support::start;
 
-const MINIMUM: u32 = 10;
-const RULES: Rules = Rules { minimum: MINIMUM, secret: [42; 32] };
+pub const MINIMUM: u32 = 10;
+pub const RULES: Rules = Rules { minimum: MINIMUM, secret: [42; 32] };
 
 /// A small, repeatable source of chance (`SplitMix64`).
-struct Chance(u64);
+pub struct Chance(pub u64);
 
 impl Chance {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,13 +30,13 @@ impl Chance {
     }
 
     /// A value below `size`; low ones are common, high ones rare.
-    fn skewed(&mut self, size: usize) -> u8 {
+    pub fn skewed(&mut self, size: usize) -> u8 {
         let share = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         (share * share * size as f64) as u8
     }
 }
 
-fn people(sizes: &[usize], count: usize, seed: u64) -> Vec<Row> {
+pub fn people(sizes: &[usize], count: usize, seed: u64) -> Vec<Row> {
     let mut chance = Chance(seed);
     let person = |_| {
         let mut key = [0; 16];
@@ -54,7 +53,7 @@ fn people(sizes: &[usize], count: usize, seed: u64) -> Vec<Row> {
     (0..count).map(person).collect()
 }
 
-fn gathered(lattice: &Lattice, people: &[Row]) -> Gathered {
+pub fn gathered(lattice: &Lattice, people: &[Row]) -> Gathered {
     let mut gathered = Gathered::new(lattice.clone());
     for row in people {
         gathered.add(row);
@@ -63,7 +62,7 @@ fn gathered(lattice: &Lattice, people: &[Row]) -> Gathered {
 }
 
 /// The true counts of all cells.
-fn counted(lattice: &Lattice, people: &[Row]) -> Vec<u32> {
+pub fn counted(lattice: &Lattice, people: &[Row]) -> Vec<u32> {
     let mut counts = vec![0; lattice.cells()];
     for row in people {
         lattice.cells_of(&row.values).for_each(|cell| counts[cell] += 1);
@@ -72,7 +71,7 @@ fn counted(lattice: &Lattice, people: &[Row]) -> Vec<u32> {
 }
 
 /// What is published, by the number of the cell.
-fn by_cell(lattice: &Lattice, cells: &[PublishedCell]) -> BTreeMap<usize, u32> {
+pub fn by_cell(lattice: &Lattice, cells: &[PublishedCell]) -> BTreeMap<usize, u32> {
     let mut numbers = BTreeMap::new();
     for table in lattice.tables() {
         for (cell, values) in lattice.values(table) {
@@ -83,95 +82,6 @@ fn by_cell(lattice: &Lattice, cells: &[PublishedCell]) -> BTreeMap<usize, u32> {
         }
     }
     numbers
-}
-
-/// What an attacker can say of a cell from all the others: the least and the most that fit.
-struct Attacker {
-    /// For each cell the kinds of people in it, by what all fields together say.
-    kinds: Vec<Vec<usize>>,
-    count: usize,
-    /// What is known of cells.
-    known: Vec<(usize, f64, f64)>,
-}
-
-impl Attacker {
-    fn new(lattice: &Lattice, sizes: &[usize], known: Vec<(usize, f64, f64)>) -> Self {
-        let count = sizes.iter().product();
-        let mut kinds = vec![Vec::new(); lattice.cells()];
-        for kind in 0..count {
-            let (mut rest, mut values) = (kind, [0; FIELDS]);
-            for (value, size) in values.iter_mut().zip(sizes) {
-                *value = (rest % size) as u8;
-                rest /= size;
-            }
-            lattice.cells_of(&values).for_each(|cell| kinds[cell].push(kind));
-        }
-        Self { kinds, count, known }
-    }
-
-    fn extreme(&self, cell: usize, direction: OptimizationDirection) -> f64 {
-        let mut problem = Problem::new(direction);
-        let people: Vec<_> = (0..self.count)
-            .map(|kind| {
-                let wanted = self.kinds[cell].contains(&kind);
-                problem.add_var(f64::from(u8::from(wanted)), (0.0, f64::INFINITY))
-            })
-            .collect();
-        for (cell, least, most) in &self.known {
-            let sum: Vec<_> = self.kinds[*cell].iter().map(|kind| (people[*kind], 1.0)).collect();
-            if least == most {
-                problem.add_constraint(sum.as_slice(), ComparisonOp::Eq, *least);
-            } else {
-                problem.add_constraint(sum.as_slice(), ComparisonOp::Ge, *least);
-                problem.add_constraint(sum.as_slice(), ComparisonOp::Le, *most);
-            }
-        }
-        let SolveOutcome::Solution(solution) = problem.solve().unwrap() else {
-            panic!("the attack takes too long");
-        };
-        solution.objective()
-    }
-
-    fn interval(&self, cell: usize) -> (f64, f64) {
-        let least = self.extreme(cell, OptimizationDirection::Minimize);
-        (least, self.extreme(cell, OptimizationDirection::Maximize))
-    }
-}
-
-#[test]
-fn no_withheld_cell_comes_out_of_all_published_tables_together() {
-    let sizes = [2, 3, 4, 3];
-    let lattice = Lattice::new(sizes.to_vec(), 3, &[]);
-    let (mut attacked, mut naive_successes) = (0, 0);
-    for seed in 0..4 {
-        let people = people(&sizes, 500, seed);
-        let truth = counted(&lattice, &people);
-        let small = |cell: &usize| (1..MINIMUM).contains(&truth[*cell]);
-        let targets: Vec<usize> = (0..lattice.cells()).filter(small).collect();
-
-        // Only small cells withheld, and the others exact: many come out.
-        let exact = (0..lattice.cells()).filter(|cell| MINIMUM <= truth[*cell]);
-        let exact = exact.map(|cell| (cell, f64::from(truth[cell]), f64::from(truth[cell])));
-        let naive = Attacker::new(&lattice, &sizes, exact.collect());
-
-        let shown = by_cell(&lattice, &gathered(&lattice, &people).publish(&RULES));
-        let most = f64::from(ROUNDED_TO / 2) + MOST_NOISE as f64;
-        let known = shown.iter().map(|(cell, people)| {
-            let people = f64::from(*people);
-            (*cell, (people - most).max(MINIMUM.into()), people + most)
-        });
-        let attacker = Attacker::new(&lattice, &sizes, known.collect());
-        for cell in targets.into_iter().step_by(3) {
-            let (least, greatest) = naive.interval(cell);
-            naive_successes += usize::from(greatest - least < 0.5);
-            let (least, greatest) = attacker.interval(cell);
-            assert!(least < 0.5, "cell {cell}: somebody is certainly in it ({least})");
-            assert!(f64::from(MINIMUM) <= greatest, "cell {cell}: certainly small ({greatest})");
-            attacked += 1;
-        }
-    }
-    assert!(30 < attacked, "{attacked} cells attacked");
-    assert!(3 < naive_successes, "the attack finds {naive_successes} where nothing protects");
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod outcomes;
 mod patients;
 mod prediction_batches;
 mod predictions;
+mod reconstruction;
 mod records;
 mod seed;
 mod serve;

@@ -62,7 +62,7 @@ async fn a_researcher_counts_and_measures_the_population() {
     assert!((mean - 54.0).abs() < 3.0, "{mean}");
     let slope =
         whole["measures"].as_array().unwrap().iter().find(|one| one["measure"] == "egfr_slope");
-    assert_eq!(slope.unwrap()["mean"], -1.0);
+    assert!((slope.unwrap()["mean"].as_f64().unwrap() + 1.0).abs() < 0.3, "{slope:?}");
 
     let query = format!("{COHORT}?group_by=sex,stage&sex=female&stage=G4,unknown");
     let some = researcher.get(&query).await.ok();
