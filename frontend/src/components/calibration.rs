@@ -72,7 +72,14 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
     let heads =
         ["People", "Kidney failure", "C statistic", "Expected", "Observed", "Observed : expected"];
     let rows = rows.collect_view();
-    let plots = voices.into_iter().map(|voice| view! { <Calibration voice /> }).collect_view();
+    let file = csv(&voices);
+    let save = move |_| {
+        let _ = api::summaries::save_figures(&file);
+    };
+    let plots = [RiskSource::Kfre, RiskSource::Network].map(|source| {
+        let of_source = voices.iter().filter(|voice| voice.source == source);
+        view! { <Calibration source voices=of_source.cloned().collect() /> }
+    });
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label="Performance">
             <table class="table">
@@ -86,56 +93,135 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
             </table>
         </div>
         <div class="histograms">{plots}</div>
+        <div class="row">
+            <button type="button" class="btn" on:click=save>"Download these figures"</button>
+        </div>
     }
     .into_any()
 }
 
-/// One voice at one horizon: a point for each group of risk, right where it is on the diagonal.
+/// All figures as a file, one line for everybody and for each band.
+fn csv(voices: &[VoicePerformance]) -> String {
+    let mut lines = vec!["source,years,from,to,people,expected,observed,c_statistic".to_owned()];
+    let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    for voice in voices {
+        let VoicePerformance { years, people, expected, observed, c_statistic, .. } = voice;
+        let source = name(voice.source);
+        let expected = text(*expected);
+        lines.push(format!("{source},{years},0,1,{people},{expected},{observed},{c_statistic}"));
+        for CalibrationGroup { from, to, people, expected, observed } in &voice.groups {
+            let expected = text(*expected);
+            lines.push(format!("{source},{years},{from},{to},{people},{expected},{observed},"));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// One voice: a line for each time with a point for each band of risk, right where it is on the
+/// diagonal.
 #[component]
-fn Calibration(voice: VoicePerformance) -> impl IntoView {
-    let VoicePerformance { source, years, groups, .. } = voice;
-    let title = format!("{}, within {years} years", name(source));
-    let highest = groups.iter().map(|group| group.observed.max(group.expected.unwrap_or_default()));
-    let most = highest.fold(0.05, f64::max) * 1.1;
+fn Calibration(source: RiskSource, voices: Vec<VoicePerformance>) -> impl IntoView {
+    let groups = || voices.iter().flat_map(|voice| &voice.groups);
+    if groups().next().is_none() {
+        return ().into_any();
+    }
+    let highest = groups().map(|group| group.observed.max(group.expected.unwrap_or_default()));
+    let most = highest.fold(0.05, f64::max);
+    let lines: Vec<_> = voices
+        .iter()
+        .map(|voice| view! { <Points years=voice.years groups=voice.groups.clone() most /> })
+        .collect();
+    let key = voices.iter().enumerate().map(|(place, voice)| {
+        view! {
+            <li>
+                <svg class="lines swatch" viewBox="0 0 24 8" aria-hidden="true">
+                    <g class=format!("series series-{place}")><polyline points="0,4 24,4"></polyline></g>
+                </svg>
+                {format!("within {} years", voice.years)}
+            </li>
+        }
+    });
+    let key = key.collect_view();
+    let title = name(source);
+    view! {
+        <figure class="stack-tight drawn">
+            <figcaption>
+                <h3>{title}</h3>
+                <p class="fine">
+                    {format!(
+                        "Observed (upwards) against expected (to the right), both up to {}. On the line, risks are right; \
+                         below it, too much was told.",
+                        format::percent(most),
+                    )}
+                </p>
+            </figcaption>
+            <svg
+                class="lines calibration" viewBox="-4 -4 108 108" role="img"
+                aria-label=format!("{title}: observed over expected, with the diagonal; the table holds the figures")
+            >
+                <polyline class="rule" fill="none" points="0,0 0,100 100,100"></polyline>
+                <line class="rule" x1="0" y1="100" x2="100" y2="0"></line>
+                {lines}
+            </svg>
+            <ul class="legend">{key}</ul>
+            <Bands title voices />
+        </figure>
+    }
+    .into_any()
+}
+
+#[component]
+fn Points(years: i32, groups: Vec<CalibrationGroup>, most: f64) -> impl IntoView {
     let points = groups.iter().filter_map(|group| Some((group.expected?, group.observed)));
     let points: Vec<_> =
         points.map(|(told, seen)| (100.0 * told / most, 100.0 - 100.0 * seen / most)).collect();
     let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let dots =
         points.into_iter().map(|(x, y)| view! { <circle cx=x cy=y r="2"></circle> }).collect_view();
-    let rows = groups.into_iter().map(|group| {
-        let CalibrationGroup { from, to, people, expected, observed } = group;
+    let class = if years == 2 { "series series-0" } else { "series series-1" };
+    view! { <g class=class><polyline points=path.join(" ")></polyline> {dots}</g> }
+}
+
+/// The figures of one voice's bands, which are the same for every time.
+#[component]
+fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
+    let heads = voices.iter().flat_map(|voice| {
+        ["expected", "observed"].map(|head| format!("{} y, {head}", voice.years))
+    });
+    let heads =
+        heads.map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view();
+    let bands = voices.first().map(|voice| voice.groups.clone()).unwrap_or_default();
+    let rows = bands.into_iter().enumerate().map(|(place, band)| {
+        let shares = voices
+            .iter()
+            .filter_map(|voice| voice.groups.get(place))
+            .flat_map(|group| [share(group.expected), share(Some(group.observed))]);
+        let shares = shares.map(|share| view! { <td class="number">{share}</td> }).collect_view();
+        let name = format!("{} to {}", format::percent(band.from), format::percent(band.to));
         view! {
             <tr>
-                <th scope="row">{format!("{} to {}", format::percent(from), format::percent(to))}</th>
-                <td class="number">{format::number(f64::from(people), 0)}</td>
-                <td class="number">{share(expected)}</td>
-                <td class="number">{share(Some(observed))}</td>
+                <th scope="row" class="nowrap">{name}</th>
+                <td class="number">{format::number(f64::from(band.people), 0)}</td>
+                {shares}
             </tr>
         }
     });
     let rows = rows.collect_view();
     view! {
-        <div>
-            <table class="table table-tight">
-                <caption>{title.clone()}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Told"</th>
-                        <th scope="col" class="number">"People"</th>
-                        <th scope="col" class="number">"Expected"</th>
-                        <th scope="col" class="number">"Observed"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-            <svg
-                class="lines calibration" viewBox="-2 -2 104 104" role="img"
-                aria-label=format!("{title}: observed over expected, with the diagonal; the table holds the figures")
-            >
-                <line class="rule" x1="0" y1="100" x2="100" y2="0"></line>
-                <g class="series series-0"><polyline points=path.join(" ")></polyline> {dots}</g>
-            </svg>
-        </div>
+        <details class="twin">
+            <summary>"Figures by told risk"</summary>
+            <div class="table-scroll" tabindex="0" role="region" aria-label=format!("{title}, figures")>
+                <table class="table table-tight">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Told 5-year risk"</th>
+                            <th scope="col" class="number">"People"</th>
+                            {heads}
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </details>
     }
 }

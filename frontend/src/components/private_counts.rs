@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    privacy::{Budget, PrivateCounts, PrivateQuestion},
+    privacy::{Budget, PrivateCount, PrivateCounts, PrivateQuestion},
     problem::Problem,
 };
 
@@ -14,16 +14,15 @@ use crate::{api, format};
 pub fn Private(
     /// The groups and filters that are chosen above.
     question: Signal<PrivateQuestion>,
+    /// What it may cost.
+    epsilon: RwSignal<String>,
 ) -> impl IntoView {
-    let epsilon = RwSignal::new("0.1".to_owned());
     let answer = RwSignal::new(None::<PrivateCounts>);
     let problem = RwSignal::new(None::<Problem>);
     let budgets = LocalResource::new(api::summaries::budgets);
     let ask = Action::new_local(move |(): &()| async move {
         problem.set(None);
-        let epsilon = epsilon.get_untracked().parse().unwrap_or_default();
-        let asked = PrivateQuestion { epsilon, ..question.get_untracked() };
-        match api::summaries::count_privately(&asked).await {
+        match api::summaries::count_privately(&question.get_untracked()).await {
             Ok(counts) => answer.set(Some(counts)),
             Err(refused) => problem.set(Some(refused)),
         }
@@ -63,6 +62,10 @@ pub fn Private(
 #[component]
 fn Counts(counts: PrivateCounts) -> impl IntoView {
     let PrivateCounts { epsilon, repeated, margin, counts, .. } = counts;
+    let file = csv(&counts);
+    let save = move |_| {
+        let _ = api::summaries::save_figures(&file);
+    };
     let rows = counts.into_iter().map(|one| {
         let values: Vec<String> = one.group.values().map(|value| value.replace('_', " ")).collect();
         let name =
@@ -93,5 +96,21 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
             </table>
         </div>
         <p class="fine">{format!("19 of 20 counts are at most {margin} from the truth. {cost}")}</p>
+        <div class="row">
+            <button type="button" class="btn" on:click=save>"Download these counts"</button>
+        </div>
     }
+}
+
+/// The counts as a file, one line a group.
+fn csv(counts: &[PrivateCount]) -> String {
+    let Some(first) = counts.first() else { return String::new() };
+    let names = first.group.keys().map(String::as_str).chain(["people"]);
+    let mut lines = vec![names.collect::<Vec<_>>().join(",")];
+    for PrivateCount { group, people } in counts {
+        let people = people.to_string();
+        let values = group.values().map(String::as_str).chain([people.as_str()]);
+        lines.push(values.collect::<Vec<_>>().join(","));
+    }
+    lines.join("\n") + "\n"
 }
