@@ -318,9 +318,9 @@ pub struct RiskDistribution {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct CalibrationGroup {
-    /// The lowest risk in it.
+    /// The lowest 5-year risk in it: both times have the same groups.
     pub from: f64,
-    /// The risk below which it ends; the last group includes 1.
+    /// The 5-year risk below which it ends; the last group includes 1.
     pub to: f64,
     /// How many people, perturbed and rounded.
     pub people: i32,
@@ -352,7 +352,7 @@ pub struct VoicePerformance {
     pub observed: f64,
     /// Observed by expected: 1 is right on average, below 1 too much was told.
     pub ratio: Option<f64>,
-    /// The same by groups of risk, from low to high; wide where few people reached the end point.
+    /// The same by groups of 5-year risk, from low to high; wide where few people reached the end point.
     pub groups: Vec<CalibrationGroup>,
 }
 

@@ -211,7 +211,9 @@ impl Enough {
             last.to = EDGES.len() - 1;
             last.people.append(&mut open);
         }
-        bands.iter_mut().for_each(|band| band.people.sort_by_key(|one| one.days));
+        for band in &mut bands {
+            band.people.sort_by_key(|one| one.days);
+        }
         bands
     }
 }

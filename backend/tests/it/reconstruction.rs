@@ -5,7 +5,7 @@
 //! Each attack is first shown to succeed where small cells are withheld and nothing else is done.
 
 use backend::summaries::{
-    disclosure::{MOST_NOISE, Rules},
+    disclosure::MOST_NOISE,
     lattice::Lattice,
     performance::{End, Followed, Followers},
     publication::{Gathered, PublishedCell, lattice},
@@ -331,7 +331,7 @@ fn nobody_who_is_missing_in_a_year_comes_out_of_the_trends() {
                     naive.known.push(Known::exactly(kinds(&courses, is_in), all));
                 }
                 few if is_small(few) => {
-                    targets.push((kinds(&courses, is_in), format!("{fields:?} {values:?}")))
+                    targets.push((kinds(&courses, is_in), format!("{fields:?} {values:?}")));
                 }
                 _ => {}
             }
@@ -382,7 +382,7 @@ fn few_end_points_do_not_come_out_of_all_years_together() {
                     naive.known.push(Known::exactly(kinds(&courses, failed), all));
                 }
                 few if is_small(few) => {
-                    targets.push((kinds(&courses, failed), format!("{fields:?} {values:?}")))
+                    targets.push((kinds(&courses, failed), format!("{fields:?} {values:?}")));
                 }
                 _ => {}
             }
@@ -540,10 +540,11 @@ fn few_failures_do_not_come_out_of_the_calibration() {
         }
         let naive = Attacker { kinds: all.len(), known: naive };
         let mut followers = Followers::default();
-        people.iter().for_each(|one| followers.add(one.followed(chance.next())));
+        for one in &people {
+            followers.add(one.followed(chance.next()));
+        }
         let failures = u32::try_from(count(&|one| one.outcome < 2)).unwrap();
-        let voices =
-            followers.publish(people.len() as u32, failures, &Rules { minimum: MINIMUM, ..RULES });
+        let voices = followers.publish(people.len() as u32, failures, &RULES);
         let attacker = Attacker { kinds: all.len(), known: told(&voices, &people) };
         for (target, what) in targets {
             found += usize::from(naive.finds(&target));

@@ -1,10 +1,10 @@
 //! Summaries for researchers: choose groups and filters, see figures, take rows away, and the same
 //! question for a program.
 
-mod figures;
-mod histograms;
-mod programs;
-mod rows;
+pub mod figures;
+pub mod histograms;
+pub mod programs;
+pub mod rows;
 
 use chrono::Datelike;
 use leptos::prelude::*;
@@ -30,7 +30,7 @@ use crate::{
 
 /// What is chosen: fields and values by their names on the wire, nothing as empty text.
 #[derive(Clone, Copy)]
-struct Choice {
+pub struct Choice {
     groups: [RwSignal<String>; MOST_FIELDS],
     /// The wanted value of each field.
     filters: [RwSignal<String>; SummaryField::ALL.len()],

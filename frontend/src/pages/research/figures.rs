@@ -16,7 +16,12 @@ use crate::{
 
 /// The groups of a cohort, or of every calendar year.
 #[component]
-pub(super) fn Cohort(cohort: CohortSummary, choice: Choice) -> impl IntoView {
+pub fn Cohort(
+    /// The answer.
+    cohort: CohortSummary,
+    /// What was asked.
+    choice: Choice,
+) -> impl IntoView {
     let CohortSummary { publication, groups, withheld } = cohort;
     let is_trend = groups.iter().any(|group| group.group.contains_key(CALENDAR_YEAR));
     let mut named = choice.groups();

@@ -8,7 +8,10 @@ use crate::format;
 
 /// A histogram for each group.
 #[component]
-pub(super) fn Histograms(risk: RiskDistribution) -> impl IntoView {
+pub fn Histograms(
+    /// The answer.
+    risk: RiskDistribution,
+) -> impl IntoView {
     let RiskDistribution { publication, histograms } = risk;
     let is_empty = histograms.is_empty();
     let blocks: Vec<_> = histograms

@@ -28,7 +28,10 @@ const LANGUAGES: [(&str, &str); 3] = [("curl", "curl"), ("python", "Python (pand
 
 /// Code to copy, for what is chosen on the page.
 #[component]
-pub(super) fn ForPrograms(choice: Choice) -> impl IntoView {
+pub fn ForPrograms(
+    /// The groups and filters of the page.
+    choice: Choice,
+) -> impl IntoView {
     let language = RwSignal::new("curl".to_owned());
     let wanted = RwSignal::new("figures".to_owned());
     let owned = |(value, label): (&str, &str)| (value.to_owned(), label.to_owned());

@@ -11,7 +11,7 @@ use crate::{
 
 /// What was done to the rows, and the files.
 #[component]
-pub(super) fn Rows() -> impl IntoView {
+pub fn Rows() -> impl IntoView {
     let report = LocalResource::new(api::summaries::report);
     let problem = RwSignal::new(None::<Problem>);
     let running = RwSignal::new(false);
