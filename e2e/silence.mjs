@@ -2,7 +2,7 @@
 // and what patients are called. scripts/with-product runs it after every command.
 //   NEPHROCAST_URL=http://127.0.0.1:8080 node e2e/silence.mjs <folder of the run's data>
 
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const [folder] = process.argv.slice(2);
@@ -59,6 +59,15 @@ const key = readFileSync(join(folder, "secret-key"), "utf8").split("\n").filter(
 key.forEach((line, index) => keep(`signing key ${index + 1}`, line.trim()));
 keep("the audit log's key", readFileSync(join(folder, "audit-key"), "utf8").trim());
 keep("the database's password", readFileSync(join(folder, "postgres/password"), "utf8").trim());
+
+// What the pages of the end-to-end tests showed (e2e/pages/secrets.ts).
+const shown = join(folder, "shown-secrets");
+const lines = existsSync(shown) ? readFileSync(shown, "utf8").split("\n").filter(Boolean) : [];
+for (const [index, line] of lines.entries()) {
+  const [what, secret] = JSON.parse(line);
+  if (!tells(secret)) throw new Error(`${what} cannot be looked for`);
+  keep(`${what} (${index + 1})`, secret);
+}
 
 // Generated requests name patients after words that stand in addresses too: `__main__`, `null`.
 // The records that the demo data and the end-to-end tests made are called like nothing else.

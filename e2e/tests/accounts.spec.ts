@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, test, type Page } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
+import { shown } from "../pages/secrets.js";
 import { enter, signIn } from "../pages/sign_in.js";
 
 /** The code that an app on a telephone shows for a secret in base 32 at a moment (RFC 6238). */
@@ -46,6 +47,8 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   await page.getByRole("button", { name: "Make account" }).click();
   const link = await page.locator("[data-secret]").innerText();
   expect(new URL(link).hash.length).toBe(44);
+  shown("the secret of a link", new URL(link).hash.slice(1));
+  shown("a password that was chosen", password);
   await page.getByRole("button", { name: "I have passed it on" }).click();
   await expect(page.getByRole("row").filter({ hasText: email })).toContainText("No password yet");
 
@@ -68,6 +71,7 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   await expect(own.getByRole("img", { name: /QR code/ })).toBeVisible();
   await inBothThemes(own);
   const secret = await own.locator("[data-secret]").innerText();
+  shown("the secret of a second factor", secret);
   await own.getByLabel("Code that the app shows").fill(code(secret, Date.now()));
   await own.getByRole("button", { name: "Confirm" }).click();
   await expect(own.getByRole("heading", { name: "Keep your recovery codes" })).toBeVisible();
@@ -83,11 +87,15 @@ test("a new user sets a password, adds a second factor and ends a session", asyn
   const fresh = (await own.locator("[data-secret]").innerText()).trim().split("\n");
   expect(fresh.filter((one) => recovery.includes(one))).toEqual([]);
   expect(fresh.length).toBe(10);
+  const codes = [...recovery, ...fresh];
+  shown("a recovery code", ...codes, ...codes.map((one) => one.replaceAll("-", "")));
   await own.getByRole("button", { name: "I have kept them" }).click();
 
   const other = await (await browser.newContext()).newPage();
   await other.goto("/sign-in");
+  const asked = other.waitForResponse("**/auth/login");
   await enter(other, email, password);
+  shown("a challenge", (await (await asked).json()).challenge);
   await other.getByLabel("Code from your app").fill("000000");
   await other.getByRole("button", { name: "Confirm" }).click();
   await expect(other.getByRole("alert")).toContainText("The code is wrong");

@@ -5,6 +5,8 @@ import { connect } from "node:net";
 
 import { expect, test } from "@playwright/test";
 
+import { PASSWORD } from "../pages/sign_in.js";
+
 /** Sends a request exactly as it is written, and answers all that comes back. */
 function raw(base: string, text: string): Promise<string> {
   const { hostname, port } = new URL(base);
@@ -65,10 +67,33 @@ test("methods that nobody needs are refused, and no other site is let in", async
 test("headers and bodies that are too large are refused with a problem", async ({ request }) => {
   const header = await request.get("/api/v1/me", { headers: { "x-large": "x".repeat(20_000) } });
   expect(header.status()).toBe(400);
-  expect((await header.json()).type).toBe("/problems/malformed-request");
+  expect(await header.json()).toMatchObject({
+    type: "/problems/malformed-request",
+    instance: header.headers()["x-request-id"],
+  });
   const body = await request.post("/api/v1/auth/login", { data: { email: "x".repeat(20_000), password: "x" } });
   expect(body.status()).toBe(413);
-  expect((await body.json()).type).toBe("/problems/too-large");
+  expect(await body.json()).toMatchObject({
+    type: "/problems/too-large",
+    instance: body.headers()["x-request-id"],
+  });
+});
+
+test("what callers claim about their address and request does not count", async ({ request }) => {
+  const claimed = "f".repeat(32);
+  const answer = await request.post("/api/v1/auth/login", {
+    headers: { "x-forwarded-for": "198.51.100.77", "x-request-id": claimed },
+    data: { email: "admin@example.org", password: PASSWORD },
+  });
+  const { access_token } = await answer.json();
+  const id = answer.headers()["x-request-id"];
+  expect(id).toMatch(/^[0-9a-f]{32}$/);
+  expect(id).not.toBe(claimed);
+  const headers = { authorization: `Bearer ${access_token}` };
+  const page = await request.get("/api/v1/audit-events?action=session.sign_in&limit=200", { headers });
+  const { items } = await page.json();
+  expect(items.find((entry: { request_id: string }) => entry.request_id === id)?.address).toBe("127.0.0.1");
+  expect(items.some((entry: { request_id: string }) => entry.request_id === claimed)).toBe(false);
 });
 
 test("a body that dribbles is given up on", async ({ baseURL }) => {

@@ -28,6 +28,7 @@ function expectGuarded(answer: APIResponse): void {
   expect(all("cross-origin-opener-policy")).toEqual(["same-origin"]);
   expect(all("cross-origin-resource-policy")).toEqual(["same-origin"]);
   expect(all("cache-control")).toHaveLength(1);
+  expect(all("x-request-id")).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
   expect(all("server").join()).not.toMatch(/\d/);
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
+import { shown } from "../pages/secrets.js";
 import { signIn } from "../pages/sign_in.js";
 
 test("a token is made, copied, used and revoked", async ({ page, request }) => {
@@ -19,6 +20,7 @@ test("a token is made, copied, used and revoked", async ({ page, request }) => {
 
   const secret = await page.locator("[data-secret]").innerText();
   expect(secret).toMatch(/^nct_[0-9A-Za-z]{33}$/);
+  shown("an API token that a page showed", secret);
   await page.getByRole("button", { name: "I have kept it" }).click();
   await expect(page.getByText(secret)).toHaveCount(0);
   const headers = { authorization: `Bearer ${secret}` };
