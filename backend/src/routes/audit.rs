@@ -1,6 +1,6 @@
 //! The audit log: searched, proved, given out. Looking at it is on record too.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::anyhow;
 use axum::{
@@ -87,10 +87,13 @@ pub async fn list_audit_events(
     let filter = filter(&mut tx, query).await?;
     let found = db::audit::list(&mut *tx, &filter, before, page::rows(limit)).await?;
     let page = page::page(found, limit, |last| last.id)?;
+    // Entries tell what was in records: without a patient to look for, that is a look at many.
+    let shown: BTreeSet<PatientId> = page.items.iter().filter_map(|it| it.patient_id).collect();
+    let shown = filter.patient.is_none().then_some(shown);
     let details = json!({
         "actor": filter.actor, "action": filter.action, "outcome": filter.outcome,
         "emergency": filter.emergency,
-        "from": filter.from, "to": filter.to,
+        "from": filter.from, "to": filter.to, "patients": shown,
     });
     let event = Event { patient_id: filter.patient, ..Event::new("audit.list") };
     let event = event.details(details);

@@ -320,9 +320,27 @@ impl Import<'_> {
         let values = self.consistent(&mut tx, values, &mut fates).await?;
         if !self.dry_run && !values.is_empty() {
             self.keep(&mut tx, &patients, values).await?;
-            tx.commit().await?;
         }
+        self.put_look_on_record(&mut tx, &patients).await?;
+        tx.commit().await?;
         Ok(fates)
+    }
+
+    /// What becomes of a value tells what is on record: a rehearsal too is a look at all whom the
+    /// chunk names.
+    async fn put_look_on_record(
+        &self,
+        tx: &mut PgConnection,
+        patients: &HashMap<String, Patient>,
+    ) -> Result<()> {
+        if patients.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<PatientId> = patients.values().map(|patient| patient.id).collect();
+        let event = Event::new("observation.compare").object(self.id);
+        let event = event.details(json!({ "dry_run": self.dry_run, "patients": ids }));
+        db::audit::record(tx, &self.caller.actor(), event, self.state.clock.now()).await?;
+        Ok(())
     }
 
     /// The patients whom the rows name, as far as the caller sees them.

@@ -337,6 +337,12 @@ async fn a_list_is_a_look_at_everybody_in_it_and_at_nobody_else() {
     let query = format!("/api/v1/audit-events?patient={}&action=patient.list", other.patient);
     assert!(admin.get(&query).await.ok()["items"].as_array().unwrap().is_empty());
 
+    // A page of the audit log is a look at those of whom it tells.
+    admin.get("/api/v1/audit-events?action=patient.create&limit=1").await.ok();
+    assert_eq!(app.audit_details("audit.list").await["patients"], json!([other.patient]));
+    admin.get(&format!("/api/v1/audit-events?patient={}", on.patient)).await.ok();
+    assert!(app.audit_details("audit.list").await["patients"].is_null());
+
     // Pages of both kinds of looks follow one another.
     let path = format!("/api/v1/patients/{}/audit-events", on.patient);
     let whole = clinician.get(&format!("{path}?limit=200")).await.ok();

@@ -107,6 +107,15 @@ async fn values_are_converted_computed_from_and_taken_once() {
     assert_eq!(columns(&report, 4), ["mrn"]);
     assert_eq!(columns(&report, 6), ["value"]);
     assert_eq!(count(&app, VALUES).await, 0);
+    // It tells which values are on record: those whom its rows name find that.
+    let look = app.audit_details("observation.compare").await;
+    let list = clinician.get("/api/v1/patients?q=00017").await.ok();
+    let looked_at = list["items"][0]["id"].as_str().unwrap();
+    assert!(look["patients"].as_array().unwrap().contains(&json!(looked_at)), "{look}");
+    let path = format!("/api/v1/patients/{looked_at}/audit-events");
+    let looks = clinician.get(&path).await.ok();
+    let looks = looks["items"].as_array().unwrap();
+    assert!(looks.iter().any(|look| look["action"] == "observation.compare"), "{looks:?}");
     assert_eq!(fates(&send(&clinician, "", CSV, file).await.ok()), expected);
     assert_eq!(count(&app, VALUES).await, 3);
 

@@ -44,6 +44,7 @@ pub fn action(action: &str) -> String {
         "patient.export" => "Exported the whole record",
         "observation.list" => "Read values",
         "observation.create" => "Recorded values",
+        "observation.compare" => "Compared a file with the values",
         "observation.correct" => "Corrected a value",
         "observation.void" => "Took out a value",
         "therapy.list" => "Read therapies",
