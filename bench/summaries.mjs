@@ -1,7 +1,8 @@
 // What researchers wait for: a publication over many people, questions to it, and exports of its rows.
 //   NEPHROCAST_URL=… NEPHROCAST_MIGRATE_DATABASE_URL=… node bench/summaries.mjs [people, by default 1,000,000]
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 
 const base = process.env.NEPHROCAST_URL;
@@ -10,6 +11,15 @@ if (!base || !database) throw new Error("run scripts/bench-summaries");
 const people = Number(process.argv[2] ?? 1_000_000);
 const QUESTIONS = 1000;
 
+/** The memory of a process, MB. */
+function resident(pid) {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+  } catch {
+    return NaN;
+  }
+}
+
 const seconds = (from) => (performance.now() - from) / 1000;
 function run(what, command, ...args) {
   const begun = performance.now();
@@ -17,9 +27,21 @@ function run(what, command, ...args) {
   console.log(`${what}: ${seconds(begun).toFixed(1)} s`);
 }
 
+/** Publishes, and watches the memory that it takes. */
+async function publish() {
+  const begun = performance.now();
+  const publisher = spawn("target/debug/nephrocast", ["publish"], { stdio: ["ignore", "ignore", "inherit"] });
+  let most = 0;
+  const watch = setInterval(() => { most = Math.max(most, resident(publisher.pid) || 0); }, 1000);
+  const [code] = await once(publisher, "exit");
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`publishing ended with ${code}`);
+  console.log(`publication: ${seconds(begun).toFixed(1)} s, at most ${most.toFixed(0)} MB`);
+}
+
 run(`making ${people} people with ${20 * people} observations`, "psql", "--no-psqlrc", "--quiet", database,
   "--set", `people=${people}`, "--file", "bench/summaries.sql");
-run("publication", "target/debug/nephrocast", "publish");
+await publish();
 
 const credentials = { email: "researcher@example.org", password: "nephrocast-demo" };
 const signedIn = await fetch(`${base}/api/v1/auth/login`, {
@@ -65,23 +87,22 @@ await time("private-counts", 60, (asked) => {
   return ["private-counts", { method: "POST", body, headers: { ...headers, "content-type": "application/json" } }];
 });
 
-/** The memory of the API server, MB. */
-function memory() {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      if (!line.includes("nephrocast\0serve") || !readFileSync(`/proc/${pid}/environ`, "utf8").includes(process.env.NEPHROCAST_LISTEN)) continue;
-      return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
-    } catch {
-      // It has ended meanwhile, or is somebody else's.
-    }
+/** Whether a process is the API server of this run. */
+function serves(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("nephrocast\0serve") &&
+      readFileSync(`/proc/${pid}/environ`, "utf8").includes(process.env.NEPHROCAST_LISTEN);
+  } catch {
+    // It has ended meanwhile, or is somebody else's.
+    return false;
   }
-  return NaN;
 }
 
+const server = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).find(serves);
+const { rows } = await (await fetch(`${base}/api/v1/summaries/export-report`, { headers })).json();
+
 for (const format of ["csv", "ndjson", "parquet"]) {
-  const before = memory();
-  let most = before;
+  const memory = [resident(server)];
   const begun = performance.now();
   const answer = await fetch(`${base}/api/v1/summaries/export?format=${format}`, { headers });
   let bytes = 0;
@@ -91,12 +112,13 @@ for (const format of ["csv", "ndjson", "parquet"]) {
     bytes += piece.length;
     for (const byte of piece) lines += byte === 10;
     pieces += 1;
-    if (pieces % 200 === 0) most = Math.max(most, memory());
+    if (pieces % 50 === 0) memory.push(resident(server));
   }
   const took = seconds(begun);
-  const { rows } = await (await fetch(`${base}/api/v1/summaries/export-report`, { headers })).json();
+  memory.push(resident(server));
   // The head of a CSV is a line, too; the report rounds down to 5.
   if (format !== "parquet" && Math.floor((lines - (format === "csv")) / 5) * 5 !== rows) throw new Error(`${lines} lines, ${rows} rows`);
   console.log(`${format}: ${rows} rows, ${(bytes / 1e6).toFixed(0)} MB in ${took.toFixed(1)} s, ${(rows / took).toFixed(0)} rows/s; ` +
-    `the server's memory ${before.toFixed(0)} MB before, at most ${most.toFixed(0)} MB`);
+    `the server's memory ${memory[0].toFixed(0)} MB before, ${memory[memory.length >> 1].toFixed(0)} MB half-way, ` +
+    `${memory.at(-1).toFixed(0)} MB after, at most ${Math.max(...memory).toFixed(0)} MB`);
 }

@@ -56,6 +56,17 @@ test("a private count is paid for once, and what was told is compared with what 
   await section.getByRole("button", { name: "Count and pay" }).click();
   await expect(section.getByText("Answered before, so it cost nothing.")).toBeVisible();
   await expect(section.getByRole("status")).toHaveText(/left$/);
+  const saved = page.waitForEvent("download");
+  await section.getByRole("button", { name: "Download these counts" }).click();
+  expect(await readFile(await (await saved).path(), "utf8")).toMatch(/^stage,people\nG1,-?\d+\n/);
+  const code = page.getByRole("group", { name: "Code" });
+  for (const [what, told] of [
+    ["private", /private-counts.*'\{"group_by":\["stage"\],"filters":\{\},"epsilon":0.05\}'/s],
+    ["performance", /model-performance'/], ["rows", /export\?format=csv' -o rows.csv/],
+  ] as const) {
+    await page.getByLabel("What", { exact: true }).selectOption(what);
+    await expect(code).toHaveText(told);
+  }
   await expect(page.getByRole("heading", { name: "Told and observed" })).toBeVisible();
   await expect(page.getByText("Nothing to compare yet")).toBeVisible();
 });
