@@ -25,6 +25,7 @@ pub mod prediction_batches;
 pub mod predictions;
 pub mod therapies;
 pub mod threshold_crossings;
+pub mod worklist;
 
 pub mod models;
 pub mod privacy;

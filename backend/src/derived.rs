@@ -11,7 +11,7 @@ use shared::{
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     patient::{Patient, Sex},
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{clock::Clock, db};
 
@@ -56,6 +56,23 @@ pub fn warning(code: ObservationCode, value: f64) -> Option<String> {
     }
 }
 
+/// How many records are caught up with in one transaction.
+const AT_ONCE: i64 = 1000;
+
+/// Works out what follows from the values of records for which nobody has yet: those from before
+/// the columns that keep it.
+pub async fn catch_up(db: &PgPool) -> sqlx::Result<()> {
+    let mut last = None;
+    loop {
+        let mut tx = db.begin().await?;
+        let ids = db::worklist::lock_underived(&mut tx, last, AT_ONCE).await?;
+        let Some(id) = ids.last() else { return Ok(()) };
+        last = Some(*id);
+        db::worklist::refresh(&mut tx, &ids, None).await?;
+        tx.commit().await?;
+    }
+}
+
 /// Computes every eGFR of the record anew, for another date of birth or another sex. What changes
 /// becomes `corrected`, with a new row in its place; a computed value that somebody voided stays
 /// voided. Answers how many changed.
@@ -94,6 +111,6 @@ pub async fn recompute(
     }
     db::observations::mark(db, &outdated, ObservationStatus::Corrected, reason).await?;
     db::observations::insert_many(db, &new).await?;
-    db::patients::refresh_latest(db, &[patient.id]).await?;
+    db::worklist::refresh(db, &[patient.id], Some(now)).await?;
     Ok(changed)
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use graphile_worker::{WorkerOptions, WorkerShutdownConfig};
 use sqlx::{PgPool, migrate::MigrateError};
 
-use crate::{MIGRATOR, db, db::walls::Standing};
+use crate::{MIGRATOR, db, db::walls::Standing, derived};
 
 /// Brings the database to this program's schema, the queue's tables included; refuses a database
 /// that a newer program has migrated.
@@ -32,7 +32,8 @@ pub async fn migrate(db: &PgPool) -> anyhow::Result<()> {
         .init()
         .await
         .context("the queue's migrations failed")?;
-    db::walls::build(db).await.context("privileges and row-level security could not be set up")
+    db::walls::build(db).await.context("privileges and row-level security could not be set up")?;
+    derived::catch_up(db).await.context("what follows from recorded values could not be worked out")
 }
 
 /// Refuses a database that this program is not made for, and a role that could do too much in it.

@@ -260,7 +260,7 @@ impl Record<'_> {
             .await?;
         let observations = self.observations(&patient)?;
         db::observations::insert_many(tx, &observations).await?;
-        db::patients::refresh_latest(tx, &[id]).await?;
+        db::worklist::refresh(tx, &[id], Some(self.now)).await?;
         for (kind, months) in &self.simulated.therapies {
             let therapy = Therapy {
                 id: TherapyId(self.clock.new_id()),

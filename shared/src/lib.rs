@@ -29,6 +29,7 @@ pub mod prediction;
 pub mod prediction_batch;
 pub mod record;
 pub mod therapy;
+pub mod worklist;
 
 pub mod model;
 pub mod privacy;

@@ -7,6 +7,7 @@ use crate::{
     dashboard::DataGap,
     id::PatientId,
     prediction::{ACategory, GCategory, Kdigo, RiskCategory, RiskSource},
+    worklist::{Due, EgfrPoint, RiskTrend},
 };
 
 /// The longest life that a record may describe.
@@ -261,6 +262,12 @@ pub struct PatientFilter {
     /// What the record lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<DataGap>,
+    /// Whether the day has passed by which KDIGO's heat map wants values measured again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overdue: Option<bool>,
+    /// Whether eGFR falls rapidly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rapid_progression: Option<bool>,
 }
 
 /// One line of the patient list.
@@ -289,6 +296,20 @@ pub struct PatientListItem {
     pub kdigo: Option<Kdigo>,
     /// The latest finished prediction.
     pub risk: Option<LatestRisk>,
+    /// How the risk changed since the prediction before; `null` without one, or where the other
+    /// voice spoke then.
+    pub risk_trend: Option<RiskTrend>,
+    /// The last eGFRs, eight at most, in order of time.
+    pub egfr_course: Vec<EgfrPoint>,
+    /// Whether eGFR falls rapidly (KDIGO 2012).
+    pub rapid_progression: bool,
+    /// When the latest laboratory value was measured.
+    pub last_value_at: Option<DateTime<Utc>>,
+    /// By when KDIGO's heat map wants eGFR and albuminuria measured again; `null` without an eGFR,
+    /// and after an end point.
+    pub monitoring_due_on: Option<NaiveDate>,
+    /// What is due, what matters most first; empty for an archived record and after an end point.
+    pub due: Vec<Due>,
 }
 
 /// The latest value of one quantity.

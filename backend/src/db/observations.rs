@@ -152,8 +152,8 @@ pub async fn on_record(
 }
 
 /// Adds values, of one patient or of many, in few statements. What a value was derived from or
-/// supersedes must be there already, or come before it. The caller refreshes the records' latest
-/// values with [`refresh_latest`](super::patients::refresh_latest).
+/// supersedes must be there already, or come before it. The caller refreshes what the
+/// records keep of their values with [`refresh`](super::worklist::refresh).
 pub async fn insert_many(db: &mut PgConnection, rows: &[Observation]) -> sqlx::Result<()> {
     for batch in rows.chunks(BATCH) {
         insert_batch(db, batch).await?;

@@ -1,6 +1,6 @@
 //! Patients' records.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     access::Role,
@@ -15,11 +15,13 @@ use shared::{
     patient::{
         LatestRisk, LatestValue, Patient, PatientFilter, PatientListItem, RenalDisease, Sex,
     },
-    prediction::{ACategory, GCategory, RiskCategory, RiskSource},
+    prediction::{ACategory, GCategory, Kdigo, RiskCategory, RiskSource},
+    worklist::{CROSSING_DAYS, RiskTrend, Standing},
 };
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::worklist::{self, Background};
 use crate::input::{is_storable, searched};
 
 /// The record, archived or not.
@@ -304,6 +306,10 @@ pub struct Filter {
     pub kdigo_a: Option<ACategory>,
     /// What the record lacks.
     pub gap: Option<DataGap>,
+    /// Whether values are wanted again since a day that has passed.
+    pub overdue: Option<bool>,
+    /// Whether eGFR falls rapidly.
+    pub rapid_progression: Option<bool>,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Only records that nobody is left to care for.
@@ -325,6 +331,8 @@ impl Filter {
             kdigo_g: wanted.kdigo_g,
             kdigo_a: wanted.kdigo_a,
             gap: wanted.gap,
+            overdue: wanted.overdue,
+            rapid_progression: wanted.rapid_progression,
             archived: false,
             without_care_team: false,
             in_care_of,
@@ -359,6 +367,13 @@ pub struct Listed {
     risk_category: Option<RiskCategory>,
     risk_source: Option<RiskSource>,
     risk_at: Option<DateTime<Utc>>,
+    risk_inputs_at: Option<DateTime<Utc>>,
+    previous_risk_5y: Option<f64>,
+    previous_risk_source: Option<RiskSource>,
+    previous_risk_at: Option<DateTime<Utc>>,
+    values_changed_at: Option<DateTime<Utc>>,
+    monitoring_due_on: Option<NaiveDate>,
+    rapid_progression: bool,
     family_key: String,
     given_key: String,
 }
@@ -397,6 +412,65 @@ impl Listed {
             predicted_at: self.risk_at?,
         })
     }
+
+    fn trend(&self) -> Option<RiskTrend> {
+        let before = (self.previous_risk_5y?, self.previous_risk_source?, self.previous_risk_at?);
+        RiskTrend::between(before, (self.risk_5y?, self.risk_source?))
+    }
+
+    fn kdigo(&self) -> Option<Kdigo> {
+        let (acr, pcr) = (self.latest_uacr, self.latest_upcr);
+        let egfr = Egfr::new(self.latest_egfr?)?;
+        Some(kdigo_of(egfr, acr.and_then(AcrMgG::new), pcr.and_then(PcrMgG::new)))
+    }
+
+    /// The line as it is shown on a day.
+    fn shown(self, background: Background, today: NaiveDate) -> PatientListItem {
+        let kdigo = self.kdigo();
+        let standing = Standing {
+            kdigo,
+            monitoring_due_on: self.monitoring_due_on,
+            values_changed_at: self.values_changed_at,
+            risk_inputs_at: self.risk_inputs_at,
+            crossings: background.crossings,
+        };
+        let is_worked = self.archived_at.is_none() && !background.reached_end;
+        PatientListItem {
+            egfr: latest(ObservationCode::Egfr, self.latest_egfr, self.latest_egfr_at),
+            uacr: latest(ObservationCode::Uacr, self.latest_uacr, self.latest_uacr_at),
+            kdigo,
+            risk: self.risk(),
+            risk_trend: self.trend(),
+            egfr_course: background.egfr_course,
+            rapid_progression: self.rapid_progression,
+            last_value_at: background.last_value_at,
+            monitoring_due_on: self.monitoring_due_on,
+            due: if is_worked { standing.due(today) } else { Vec::new() },
+            id: self.id,
+            mrn: self.mrn,
+            given_name: self.given_name,
+            family_name: self.family_name,
+            birth_date: self.birth_date,
+            sex: self.sex,
+            archived_at: self.archived_at,
+        }
+    }
+}
+
+/// The lines as they are shown at a moment, with what they say beside the records.
+pub async fn shown(
+    db: &mut PgConnection,
+    lines: Vec<Listed>,
+    at: DateTime<Utc>,
+) -> sqlx::Result<Vec<PatientListItem>> {
+    let ids: Vec<_> = lines.iter().map(Listed::id).collect();
+    let since = at - TimeDelta::days(CROSSING_DAYS);
+    let mut backgrounds = worklist::backgrounds(db, &ids, since).await?;
+    let mut shown = |line: Listed| {
+        let background = backgrounds.remove(&line.id).unwrap_or_default();
+        line.shown(background, at.date_naive())
+    };
+    Ok(lines.into_iter().map(&mut shown).collect())
 }
 
 fn latest(
@@ -405,27 +479,6 @@ fn latest(
     at: Option<DateTime<Utc>>,
 ) -> Option<LatestValue> {
     Some(LatestValue { value: value?, unit: code.canonical_unit().to_owned(), effective_at: at? })
-}
-
-impl From<Listed> for PatientListItem {
-    fn from(row: Listed) -> Self {
-        Self {
-            egfr: latest(ObservationCode::Egfr, row.latest_egfr, row.latest_egfr_at),
-            uacr: latest(ObservationCode::Uacr, row.latest_uacr, row.latest_uacr_at),
-            kdigo: row.latest_egfr.and_then(Egfr::new).map(|egfr| {
-                let pcr = row.latest_upcr.and_then(PcrMgG::new);
-                kdigo_of(egfr, row.latest_uacr.and_then(AcrMgG::new), pcr)
-            }),
-            risk: row.risk(),
-            id: row.id,
-            mrn: row.mrn,
-            given_name: row.given_name,
-            family_name: row.family_name,
-            birth_date: row.birth_date,
-            sex: row.sex,
-            archived_at: row.archived_at,
-        }
-    }
 }
 
 /// A part of the text, with nothing in it that `like` takes for a wildcard.
@@ -450,7 +503,9 @@ macro_rules! listed {
                 sex as "sex: Sex", archived_at, updated_at, latest_egfr, latest_egfr_at,
                 latest_uacr, latest_uacr_at, latest_upcr, risk_2y, risk_5y,
                 risk_category as "risk_category: RiskCategory",
-                risk_source as "risk_source: RiskSource", risk_at,
+                risk_source as "risk_source: RiskSource", risk_at, risk_inputs_at,
+                previous_risk_5y, previous_risk_source as "previous_risk_source: RiskSource",
+                previous_risk_at, values_changed_at, monitoring_due_on, rapid_progression,
                 lower(family_name) as "family_key!", lower(given_name) as "given_key!"
             from patients
             where ($1::text is null or search_text like searchable($1) or birth_date = $8)
@@ -479,6 +534,9 @@ macro_rules! listed {
                     when 'never_predicted' then risk_at is null
                     else true
                 end
+                and ($18::date is null or monitoring_due_on < $18)
+                and ($19::date is null or monitoring_due_on is null or $19 <= monitoring_due_on)
+                and ($20::boolean is null or rapid_progression = $20)
                 and "# + $after_and_order + " limit $4",
             $filter.text.as_deref().map(pattern),
             $filter.risk_category as Option<RiskCategory>,
@@ -497,6 +555,9 @@ macro_rules! listed {
             $filter.kdigo_a.and_then(|a| pcr_range(a).1),
             $filter.gap.map(DataGap::as_str),
             stale_before($filter.at.date_naive()),
+            $filter.overdue.unwrap_or(false).then(|| $filter.at.date_naive()),
+            (!$filter.overdue.unwrap_or(true)).then(|| $filter.at.date_naive()),
+            $filter.rapid_progression,
             $($key),+
         )
         .fetch_all($db)
@@ -525,8 +586,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::text is null
-                or (lower(family_name), lower(given_name), id) > ($18, $19::text, $20::uuid))
+            "($21::text is null
+                or (lower(family_name), lower(given_name), id) > ($21, $22::text, $23::uuid))
             order by lower(family_name), lower(given_name), id",
             family,
             given,
@@ -536,8 +597,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::text is null
-                or (lower(family_name), lower(given_name), id) < ($18, $19::text, $20::uuid))
+            "($21::text is null
+                or (lower(family_name), lower(given_name), id) < ($21, $22::text, $23::uuid))
             order by lower(family_name) desc, lower(given_name) desc, id desc",
             family,
             given,
@@ -547,8 +608,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::float8 is null or (coalesce(risk_5y, -1) >= $18
-                and (coalesce(risk_5y, -1) > $18 or id < $19::uuid)))
+            "($21::float8 is null or (coalesce(risk_5y, -1) >= $21
+                and (coalesce(risk_5y, -1) > $21 or id < $22::uuid)))
             order by coalesce(risk_5y, -1), id desc",
             number,
             id
@@ -557,8 +618,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::float8 is null or (coalesce(risk_5y, -1) <= $18
-                and (coalesce(risk_5y, -1) < $18 or id > $19::uuid)))
+            "($21::float8 is null or (coalesce(risk_5y, -1) <= $21
+                and (coalesce(risk_5y, -1) < $21 or id > $22::uuid)))
             order by coalesce(risk_5y, -1) desc, id",
             number,
             id
@@ -567,7 +628,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($18, $19::uuid))
+            "($21::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($21, $22::uuid))
             order by coalesce(latest_egfr, 1e9), id",
             number,
             id
@@ -576,7 +637,7 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($18, $19::uuid))
+            "($21::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($21, $22::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
             number,
             id
@@ -585,8 +646,8 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::timestamptz is null or (updated_at >= $18
-                and (updated_at > $18 or id < $19::uuid)))
+            "($21::timestamptz is null or (updated_at >= $21
+                and (updated_at > $21 or id < $22::uuid)))
             order by updated_at, id desc",
             time,
             id
@@ -595,48 +656,11 @@ pub async fn list(
             db,
             filter,
             limit,
-            "($18::timestamptz is null or (updated_at <= $18
-                and (updated_at < $18 or id > $19::uuid)))
+            "($21::timestamptz is null or (updated_at <= $21
+                and (updated_at < $21 or id > $22::uuid)))
             order by updated_at desc, id",
             time,
             id
         ),
     }
-}
-
-/// Keeps the latest eGFR, urine ACR and PCR of these records as the list shows them. Belongs into the
-/// transaction of every change of an observation.
-pub async fn refresh_latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    // At the same instant an eGFR computed here wins over a reported one: by the alphabet.
-    sqlx::query!(
-        "update patients
-        set latest_egfr = egfr.value, latest_egfr_at = egfr.effective_at,
-            latest_uacr = uacr.value, latest_uacr_at = uacr.effective_at,
-            latest_upcr = upcr.value
-        from unnest($1::uuid[]) as wanted (id)
-        left join lateral (
-            select value, effective_at from observations
-            where patient_id = wanted.id and code = 'egfr' and status = 'final'
-            order by effective_at desc, method, id desc
-            limit 1
-        ) as egfr on true
-        left join lateral (
-            select value, effective_at from observations
-            where patient_id = wanted.id and code = 'uacr' and status = 'final'
-            order by effective_at desc, method, id desc
-            limit 1
-        ) as uacr on true
-        left join lateral (
-            select value from observations
-            where patient_id = wanted.id and code = 'upcr' and status = 'final'
-            order by effective_at desc, method, id desc
-            limit 1
-        ) as upcr on true
-        where patients.id = wanted.id",
-        &ids,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }

@@ -603,11 +603,14 @@ pub async fn succeed(
             where predictions.id = answers.id
                 and predictions.status = 'running'
                 and predictions.attempts = answers.attempt
-            returning predictions.id, patient_id, risk_2y, risk_5y, category, source
+            returning predictions.id, patient_id, requested_at, risk_2y, risk_5y, category,
+                source
         ), shown as (
             update patients
             set risk_2y = done.risk_2y, risk_5y = done.risk_5y, risk_category = category,
-                risk_source = source, risk_at = $8
+                risk_source = source, risk_at = $8, risk_inputs_at = done.requested_at,
+                previous_risk_5y = patients.risk_5y, previous_risk_source = patients.risk_source,
+                previous_risk_at = patients.risk_at
             from done
             where patients.id = done.patient_id
         )

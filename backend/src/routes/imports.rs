@@ -458,8 +458,8 @@ impl Import<'_> {
         }
         db::observations::insert_many(tx, &all).await?;
         let ids: Vec<PatientId> = values.into_keys().collect();
-        db::patients::refresh_latest(tx, &ids).await?;
         let now = self.state.clock.now();
+        db::worklist::refresh(tx, &ids, Some(now)).await?;
         db::audit::record_all(tx, &self.caller.actor(), &events, now).await?;
         Ok(())
     }

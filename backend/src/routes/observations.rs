@@ -129,7 +129,7 @@ pub async fn create_observations(
     let computed: Vec<_> = items.iter().filter_map(|item| entry.egfr(item)).collect();
     items.extend(computed);
     db::observations::insert_many(&mut tx, &items).await?;
-    db::patients::refresh_latest(&mut tx, &[id]).await?;
+    db::worklist::refresh(&mut tx, &[id], Some(state.clock.now())).await?;
     let ids: Vec<_> = items.iter().map(|item| item.id).collect();
     let event = Event::new("observation.create").patient(id);
     let event = event.details(json!({ "observations": ids, "recorded": items }));
@@ -368,7 +368,7 @@ async fn replace(
             .map(|egfr| Observation { supersedes: computed.first().map(|value| value.id), ..egfr }),
     );
     db::observations::insert_many(tx, &rows).await?;
-    db::patients::refresh_latest(tx, &[right.patient_id]).await?;
+    db::worklist::refresh(tx, &[right.patient_id], Some(entry.clock.now())).await?;
     Ok(())
 }
 
@@ -393,7 +393,7 @@ pub async fn void_observation(
     let computed = db::observations::derived(&mut *tx, id).await?;
     outdated.extend(computed.iter().map(|value| value.id));
     db::observations::mark(&mut tx, &outdated, ObservationStatus::Voided, &reason).await?;
-    db::patients::refresh_latest(&mut tx, &[patient.id]).await?;
+    db::worklist::refresh(&mut tx, &[patient.id], Some(state.clock.now())).await?;
     let event = Event::new("observation.void").object(id.0).patient(patient.id).details(json!({
         "changed": { "status": { "from": old.status, "to": ObservationStatus::Voided } },
         "reason": reason,

@@ -69,6 +69,7 @@ pub async fn create_outcome(
         created_at: now,
     };
     db::outcomes::insert(&mut tx, &outcome).await?;
+    db::worklist::refresh(&mut tx, &[id], Some(now)).await?;
     let event = Event::new("outcome.create").object(outcome.id.0).patient(id);
     let event = event.details(changed(&(), &outcome)?);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;

@@ -66,6 +66,10 @@ pub struct PatientQuery {
     /// What the record lacks.
     #[param(inline)]
     pub gap: Option<DataGap>,
+    /// Whether the day has passed by which KDIGO's heat map wants values measured again.
+    pub overdue: Option<bool>,
+    /// Whether eGFR falls rapidly.
+    pub rapid_progression: Option<bool>,
     /// Archived records instead of those in use.
     pub archived: Option<bool>,
     /// Only records that no active clinician belongs to the care team of.
@@ -87,6 +91,8 @@ impl PatientQuery {
             kdigo_g: self.kdigo_g,
             kdigo_a: self.kdigo_a,
             gap: self.gap,
+            overdue: self.overdue,
+            rapid_progression: self.rapid_progression,
         };
         Filter {
             archived: self.archived.unwrap_or(false),
@@ -100,7 +106,7 @@ impl PatientQuery {
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor(PatientSort, Position);
 
-/// List patients with their latest eGFR, urine ACR, KDIGO category and risk.
+/// List patients with their latest eGFR, urine ACR, KDIGO category and risk, and what is due.
 #[utoipa::path(get, path = "/api/v1/patients", tag = "patients",
     security(("bearer" = [])), params(PatientQuery),
     responses((status = 200, description = "A page", body = Page<PatientListItem>), Problems))]
@@ -122,7 +128,7 @@ pub async fn list_patients(
     let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), rows).await?;
     let Page { items, next_cursor } =
         page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
-    let items: Vec<_> = items.into_iter().map(PatientListItem::from).collect();
+    let items = db::patients::shown(&mut tx, items, caller.at).await?;
     let shown: Vec<_> = items.iter().map(|item| item.id).collect();
     tx.commit().await?;
     let event = Event::new("patient.list").details(json!({ "patients": shown }));

@@ -329,7 +329,7 @@ async fn a_care_team_sees_itself_counted_and_nobody_else() {
     .unwrap();
     // The latest values are kept by the handlers, which these tests go around.
     let mut connection = app.db.acquire().await.unwrap();
-    backend::db::patients::refresh_latest(&mut connection, &[theirs, not_theirs]).await.unwrap();
+    backend::db::worklist::refresh(&mut connection, &[theirs, not_theirs], None).await.unwrap();
     assert_eq!(dashboard(&other).await["patients"], 2);
     confine(&app).await;
 

@@ -46,3 +46,4 @@ mod summaries;
 mod therapies;
 mod tokens;
 mod worker;
+mod worklist;

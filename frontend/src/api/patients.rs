@@ -26,6 +26,10 @@ pub struct ListQuery {
     pub kdigo_a: String,
     /// What the record lacks.
     pub gap: String,
+    /// `true`: only whose values are wanted again since a day that has passed.
+    pub overdue: String,
+    /// `true`: only whose eGFR falls rapidly.
+    pub rapid_progression: String,
     /// Archived records instead of those in use.
     pub archived: bool,
     /// Where the previous page ended.
@@ -43,6 +47,8 @@ impl ListQuery {
             ("kdigo_g", &self.kdigo_g),
             ("kdigo_a", &self.kdigo_a),
             ("gap", &self.gap),
+            ("overdue", &self.overdue),
+            ("rapid_progression", &self.rapid_progression),
             ("archived", if self.archived { "true" } else { "" }),
             ("cursor", &self.cursor),
         ])
@@ -58,6 +64,8 @@ impl ListQuery {
             && filter.kdigo_g.is_some() != self.kdigo_g.is_empty()
             && filter.kdigo_a.is_some() != self.kdigo_a.is_empty()
             && filter.gap.is_some() != self.gap.is_empty()
+            && filter.overdue.is_some() != self.overdue.is_empty()
+            && filter.rapid_progression.is_some() != self.rapid_progression.is_empty()
     }
 }
 
@@ -71,6 +79,8 @@ impl From<&ListQuery> for PatientFilter {
             kdigo_g: meant(&query.kdigo_g),
             kdigo_a: meant(&query.kdigo_a),
             gap: meant(&query.gap),
+            overdue: query.overdue.parse().ok(),
+            rapid_progression: query.rapid_progression.parse().ok(),
         }
     }
 }

@@ -59,6 +59,8 @@ pub fn PatientsPage() -> impl IntoView {
             kdigo_g: address.get("kdigo_g").unwrap_or_default(),
             kdigo_a: address.get("kdigo_a").unwrap_or_default(),
             gap: address.get("gap").unwrap_or_default(),
+            overdue: address.get("overdue").unwrap_or_default(),
+            rapid_progression: address.get("rapid_progression").unwrap_or_default(),
             archived: address.get("archived").as_deref() == Some("true"),
             cursor: String::new(),
         })

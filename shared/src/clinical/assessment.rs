@@ -95,9 +95,9 @@ pub fn missing_or_out_of_scope(inputs: &PredictionInputs) -> Vec<FieldProblem> {
 }
 
 /// The eGFR values in order of time; where one instant has several, the one that counts.
-pub fn egfr_course(inputs: &PredictionInputs) -> Vec<Point> {
+pub fn egfr_course(values: &[InputValue]) -> Vec<Point> {
     let mut values: Vec<&InputValue> =
-        inputs.values.iter().filter(|value| value.code == ObservationCode::Egfr).collect();
+        values.iter().filter(|value| value.code == ObservationCode::Egfr).collect();
     let reported = |value: &InputValue| value.method == ObservationMethod::Reported;
     values.sort_by_key(|value| (value.effective_at, reported(value)));
     values.dedup_by_key(|value| value.effective_at);
@@ -180,7 +180,7 @@ fn four_variables(inputs: &PredictionInputs) -> Result<FourVariables, Vec<Refusa
         Some(egfr) if EGFR_LIMIT <= egfr.get() => refusals.push(Refusal::Egfr60OrMore),
         Some(_) => {}
     }
-    if acute(inputs) {
+    if acute(&inputs.values) {
         refusals.push(Refusal::AkiSuspected);
     }
     let albuminuria = Albuminuria::of(inputs);
@@ -226,17 +226,23 @@ fn age_days(inputs: &PredictionInputs, value: &InputValue) -> i64 {
 
 /// Whether acute kidney injury is suspected now: by the course of eGFR (Yeh 2019), or by a rise of
 /// creatinine within days (KDIGO 2012).
-fn acute(inputs: &PredictionInputs) -> bool {
-    let fell = course::suspected_acute(&egfr_course(inputs)).last().copied().unwrap_or(false);
-    fell || aki::stage(&creatinines(inputs)).is_some()
+fn acute(values: &[InputValue]) -> bool {
+    let fell = course::suspected_acute(&egfr_course(values)).last().copied().unwrap_or(false);
+    fell || aki::stage(&creatinines(values)).is_some()
 }
 
-fn creatinines(inputs: &PredictionInputs) -> Vec<aki::Sample> {
+/// Whether these values show rapid progression; not while acute kidney injury is suspected, since a
+/// course is not read while its end is not steady state.
+pub fn progresses_rapidly(values: &[InputValue]) -> bool {
+    !acute(values) && course::rapid_progression(&egfr_course(values))
+}
+
+fn creatinines(values: &[InputValue]) -> Vec<aki::Sample> {
     let sample = |value: &InputValue| {
         let creatinine = value.quantity::<CreatinineMgDl>()?;
         Some(aki::Sample { at: value.effective_at, creatinine })
     };
-    inputs.values.iter().filter_map(sample).collect()
+    values.iter().filter_map(sample).collect()
 }
 
 /// Whether risks within 2 and 5 years are over a threshold.
@@ -474,8 +480,8 @@ fn albuminuria_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
 
 fn course_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
-    let points = egfr_course(inputs);
-    if acute(inputs) {
+    let points = egfr_course(&inputs.values);
+    if acute(&inputs.values) {
         // A course is not read while its end is not steady state.
         let text = "Acute kidney injury is suspected: look for its cause and repeat creatinine.";
         sentences.push(("evaluate_aki", text.to_owned(), "KDIGO 2012, acute kidney injury"));

@@ -1,5 +1,7 @@
 //! KDIGO 2024 classification of chronic kidney disease and its heat map.
 
+use chrono::{Months, NaiveDate};
+
 use super::quantity::{AcrMgG, Egfr, PcrMgG};
 use crate::prediction::{ACategory, GCategory, Kdigo, KdigoRisk};
 
@@ -122,6 +124,18 @@ const HEAT_MAP: [[Cell; 3]; 6] = {
 /// The heat map's cell of two categories.
 pub const fn cell(g: GCategory, a: ACategory) -> Cell {
     HEAT_MAP[g as usize][a as usize]
+}
+
+/// The day by which eGFR and albuminuria are wanted again, from the days on which they were last
+/// measured. Where albuminuria is unknown, by the lowest frequency that the eGFR allows.
+pub fn monitoring_due(
+    kdigo: Kdigo,
+    egfr_on: NaiveDate,
+    albuminuria_on: Option<NaiveDate>,
+) -> Option<NaiveDate> {
+    let times = cell(kdigo.g, kdigo.a.unwrap_or(ACategory::A1)).monitor_per_year;
+    let older = albuminuria_on.map_or(egfr_on, |on| on.min(egfr_on));
+    older.checked_add_months(Months::new(12 / u32::from(times)))
 }
 
 /// The category of an eGFR beside that of albuminuria, where it is known.

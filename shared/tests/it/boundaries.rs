@@ -1,6 +1,6 @@
 //! Every category from both sides, every unit, every code.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use shared::{
     clinical::{
         Plausibility,
@@ -15,7 +15,7 @@ use shared::{
     },
     observation::ObservationCode,
     patient::Sex,
-    prediction::{ACategory, GCategory, KdigoRisk, RiskCategory},
+    prediction::{ACategory, GCategory, Kdigo, KdigoRisk, RiskCategory},
 };
 
 #[test]
@@ -354,4 +354,27 @@ fn a_value_in_the_wrong_unit_is_recognised() {
             assert!(matches!(verdict, Plausibility::Implausible { .. }), "{code:?} {value}");
         }
     }
+}
+
+#[test]
+fn values_are_wanted_again_by_the_heat_map_counted_from_the_older_one() {
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    let due = |g, a, egfr_on, albuminuria_on: Option<&str>| {
+        let categories = Kdigo { g, a, risk: None, a_from_pcr: false };
+        kdigo::monitoring_due(categories, day(egfr_on), albuminuria_on.map(day)).unwrap()
+    };
+    let both = Some("2026-01-31");
+    for (g, a, expected) in [
+        (GCategory::G1, Some(ACategory::A1), "2027-01-31"),
+        (GCategory::G3a, Some(ACategory::A2), "2026-07-31"),
+        (GCategory::G3b, Some(ACategory::A2), "2026-05-31"),
+        (GCategory::G4, Some(ACategory::A3), "2026-04-30"),
+        (GCategory::G5, Some(ACategory::A1), "2026-04-30"),
+    ] {
+        assert_eq!(due(g, a, "2026-01-31", both), day(expected), "{g:?} {a:?}");
+    }
+    let (g, a) = (GCategory::G3a, Some(ACategory::A1));
+    assert_eq!(due(g, a, "2026-01-10", Some("2025-03-01")), day("2026-03-01"));
+    assert_eq!(due(g, a, "2025-03-01", Some("2026-01-10")), day("2026-03-01"));
+    assert_eq!(due(GCategory::G4, None, "2026-01-10", None), day("2026-05-10"));
 }

@@ -1,0 +1,284 @@
+//! What a line of the list says beside the record itself: what is kept on the record for it, and
+//! what is read for the lines that are shown.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Months, NaiveDate, Utc};
+use shared::{
+    clinical::{
+        assessment::progresses_rapidly,
+        kdigo::{kdigo_of, monitoring_due},
+        quantity::{AcrMgG, Egfr, PcrMgG},
+    },
+    id::PatientId,
+    observation::{ObservationCode, ObservationMethod},
+    prediction::{InputValue, Threshold},
+    worklist::EgfrPoint,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// How many years a course is read back, from the latest value; as for a prediction.
+const YEARS: u32 = 5;
+/// The most values of a course; the newest count.
+const MOST_VALUES: i64 = 4000;
+/// The most points of a line's course.
+const POINTS: usize = 8;
+
+/// A record's latest values.
+#[derive(Clone, Debug)]
+pub struct Latest {
+    id: PatientId,
+    egfr: Option<f64>,
+    egfr_at: Option<DateTime<Utc>>,
+    uacr: Option<f64>,
+    uacr_at: Option<DateTime<Utc>>,
+    upcr: Option<f64>,
+    upcr_at: Option<DateTime<Utc>>,
+    reached_end: bool,
+}
+
+impl Latest {
+    /// By when they are wanted again.
+    fn monitoring_due_on(&self) -> Option<NaiveDate> {
+        if self.reached_end {
+            return None;
+        }
+        let kdigo = kdigo_of(
+            Egfr::new(self.egfr?)?,
+            self.uacr.and_then(AcrMgG::new),
+            self.upcr.and_then(PcrMgG::new),
+        );
+        let albuminuria_at = if kdigo.a_from_pcr { self.upcr_at } else { self.uacr_at };
+        let albuminuria_on = kdigo.a.and(albuminuria_at).map(|at| at.date_naive());
+        monitoring_due(kdigo, self.egfr_at?.date_naive(), albuminuria_on)
+    }
+}
+
+/// Keeps on these records what follows from their values and end points. `changed_at` is when those
+/// changed; without it, when they were recorded.
+pub async fn refresh(
+    db: &mut PgConnection,
+    ids: &[PatientId],
+    changed_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<()> {
+    let latest = latest(db, ids).await?;
+    let courses = courses(db, &latest).await?;
+    let progress = |id| courses.get(&id).is_some_and(|values| progresses_rapidly(values));
+    let progressing: Vec<bool> = latest.iter().map(|one| progress(one.id)).collect();
+    let due_on: Vec<Option<NaiveDate>> = latest.iter().map(Latest::monitoring_due_on).collect();
+    let ids: Vec<Uuid> = latest.iter().map(|one| one.id.0).collect();
+    sqlx::query!(
+        "update patients
+        set latest_egfr = egfr, latest_egfr_at = egfr_at, latest_uacr = uacr,
+            latest_uacr_at = uacr_at, latest_upcr = upcr, latest_upcr_at = upcr_at,
+            monitoring_due_on = due_on, rapid_progression = progressing,
+            values_changed_at = coalesce($10,
+                (select max(recorded_at) from observations where patient_id = patients.id))
+        from unnest($1::uuid[], $2::float8[], $3::timestamptz[], $4::float8[], $5::timestamptz[],
+            $6::float8[], $7::timestamptz[], $8::date[], $9::boolean[])
+            as latest (patient, egfr, egfr_at, uacr, uacr_at, upcr, upcr_at, due_on, progressing)
+        where patients.id = patient",
+        &ids,
+        latest.iter().map(|one| one.egfr).collect::<Vec<_>>() as _,
+        latest.iter().map(|one| one.egfr_at).collect::<Vec<_>>() as _,
+        latest.iter().map(|one| one.uacr).collect::<Vec<_>>() as _,
+        latest.iter().map(|one| one.uacr_at).collect::<Vec<_>>() as _,
+        latest.iter().map(|one| one.upcr).collect::<Vec<_>>() as _,
+        latest.iter().map(|one| one.upcr_at).collect::<Vec<_>>() as _,
+        due_on as _,
+        &progressing,
+        changed_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Latest>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    // At the same instant an eGFR computed here wins over a reported one: by the alphabet.
+    sqlx::query_as!(
+        Latest,
+        r#"select wanted.id as "id!: PatientId", egfr.value as "egfr?",
+            egfr.effective_at as "egfr_at?", uacr.value as "uacr?",
+            uacr.effective_at as "uacr_at?", upcr.value as "upcr?",
+            upcr.effective_at as "upcr_at?",
+            exists(select from outcomes where patient_id = wanted.id) as "reached_end!"
+        from unnest($1::uuid[]) as wanted (id)
+        left join lateral (
+            select value, effective_at from observations
+            where patient_id = wanted.id and code = 'egfr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as egfr on true
+        left join lateral (
+            select value, effective_at from observations
+            where patient_id = wanted.id and code = 'uacr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as uacr on true
+        left join lateral (
+            select value, effective_at from observations
+            where patient_id = wanted.id and code = 'upcr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit 1
+        ) as upcr on true"#,
+        &ids,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What rapid progression is read from: the eGFR and creatinine values of the last years.
+async fn courses(
+    db: &mut PgConnection,
+    latest: &[Latest],
+) -> sqlx::Result<HashMap<PatientId, Vec<InputValue>>> {
+    let since = |one: &Latest| one.egfr_at?.checked_sub_months(Months::new(12 * YEARS));
+    let known: Vec<(Uuid, DateTime<Utc>)> =
+        latest.iter().filter_map(|one| Some((one.id.0, since(one)?))).collect();
+    let (ids, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.into_iter().unzip();
+    let found = sqlx::query!(
+        r#"select patient as "patient!: PatientId", code as "code: ObservationCode", value, unit,
+            effective_at, method as "method: ObservationMethod"
+        from unnest($1::uuid[], $2::timestamptz[]) as wanted (patient, since)
+        cross join lateral (
+            select id, code, value, unit, effective_at, method
+            from observations
+            where patient_id = patient and status = 'final' and code in ('egfr', 'creatinine')
+                and since <= effective_at
+            order by effective_at desc, id desc
+            limit $3
+        ) as newest
+        order by patient, effective_at, id"#,
+        &ids,
+        &since,
+        MOST_VALUES,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut courses: HashMap<PatientId, Vec<InputValue>> = HashMap::new();
+    for row in found {
+        courses.entry(row.patient).or_default().push(InputValue {
+            code: row.code,
+            value: row.value,
+            unit: row.unit,
+            effective_at: row.effective_at,
+            method: row.method,
+        });
+    }
+    Ok(courses)
+}
+
+/// Records with values of which it has not been worked out yet what follows from them, after this
+/// one, locked until the transaction ends; in one order.
+pub async fn lock_underived(
+    db: &mut PgConnection,
+    after: Option<PatientId>,
+    limit: i64,
+) -> sqlx::Result<Vec<PatientId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: PatientId"
+        from patients
+        where values_changed_at is null and ($1::uuid is null or $1 < id)
+            and exists(select from observations where patient_id = patients.id)
+        order by id
+        limit $2
+        for no key update"#,
+        after as Option<PatientId>,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What a line says that is not on the record.
+#[derive(Clone, Debug, Default)]
+pub struct Background {
+    /// The last eGFRs, in order of time.
+    pub egfr_course: Vec<EgfrPoint>,
+    /// When the latest laboratory value was measured.
+    pub last_value_at: Option<DateTime<Utc>>,
+    /// Whether an end point is recorded.
+    pub reached_end: bool,
+    /// The thresholds that the risk came over.
+    pub crossings: Vec<(Threshold, DateTime<Utc>)>,
+}
+
+/// The background of these lines; of crossings, those since a moment.
+pub async fn backgrounds(
+    db: &mut PgConnection,
+    ids: &[PatientId],
+    crossed_since: DateTime<Utc>,
+) -> sqlx::Result<HashMap<PatientId, Background>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let found = sqlx::query!(
+        r#"select wanted.id as "id!: PatientId", last.effective_at as "last_value_at?",
+            exists(select from outcomes where patient_id = wanted.id) as "reached_end!"
+        from unnest($1::uuid[]) as wanted (id)
+        left join lateral (
+            select effective_at from observations
+            where patient_id = wanted.id and status = 'final'
+                and code not in ('systolic_bp', 'diastolic_bp', 'weight', 'height')
+            order by effective_at desc, id desc
+            limit 1
+        ) as last on true"#,
+        &ids,
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let mut backgrounds: HashMap<PatientId, Background> = HashMap::new();
+    for row in found {
+        let (last_value_at, reached_end) = (row.last_value_at, row.reached_end);
+        let background = Background { last_value_at, reached_end, ..Background::default() };
+        backgrounds.insert(row.id, background);
+    }
+    for (id, point) in points(db, &ids).await? {
+        backgrounds.entry(id).or_default().egfr_course.push(point);
+    }
+    for (id, crossing) in crossings(db, &ids, crossed_since).await? {
+        backgrounds.entry(id).or_default().crossings.push(crossing);
+    }
+    Ok(backgrounds)
+}
+
+/// The last eGFRs of each, in order of time; of an instant the one that counts.
+async fn points(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(PatientId, EgfrPoint)>> {
+    let found = sqlx::query!(
+        r#"select patient as "patient!: PatientId", effective_at as "at!", value as "value!"
+        from unnest($1::uuid[]) as patient
+        cross join lateral (
+            select distinct on (effective_at) effective_at, value
+            from observations
+            where patient_id = patient and code = 'egfr' and status = 'final'
+            order by effective_at desc, method, id desc
+            limit $2
+        ) as newest
+        order by patient, effective_at"#,
+        ids,
+        POINTS as i64,
+    )
+    .fetch_all(db)
+    .await?;
+    let point = |at, value| EgfrPoint { at, value };
+    Ok(found.into_iter().map(|row| (row.patient, point(row.at, row.value))).collect())
+}
+
+async fn crossings(
+    db: &mut PgConnection,
+    ids: &[Uuid],
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<(PatientId, (Threshold, DateTime<Utc>))>> {
+    let found = sqlx::query!(
+        r#"select patient_id as "patient_id: PatientId", threshold as "threshold: Threshold",
+            crossed_at
+        from threshold_crossings
+        where patient_id = any($1) and $2 <= crossed_at"#,
+        ids,
+        since,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(found.into_iter().map(|row| (row.patient_id, (row.threshold, row.crossed_at))).collect())
+}

@@ -1,0 +1,283 @@
+//! What the list says is due, which way the risk went, and the filters by it.
+
+use backend::{
+    derived,
+    jobs::{batch, predict},
+};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use shared::{access::Role, id::PatientId};
+
+use crate::{
+    care_teams::{colleague, confine},
+    predictions::{measure, patient, persona},
+    support::{Client, TestApp},
+};
+
+const PATIENTS: &str = "/api/v1/patients";
+
+/// A patient with these values: code, value, how many days ago.
+async fn measured(app: &TestApp, mrn: &str, values: &[(&str, f64, i64)]) -> PatientId {
+    let id = patient(app, mrn, "1960-02-01", "female").await;
+    for (code, value, days_ago) in values {
+        measure(app, id, code, *value, *days_ago).await;
+    }
+    // Values that somebody wrote past the program are what an older version left behind.
+    derived::catch_up(&app.db).await.unwrap();
+    id
+}
+
+/// Records an eGFR or a urine ACR by the API, measured now.
+async fn record(app: &TestApp, client: &Client, id: PatientId, code: &str, value: f64) {
+    let unit = if code == "egfr" { "mL/min/{1.73_m2}" } else { "mg/g" };
+    let at = app.clock.now();
+    let value = json!({ "code": code, "value": value, "unit": unit, "effective_at": at });
+    let path = format!("{PATIENTS}/{id}/observations");
+    client.post(&path, json!({ "observations": [value] })).await.created();
+}
+
+async fn predicted(app: &TestApp, client: &Client, id: PatientId) {
+    client.post(&format!("{PATIENTS}/{id}/predictions"), json!({})).await.expect(202);
+    assert_eq!(predict::drain(&app.state).await.unwrap(), 1);
+}
+
+async fn line(client: &Client, mrn: &str) -> Value {
+    let page = client.get(&format!("{PATIENTS}?q={mrn}")).await.ok();
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page:#}");
+    page["items"][0].clone()
+}
+
+/// The kinds of what is due, in the order of the answer.
+fn kinds(line: &Value) -> Vec<&str> {
+    line["due"].as_array().unwrap().iter().map(|due| due["kind"].as_str().unwrap()).collect()
+}
+
+async fn mrns(client: &Client, query: &str) -> Vec<String> {
+    let page = client.get(&format!("{PATIENTS}?{query}")).await.ok();
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item["mrn"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn monitoring_is_overdue_after_the_day_that_the_heat_map_says() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    // Today is 2026-06-01. G4 A3 is measured 4 times a year, G3a A1 once, G4 A? 3 times.
+    measured(&app, "W-1", &[("egfr", 28.0, 92), ("uacr", 742.0, 92)]).await;
+    measured(&app, "W-2", &[("egfr", 28.0, 93), ("uacr", 742.0, 1)]).await;
+    measured(&app, "W-3", &[("egfr", 28.0, 1), ("uacr", 742.0, 93)]).await;
+    measured(&app, "W-4", &[("egfr", 50.0, 365), ("uacr", 10.0, 10)]).await;
+    measured(&app, "W-5", &[("egfr", 50.0, 366), ("upcr", 60.0, 366)]).await;
+    measured(&app, "W-6", &[("egfr", 28.0, 121)]).await;
+    measured(&app, "W-7", &[]).await;
+    for (mrn, due_on, due) in [
+        ("W-1", json!("2026-06-01"), vec![]),
+        ("W-2", json!("2026-05-28"), vec!["monitoring_overdue"]),
+        ("W-3", json!("2026-05-28"), vec!["monitoring_overdue"]),
+        ("W-4", json!("2026-06-01"), vec![]),
+        ("W-5", json!("2026-05-31"), vec!["monitoring_overdue"]),
+        ("W-6", json!("2026-05-31"), vec!["monitoring_overdue", "albuminuria_missing"]),
+        ("W-7", Value::Null, vec!["egfr_missing"]),
+    ] {
+        let line = line(&clinician, mrn).await;
+        assert_eq!((&line["monitoring_due_on"], kinds(&line)), (&due_on, due), "{mrn}");
+    }
+    assert_eq!(mrns(&clinician, "overdue=true").await, ["W-2", "W-3", "W-5", "W-6"]);
+    assert_eq!(mrns(&clinician, "overdue=false").await, ["W-1", "W-4", "W-7"]);
+    app.clock.advance(TimeDelta::days(1));
+    let clinician = app.sign_in(Role::Clinician).await;
+    assert_eq!(mrns(&clinician, "overdue=false").await, ["W-7"]);
+    record(&app, &clinician, PatientId(id_of(&line(&clinician, "W-4").await)), "egfr", 51.0).await;
+    assert_eq!(kinds(&line(&clinician, "W-4").await), Vec::<&str>::new(), "measured again");
+}
+
+fn id_of(line: &Value) -> uuid::Uuid {
+    line["id"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_due_after_an_end_point_or_in_the_archive() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let values = [("egfr", 9.0, 200), ("uacr", 742.0, 200)];
+    let ended = measured(&app, "E-1", &values).await;
+    measured(&app, "E-2", &values).await;
+    assert_eq!(mrns(&clinician, "overdue=true").await, ["E-1", "E-2"]);
+    let outcome = json!({ "kind": "dialysis", "occurred_on": "2026-05-30" });
+    clinician.post(&format!("{PATIENTS}/{ended}/outcomes"), outcome).await.created();
+    assert_eq!(mrns(&clinician, "overdue=true").await, ["E-2"]);
+    let ended = line(&clinician, "E-1").await;
+    assert_eq!((&ended["monitoring_due_on"], kinds(&ended)), (&Value::Null, vec![]));
+    let archive = "update patients set archived_at = now() where mrn = 'E-2'";
+    sqlx::query(archive).execute(&app.db).await.unwrap();
+    let archived = clinician.get(&format!("{PATIENTS}?archived=true")).await.ok();
+    assert_eq!(kinds(&archived["items"][0]), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_prediction_is_outdated_by_newer_values_and_old_after_a_year() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let id = persona(&app, "P-1").await;
+    derived::catch_up(&app.db).await.unwrap();
+    predicted(&app, &clinician, id).await;
+    assert_eq!(kinds(&line(&clinician, "P-1").await), Vec::<&str>::new());
+    app.clock.advance(TimeDelta::seconds(1));
+    record(&app, &clinician, id, "egfr", 27.0).await;
+    let outdated = line(&clinician, "P-1").await;
+    let frozen = "2026-06-01T12:00:00Z";
+    assert_eq!(outdated["due"], json!([{ "kind": "prediction_outdated", "since": frozen }]));
+    predicted(&app, &clinician, id).await;
+    assert_eq!(kinds(&line(&clinician, "P-1").await), Vec::<&str>::new());
+
+    app.clock.advance(TimeDelta::days(365));
+    let clinician = app.sign_in(Role::Clinician).await;
+    assert_eq!(kinds(&line(&clinician, "P-1").await), ["monitoring_overdue"]);
+    app.clock.advance(TimeDelta::days(1));
+    let clinician = app.sign_in(Role::Clinician).await;
+    let old = line(&clinician, "P-1").await;
+    assert_eq!(kinds(&old), ["monitoring_overdue", "prediction_old"]);
+}
+
+#[tokio::test]
+async fn a_voided_value_outdates_the_prediction_that_rests_on_it() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let id = persona(&app, "P-1").await;
+    let wrong = measure(&app, id, "egfr", 12.0, 1).await;
+    derived::catch_up(&app.db).await.unwrap();
+    predicted(&app, &clinician, id).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let path = format!("/api/v1/observations/{wrong}/void");
+    clinician.post(&path, json!({ "reason": "another patient's" })).await.ok();
+    assert_eq!(kinds(&line(&clinician, "P-1").await), ["prediction_outdated"]);
+}
+
+#[tokio::test]
+async fn a_crossed_threshold_stays_for_90_days_and_the_trend_compares_one_voice() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let id = measured(&app, "T-1", &[("egfr", 50.0, 2), ("uacr", 20.0, 2)]).await;
+    predicted(&app, &clinician, id).await;
+    let first = line(&clinician, "T-1").await;
+    assert_eq!((&first["risk_trend"], kinds(&first)), (&Value::Null, vec![]));
+
+    app.clock.advance(TimeDelta::minutes(1));
+    record(&app, &clinician, id, "egfr", 28.0).await;
+    record(&app, &clinician, id, "uacr", 742.0).await;
+    predicted(&app, &clinician, id).await;
+    let line_now = line(&clinician, "T-1").await;
+    // 44 % less within days is no course but suspected acute injury: KFRE falls silent.
+    assert_eq!(line_now["risk"]["source"], "network");
+    assert_eq!(line_now["risk_trend"], Value::Null, "two voices are not compared");
+
+    app.clock.advance(TimeDelta::minutes(1));
+    let update = "update patients set previous_risk_source = 'network', previous_risk_5y = 0.004,
+        risk_5y = $1 where mrn = 'T-1'";
+    for (risk, direction) in [(0.0139, "steady"), (0.0141, "rising"), (0.0, "steady")] {
+        sqlx::query(update).bind(risk).execute(&app.db).await.unwrap();
+        let trend = &line(&clinician, "T-1").await["risk_trend"];
+        assert_eq!(trend["direction"], direction, "{risk}");
+        assert_eq!(trend["previous_risk_5y"], 0.004);
+        assert_eq!(trend["previous_at"], "2026-06-01T12:00:00Z");
+    }
+    let crossed = "insert into threshold_crossings values ($1, $2, $3, 0.01, 0.2)
+        on conflict (patient_id, threshold) do update set crossed_at = excluded.crossed_at";
+    for (threshold, days_ago) in
+        [("consider_referral", 90), ("refer", 90), ("multidisciplinary", 91)]
+    {
+        let at = app.clock.now() - TimeDelta::days(days_ago);
+        let insert = sqlx::query(crossed).bind(id).bind(threshold).bind(at);
+        insert.execute(&app.db).await.unwrap();
+    }
+    let delete = "delete from threshold_crossings where threshold = 'prepare_replacement'";
+    sqlx::query(delete).execute(&app.db).await.unwrap();
+    let due = &line(&clinician, "T-1").await["due"][0];
+    assert_eq!(due["kind"], "threshold_crossed");
+    assert_eq!(due["threshold"], "refer", "the gravest of the last 90 days");
+}
+
+#[tokio::test]
+async fn rapid_progression_is_kept_and_the_last_eight_values_are_shown() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let falling: Vec<_> = (0..10).map(|n| ("egfr", 70.0 - 4.0 * n as f64, 180 * (9 - n))).collect();
+    measured(&app, "R-1", &falling).await;
+    measured(&app, "R-2", &[("egfr", 70.0, 360), ("egfr", 69.0, 180), ("egfr", 69.0, 0)]).await;
+    let blood_pressure = json!({ "observations": [
+        { "code": "systolic_bp", "value": 140, "unit": "mm[Hg]", "effective_at": app.clock.now() },
+    ] });
+    let stable = line(&clinician, "R-2").await;
+    assert_eq!(stable["rapid_progression"], false);
+    let path = format!("{PATIENTS}/{}/observations", id_of(&stable));
+    app.clock.advance(TimeDelta::minutes(5));
+    clinician.post(&path, blood_pressure).await.created();
+    assert_eq!(line(&clinician, "R-2").await["last_value_at"], "2026-06-01T12:00:00Z");
+
+    let rapid = line(&clinician, "R-1").await;
+    assert_eq!(rapid["rapid_progression"], true);
+    let course = rapid["egfr_course"].as_array().unwrap();
+    let values: Vec<_> = course.iter().map(|point| point["value"].as_f64().unwrap()).collect();
+    assert_eq!(values, [62.0, 58.0, 54.0, 50.0, 46.0, 42.0, 38.0, 34.0]);
+    assert_eq!(course[7]["at"], "2026-06-01T12:00:00Z");
+    assert_eq!(mrns(&clinician, "rapid_progression=true").await, ["R-1"]);
+    assert_eq!(mrns(&clinician, "rapid_progression=false").await, ["R-2"]);
+
+    let batch = json!({ "filter": { "rapid_progression": true, "overdue": false } });
+    let batch = clinician.post("/api/v1/prediction-batches", batch).await.expect(202);
+    let id = batch["id"].as_str().unwrap().parse().unwrap();
+    while batch::advance(&app.state, id).await.unwrap() {}
+    let batch = clinician.get(&format!("/api/v1/prediction-batches/{id}")).await.ok();
+    assert_eq!(batch["total"], 1, "{batch:#}");
+    assert_eq!(batch["filter"], json!({ "rapid_progression": true, "overdue": false }));
+}
+
+#[tokio::test]
+async fn filtered_pages_hold_every_line_once_and_only_what_the_caller_sees() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    for number in 0..7 {
+        measured(&app, &format!("K-{number}"), &[("egfr", 20.0, 150 * (number % 2))]).await;
+    }
+    let overdue = ["K-1", "K-3", "K-5"];
+    let mut seen = Vec::new();
+    let mut query = "overdue=true&sort=-risk&limit=1".to_owned();
+    loop {
+        let page = clinician.get(&format!("{PATIENTS}?{query}")).await.ok();
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["mrn"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        query = format!("overdue=true&sort=-risk&limit=1&cursor={cursor}");
+    }
+    seen.sort();
+    assert_eq!(seen, overdue);
+
+    confine(&app).await;
+    let (doctor, id) = colleague(&app, "Doctor").await;
+    assert!(mrns(&doctor, "overdue=true").await.is_empty());
+    sqlx::query(
+        "insert into care_team_members (patient_id, user_id, since)
+        select id, $1::uuid, now() from patients where mrn in ('K-2', 'K-3')",
+    )
+    .bind(&id)
+    .execute(&app.db)
+    .await
+    .unwrap();
+    assert_eq!(mrns(&doctor, "overdue=true").await, ["K-3"]);
+    let line = line(&doctor, "K-3").await;
+    assert_eq!(line["egfr_course"].as_array().unwrap().len(), 1);
+    assert_eq!(kinds(&line), ["monitoring_overdue", "albuminuria_missing"]);
+    // What a caller of restricted sight records is worked out as well.
+    record(&app, &doctor, PatientId(id_of(&line)), "egfr", 21.0).await;
+    assert!(mrns(&doctor, "overdue=true").await.is_empty());
+}
+
+#[tokio::test]
+async fn faulty_filters_are_named() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    for name in ["overdue", "rapid_progression"] {
+        let faults = clinician.get(&format!("{PATIENTS}?{name}=perhaps")).await.faults();
+        assert!(faults.contains_key(&format!("/{name}")), "{faults:?}");
+    }
+}
