@@ -10,8 +10,10 @@ import { promisify } from "node:util";
 
 const [folder, ports, wanted = "10000", edited = "1000", seeded = String(Date.now() % 1e6)] = process.argv.slice(2);
 const [port, api1, api2, api3, ...metrics] = ports.split(" ");
-const [PREDICTIONS, EDITS, SEED] = [wanted, edited, seeded].map(Number);
 const EDITORS = 4;
+const [PREDICTIONS, SEED] = [wanted, seeded].map(Number);
+/** Each editor does as many as the others. */
+const EDITS = Math.ceil(Number(edited) / EDITORS) * EDITORS;
 const api = `http://127.0.0.1:${port}/api/v1`;
 const owner = process.env.OWNER;
 delete process.env.OWNER;
@@ -40,7 +42,8 @@ let restarts = 0;
 function supervise(name, command, args, environment = {}) {
   const log = openSync(`${folder}/run/${name}.log`, "a");
   const start = () => {
-    const child = spawn(command, args, { stdio: ["ignore", log, log], env: { ...process.env, ...environment } });
+    // However this program ends, nothing of it goes on.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", command, ...args], { stdio: ["ignore", log, log], env: { ...process.env, ...environment } });
     processes.set(name, child);
     child.on("exit", async () => {
       if (ending) return;
@@ -81,12 +84,12 @@ supervise("nginx", "nginx", ["-e", "stderr", "-p", `${folder}/run`, "-c", `${fol
 const postgres = (...args) => run("scripts/postgres", [args[0], `${folder}/postgres`, ...args.slice(1)]);
 const postmaster = () => Number(readFileSync(`${folder}/postgres/data/postmaster.pid`, "utf8").split("\n")[0]);
 
-async function startPostgres() {
+/** Of one that was killed, the last children may still be on their way out; a slow disk makes a stop long. */
+async function insistOnPostgres(command) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await postgres("start");
+      return await postgres(command);
     } catch (error) {
-      // Of one that was killed, the last children may still be on their way out.
       if (attempt === 20) throw error;
       await sleep(500);
     }
@@ -119,14 +122,14 @@ const BLOWS = {
     for (const child of children.split(" ").filter(Boolean)) process.kill(Number(child), "SIGKILL");
   },
   "PostgreSQL stopped and started": async () => {
-    await postgres("stop");
+    await insistOnPostgres("stop");
     await sleep(1000 + 2000 * random());
-    await startPostgres();
+    await insistOnPostgres("start");
   },
   "PostgreSQL killed": async () => {
     process.kill(postmaster(), "SIGKILL");
     await sleep(500);
-    await startPostgres();
+    await insistOnPostgres("start");
   },
   "a connection's process of PostgreSQL killed": async () => {
     const one = "select pid from pg_stat_activity where application_name = 'nephrocast' order by random() limit 1";
