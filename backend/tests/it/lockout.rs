@@ -73,6 +73,21 @@ async fn a_stranger_elsewhere_keeps_nobody_out() {
 }
 
 #[tokio::test]
+async fn one_password_tried_on_account_after_account_has_to_wait() {
+    let app = TestApp::new().await;
+    let known = email(Role::Clinician);
+    app.try_at(ELSEWHERE, &known, PASSWORD).await.ok();
+    for number in 0..100 {
+        let account = format!("guess{number}@example.org");
+        assert_eq!(wait(&app, ELSEWHERE, &account, PASSWORD).await, None, "{account}");
+        app.clock.advance(TimeDelta::seconds(2));
+    }
+    assert_eq!(wait(&app, ELSEWHERE, "one.more@example.org", PASSWORD).await, Some(14));
+    assert_eq!(wait(&app, HOME, "one.more@example.org", PASSWORD).await, None, "from there alone");
+    app.try_at(ELSEWHERE, &known, PASSWORD).await.ok();
+}
+
+#[tokio::test]
 async fn an_account_that_is_not_there_behaves_like_one_that_is() {
     let app = TestApp::new().await;
     let of = async |account: &str| {
