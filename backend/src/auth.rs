@@ -18,7 +18,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::{
     access::{Permission, Reach, Role, Scope, SitePolicy},
     id::{PatientId, SessionId, TokenId, UserId},
@@ -35,6 +35,9 @@ use crate::{
     state::AppState,
     telemetry,
 };
+
+/// Uses of a session this close together are noted once.
+const USES_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// With what a caller showed who they are.
 #[derive(Clone, Debug)]
@@ -274,6 +277,10 @@ async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> R
         .await?
         .filter(|session| session.user_id == claims.sub)
         .ok_or(Error::NotSignedIn)?;
+    // One write a minute, not one per request.
+    if found.last_used_at + USES_APART < now {
+        db::sessions::mark_used(&state.db, claims.sid, now).await?;
+    }
     Ok(Caller {
         user_id: found.user_id,
         role: found.role,

@@ -274,10 +274,15 @@ impl Session {
         self.timer.replace(Some(Timeout::new(wait_ms, warn)));
     }
 
+    /// The token, if it is fresh: whoever takes it uses the session, which is idle from then on.
     fn fresh_token(&self) -> Option<String> {
-        let token = self.token.borrow();
-        let token = token.as_ref()?;
-        (js_sys::Date::now() < token.ends_at_ms - MARGIN_MS).then(|| token.text.clone())
+        let text = self.token.borrow().as_ref().and_then(|token| {
+            (js_sys::Date::now() < token.ends_at_ms - MARGIN_MS).then(|| token.text.clone())
+        })?;
+        if let Some(terms) = self.terms.get_untracked() {
+            self.watch(&terms);
+        }
+        Some(text)
     }
 
     /// Opens the dialog and waits until the person signed in again; `None` if they left instead.

@@ -19,6 +19,8 @@ pub struct LiveSession {
     pub patient_id: Option<PatientId>,
     /// The site requires a second factor of the role, and the account has none.
     pub must_enrol: bool,
+    /// When it was last used, to the minute.
+    pub last_used_at: DateTime<Utc>,
     patients_see_risk: bool,
     visibility: Visibility,
 }
@@ -39,7 +41,7 @@ pub async fn find_live(
     sqlx::query_as!(
         LiveSession,
         r#"select users.id as "user_id: UserId", role as "role: Role",
-            patient_id as "patient_id: PatientId", patients_see_risk,
+            patient_id as "patient_id: PatientId", patients_see_risk, last_used_at,
             visibility as "visibility: Visibility",
             role = any(second_factor_required) and not exists(
                 select from second_factors
@@ -59,6 +61,22 @@ pub async fn find_live(
     )
     .fetch_optional(db)
     .await
+}
+
+/// Notes a use: from it on the session is idle.
+pub async fn mark_used(
+    db: impl PgExecutor<'_>,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update sessions set last_used_at = $2 where id = $1 and last_used_at < $2",
+        id as SessionId,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// What holds for a session as the site's settings are now.

@@ -110,6 +110,16 @@ async fn a_session_ends_when_it_is_idle_and_in_any_case_after_its_limit() {
 }
 
 #[tokio::test]
+async fn a_session_is_idle_from_its_last_use_not_from_its_last_renewal() {
+    let app = TestApp::new().await;
+    let mut client = app.sign_in(Role::Clinician).await;
+    app.clock.advance(TimeDelta::minutes(14));
+    client.get("/api/v1/me").await.ok();
+    app.clock.advance(TimeDelta::minutes(25));
+    assert_eq!(refresh(&mut client).await, 200);
+}
+
+#[tokio::test]
 async fn a_refresh_token_used_twice_ends_the_session() {
     let app = TestApp::new().await;
     let mut owner = app.sign_in(Role::Clinician).await;
