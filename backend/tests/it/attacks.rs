@@ -1,14 +1,15 @@
 //! What attackers try. The walks go over the whole OpenAPI document, so a new operation is attacked
 //! as soon as it is documented.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, task::Poll, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{Request, header},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
+use futures::stream;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use shared::{
@@ -21,7 +22,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::support::{Answer, Client, PASSWORD, PDF, TestApp, email, new_token, start, with_json};
+use crate::{
+    access::fixture,
+    support::{Answer, Client, PASSWORD, PDF, TestApp, email, new_token, start, with_json},
+};
 
 /// An operation of the document.
 struct Operation {
@@ -473,6 +477,58 @@ async fn line_breaks_and_control_characters_get_in_nowhere() {
             .await
             .unwrap();
     assert_eq!(addresses, 0);
+}
+
+#[tokio::test]
+async fn what_the_database_cannot_hold_is_a_fault_of_whoever_sends_it() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let admin = app.sign_in(Role::Administrator).await;
+    let on = fixture(&clinician, "M-1", false).await;
+    for title in ["a\0b", "a\u{1b}[31mb"] {
+        let parts = [("file", None, PDF), ("title", None, title.as_bytes())];
+        assert!(clinician.upload(&on.patient, &parts).await.faults().contains_key("/title"));
+    }
+    let values = format!("/api/v1/patients/{}/observations", on.patient);
+    for time in ["-10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z"] {
+        let time: String = form_urlencoded::byte_serialize(time.as_bytes()).collect();
+        for end in ["from", "to"] {
+            let log = format!("/api/v1/audit-events?{end}={time}");
+            let export = format!("/api/v1/audit-events/export?{end}={time}");
+            for path in [&format!("{values}?{end}={time}"), &log, &export] {
+                let faults = admin.get(path).await.faults();
+                assert!(faults.contains_key(&format!("/{end}")), "{path}: {faults:?}");
+            }
+        }
+    }
+    clinician.get("/api/v1/patients?q=-10000-01-01").await.ok();
+    // Cursors are made by nobody but us, which keeps nobody from making one.
+    let long_ago = json!(["-10000-01-01T00:00:00Z", Uuid::nil()]);
+    for (list, position) in [
+        (&*values, &long_ago),
+        ("/api/v1/archived-records", &long_ago),
+        ("/api/v1/patients", &json!(["updated_at", { "Time": long_ago }])),
+    ] {
+        let cursor = BASE64_URL_SAFE_NO_PAD.encode(position.to_string());
+        let sort = if list.ends_with("patients") { "sort=updated_at&" } else { "" };
+        let faults = admin.get(&format!("{list}?{sort}cursor={cursor}")).await.faults();
+        assert!(faults.contains_key("/cursor"), "{list}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_answers_all_the_same_and_tells_nothing() {
+    let app = TestApp::new().await;
+    let body = stream::poll_fn(|_| -> Poll<Option<Result<Bytes, std::io::Error>>> {
+        panic!("what only the log may know")
+    });
+    let request = app.anonymous().request("POST", "/api/v1/auth/login");
+    let request = request.header(header::CONTENT_TYPE, "application/json");
+    let answer = app.anonymous().send(request.body(Body::from_stream(body)).unwrap()).await;
+    let told = answer.expect(500);
+    assert_eq!(told["type"], "/problems/internal");
+    assert!(!told.to_string().contains("the log may know"), "{told:#}");
+    app.sign_in(Role::Clinician).await;
 }
 
 #[tokio::test]

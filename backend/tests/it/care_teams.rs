@@ -420,6 +420,7 @@ async fn a_repeated_request_shows_nothing_that_is_out_of_sight_by_now() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
     let (_, bea_id) = colleague(&app, "Bea").await;
+    let (_, cleo_id) = colleague(&app, "Cleo").await;
     let on = access::ready(&app, &clinician, "create_prediction", "M-1").await;
     let under = |rest: &str| format!("/api/v1/patients/{}/{rest}", on.patient);
     let therapy = json!({ "kind": "esa", "started_on": "2026-01-01" });
@@ -427,16 +428,17 @@ async fn a_repeated_request_shows_nothing_that_is_out_of_sight_by_now() {
         let upload = clinician.request("POST", &under("documents")).header("idempotency-key", "d");
         let answers = [
             clinician.post_once("t", &under("therapies"), therapy.clone()).await,
+            clinician.post_once("c", &under("care-team"), member(&cleo_id)).await,
             clinician.post_once("p", &under("predictions"), json!({})).await,
             clinician.send(with_parts(upload, &[("file", None, PDF)])).await,
         ];
         answers.map(|answer| answer.status.as_u16())
     };
-    assert_eq!(repeat().await, [201, 202, 201]);
+    assert_eq!(repeat().await, [201, 201, 202, 201]);
     confine(&app).await;
-    assert_eq!(repeat().await, [201, 202, 201]);
+    assert_eq!(repeat().await, [201, 201, 202, 201]);
     clinician.post(&format!("{}/hand-over", team_of(&on)), member(&bea_id)).await.ok();
-    assert_eq!(repeat().await, [404; 3]);
+    assert_eq!(repeat().await, [404; 4]);
 }
 
 #[tokio::test]

@@ -104,9 +104,15 @@ async fn a_challenge_is_good_for_its_address_five_minutes_and_five_codes() {
         second(&app, HOME, &given, "000000").await.expect(401);
     }
     assert!(over(second(&app, HOME, &given, &code(&app, &secret)).await));
+    let trail = app.audit_trail().await;
+    assert_eq!(trail.last().unwrap(), "nobody session.second_factor refused");
+    let asked = trail.iter().filter(|line| line.contains("session.ask_second_factor success"));
+    assert_eq!(asked.count(), 2, "whoever has the password and no code leaves a trace");
     // A fresh challenge does not give five more at once.
     let other = challenge(&app, "192.0.2.2").await;
     second(&app, "192.0.2.2", &other, &code(&app, &secret)).await.expect(429);
+    let details = app.audit_details("session.second_factor").await;
+    assert_eq!(details["reason"], "too many failures");
     app.clock.advance(TimeDelta::seconds(31));
     second(&app, "192.0.2.2", &other, &code(&app, &secret)).await.ok();
 }
@@ -158,6 +164,8 @@ async fn setting_up_needs_the_password_and_a_right_code() {
     assert!(begun["qr_svg"].as_str().unwrap().contains("<svg"));
     let wrong = client.post(&format!("{TOTP_PATH}/confirm"), json!({ "code": "no" })).await;
     assert!(wrong.faults().contains_key("/code"));
+    let trail = app.audit_trail().await;
+    assert_eq!(trail.last().unwrap(), "clinician second_factor.confirm refused");
     app.sign_in(Role::Clinician).await;
 
     enrol(&app, &client).await;
@@ -178,6 +186,9 @@ async fn removing_needs_the_password_or_a_code() {
     remove(&client, json!({})).await.expect(422);
     remove(&client, json!({ "password": "wrong" })).await.expect(422);
     remove(&client, json!({ "code": code(&app, &secret) })).await.expect(422);
+    let trail = app.audit_trail().await;
+    let refused = "clinician second_factor.remove refused";
+    assert_eq!(trail[trail.len() - 2..], ["clinician password.check refused", refused]);
     app.clock.advance(TimeDelta::seconds(60));
     remove(&client, json!({ "code": code(&app, &secret) })).await.expect(204);
     app.sign_in(Role::Clinician).await;
@@ -231,6 +242,36 @@ async fn a_replaced_key_can_go_once_a_server_has_started_with_the_new_one() {
     app.router = router(after);
     let given = challenge(&app, HOME).await;
     second(&app, HOME, &given, &code(&app, &secret)).await.ok();
+}
+
+#[tokio::test]
+async fn recovery_codes_are_good_when_the_key_that_sealed_the_secret_is_gone() {
+    let mut app = TestApp::new().await;
+    let client = app.sign_in(Role::Clinician).await;
+    let (secret, codes) = enrol(&app, &client).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    let mut after = app.state.clone();
+    let new = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    after.vault = Arc::new(Vault::new(new).unwrap());
+    app.router = router(after);
+    let given = challenge(&app, HOME).await;
+    let refused = second(&app, HOME, &given, &code(&app, &secret)).await.expect(401);
+    assert_eq!(refused["type"], "/problems/wrong-code");
+    second(&app, HOME, &given, &codes[0]).await.ok();
+}
+
+#[tokio::test]
+async fn a_reset_of_the_password_ends_what_the_old_one_began() {
+    let app = TestApp::new().await;
+    let client = app.sign_in(Role::Clinician).await;
+    let (_, codes) = enrol(&app, &client).await;
+    let begun = challenge(&app, HOME).await;
+    let administrator = app.sign_in(Role::Administrator).await;
+    let id = client.get("/api/v1/me").await.ok()["id"].as_str().unwrap().to_owned();
+    let reset = format!("/api/v1/users/{id}/password-reset");
+    administrator.post(&reset, json!({})).await.ok();
+    let over = second(&app, HOME, &begun, &codes[0]).await.expect(401);
+    assert_eq!(over["type"], "/problems/challenge-over");
 }
 
 async fn refresh(client: &mut Client) -> Value {

@@ -209,6 +209,8 @@ async fn a_stream_ends_with_its_token() {
     };
     assert!(caller(Role::Clinician).still_lives(&app.state).await);
     assert!(!caller(Role::Administrator).still_lives(&app.state).await, "the role has changed");
+    let required = backend::auth::Caller { must_enrol: true, ..caller(Role::Clinician) };
+    assert!(!required.still_lives(&app.state).await, "what is required has changed");
     clinician.delete(&format!("{TOKENS}/{id}")).await.expect(204);
     assert!(!caller(Role::Clinician).still_lives(&app.state).await);
 }

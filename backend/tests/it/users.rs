@@ -124,6 +124,8 @@ async fn a_repeated_creation_makes_one_account_and_keeps_no_secret() {
     let again = administrator.post_once("key", USERS, new.clone()).await.created();
     assert_eq!(first["id"], again["id"]);
     assert!(again["password_link"].is_null());
+    let trail = app.audit_trail().await;
+    assert_eq!(trail.last().unwrap(), "administrator request.repeat success");
     let kept: String = sqlx::query_scalar("select body::text from idempotency_keys")
         .fetch_one(&app.db)
         .await
