@@ -1,6 +1,6 @@
 //! Patients' records.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     access::Role,
@@ -340,9 +340,10 @@ impl Filter {
         }
     }
 
-    /// The date of birth that is searched for, if the text is one.
+    /// The date of birth that is searched for, if the text is one that the database knows.
     fn born_on(&self) -> Option<NaiveDate> {
-        self.text.as_deref()?.parse().ok()
+        let day: NaiveDate = self.text.as_deref()?.parse().ok()?;
+        (1..=9999).contains(&day.year()).then_some(day)
     }
 }
 
