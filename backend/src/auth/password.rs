@@ -59,10 +59,10 @@ impl Hasher {
     pub async fn hash_new(
         &self,
         pointer: &'static str,
-        password: String,
+        password: impl Into<Zeroizing<String>>,
         about: Vec<String>,
     ) -> Result<String> {
-        let password = Zeroizing::new(password);
+        let password = password.into();
         let hashed = self.work(move || {
             let password = normalised(&password);
             match fault(&password, &about) {
@@ -75,16 +75,20 @@ impl Hasher {
 
     /// Whether the password belongs to the hash in PHC format; without a hash, never, in the same
     /// time.
-    pub async fn verify(&self, password: String, phc: Option<String>) -> Result<bool> {
-        let (password, known) = (Zeroizing::new(password), phc.is_some());
+    pub async fn verify(
+        &self,
+        password: impl Into<Zeroizing<String>>,
+        phc: Option<String>,
+    ) -> Result<bool> {
+        let (password, known) = (password.into(), phc.is_some());
         let phc = phc.unwrap_or_else(|| self.decoy.to_string());
         let matches = self.work(move || verify(normalised(&password).as_bytes(), &phc)).await?;
         Ok(matches && known)
     }
 
     /// The password's hash in PHC format.
-    pub async fn hash(&self, password: String) -> Result<String> {
-        let password = Zeroizing::new(password);
+    pub async fn hash(&self, password: impl Into<Zeroizing<String>>) -> Result<String> {
+        let password = password.into();
         self.work(move || hash(normalised(&password).as_bytes())).await
     }
 

@@ -6,6 +6,7 @@ use axum::{
 };
 use serde_json::json;
 use shared::user::{NewPassword, PasswordChange, User};
+use zeroize::Zeroizing;
 
 use crate::{
     accounts,
@@ -32,7 +33,7 @@ pub async fn set_password(
     headers: HeaderMap,
     Json(NewPassword { token, password }): Json<NewPassword>,
 ) -> Result<StatusCode> {
-    let now = state.clock.now();
+    let (now, password) = (state.clock.now(), Zeroizing::new(password));
     let hash = Secret::received(token).hash();
     let Some(user) = db::password_links::find_user(&state.db, &hash, now).await? else {
         return Err(put_bad_link_on_record(&state, &headers).await?);
@@ -80,6 +81,8 @@ pub async fn change_password(
     State(state): State<AppState>,
     Json(PasswordChange { current_password, new_password }): Json<PasswordChange>,
 ) -> Result<StatusCode> {
+    let (current_password, new_password) =
+        (Zeroizing::new(current_password), Zeroizing::new(new_password));
     let user = prove(&state, &caller, current_password.clone(), "/current_password").await?;
     if new_password == current_password {
         return Err(Error::field("/new_password", "must differ from the current one"));
@@ -103,10 +106,10 @@ pub async fn change_password(
 pub(super) async fn prove(
     state: &AppState,
     caller: &Caller,
-    password: String,
+    password: impl Into<Zeroizing<String>>,
     pointer: &str,
 ) -> Result<User> {
-    let now = state.clock.now();
+    let (now, password) = (state.clock.now(), password.into());
     let user = db::users::find(&state.db, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
     let mut tx = state.begin(caller).await?;
     let place = format!("session {}", caller.session()?);

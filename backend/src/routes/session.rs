@@ -15,6 +15,7 @@ use shared::{
     user::User,
 };
 use sqlx::PgConnection;
+use zeroize::Zeroizing;
 
 use crate::{
     accounts,
@@ -55,11 +56,11 @@ pub async fn login(
     extensions: Extensions,
     headers: HeaderMap,
     jar: CookieJar,
-    Json(credentials): Json<Credentials>,
+    Json(Credentials { email, password }): Json<Credentials>,
 ) -> Result<(CookieJar, Json<SignedIn>)> {
     check_origin(&headers)?;
-    let place = place(&state, &extensions, &headers, &credentials).await?;
-    let Credentials { email, password } = credentials;
+    let password = Zeroizing::new(password);
+    let place = place(&state, &extensions, &headers, &email).await?;
     let (now, email) = (state.clock.now(), accounts::address(&email));
     let account = db::users::find_for_sign_in(&state.db, &email).await?;
     let (user_id, hash) = account.unzip();
@@ -92,10 +93,10 @@ async fn place<'a>(
     state: &'a AppState,
     extensions: &Extensions,
     headers: &HeaderMap,
-    credentials: &Credentials,
+    email: &str,
 ) -> Result<limits::Attempt<'a>> {
     let (now, address) = (state.clock.now(), auth::address(headers));
-    let attempt = state.limits.sign_in(&credentials.email, address.as_deref(), now);
+    let attempt = state.limits.sign_in(email, address.as_deref(), now);
     if let Err(error) = limits::note(extensions, attempt.standing()) {
         let actor = Actor { address, request_id: telemetry::request_id(), ..Actor::default() };
         let event = Event::new("session.sign_in").outcome(Outcome::Refused);
@@ -152,7 +153,12 @@ async fn refuse(
 }
 
 /// Hashes a password anew that was hashed with less than what is used now.
-async fn strengthen(state: &AppState, id: UserId, password: String, weak: String) -> Result<()> {
+async fn strengthen(
+    state: &AppState,
+    id: UserId,
+    password: Zeroizing<String>,
+    weak: String,
+) -> Result<()> {
     if is_outdated(&weak) {
         let strong = state.hasher.hash(password).await?;
         let mut connection = state.db.acquire().await?;
