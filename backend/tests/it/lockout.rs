@@ -1,7 +1,7 @@
 //! Delays after failed sign-ins: they grow, they hold over processes, and they keep nobody out
 //! for long.
 
-use backend::{auth::lockout::Attempt, error::Error, router::router};
+use backend::router::router;
 use chrono::TimeDelta;
 use serde_json::json;
 use shared::access::Role;
@@ -134,22 +134,4 @@ async fn a_thousand_guesses_at_once_are_a_thousand_guesses() {
     let guesses = (0..40).map(|_| wait(&app, ELSEWHERE, &account, "wrong"));
     let waits = futures::future::join_all(guesses).await;
     assert_eq!(waits.iter().filter(|wait| wait.is_none()).count(), 5);
-}
-
-#[tokio::test]
-async fn one_address_does_not_try_account_after_account() {
-    let app = TestApp::new().await;
-    let known = email(Role::Clinician);
-    app.try_at(HOME, &known, PASSWORD).await.ok();
-    let mut db = app.db.acquire().await.unwrap();
-    let now = app.clock.now();
-    for number in 0..100 {
-        let account = format!("{number}@example.org");
-        Attempt::to_sign_in(&mut db, &account, Some(HOME), now).await.unwrap();
-    }
-    let refused = Attempt::to_sign_in(&mut db, "next@example.org", Some(HOME), now).await;
-    assert!(matches!(refused, Err(Error::TooManyRequests(1..=121))), "{refused:?}");
-    // Who has signed in there before, and everybody elsewhere, are not held up.
-    Attempt::to_sign_in(&mut db, &known, Some(HOME), now).await.unwrap();
-    Attempt::to_sign_in(&mut db, "next@example.org", Some(ELSEWHERE), now).await.unwrap();
 }
