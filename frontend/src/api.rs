@@ -7,6 +7,7 @@ pub mod care_teams;
 pub mod dashboard;
 pub mod documents;
 pub mod erasures;
+pub mod imports;
 pub mod me;
 pub mod models;
 pub mod observations;
@@ -63,8 +64,10 @@ pub struct Call {
     pub method: Method,
     /// The path below `/api/v1`, with its query.
     pub path: String,
-    /// The JSON body.
+    /// The body.
     pub body: Option<String>,
+    /// What the body is.
+    pub media_type: &'static str,
     /// The version that a change is based on: `If-Match`.
     pub version: Option<i32>,
     /// Whether it creates something, and so carries an `Idempotency-Key`.
@@ -75,7 +78,15 @@ pub struct Call {
 
 impl Call {
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, version: None, creates: false, signed: true }
+        Self {
+            method,
+            path: path.into(),
+            body: None,
+            media_type: "application/json",
+            version: None,
+            creates: false,
+            signed: true,
+        }
     }
 
     /// Reads `path`.
@@ -113,6 +124,12 @@ impl Call {
     #[must_use]
     pub fn json(self, body: &impl Serialize) -> Self {
         Self { body: Some(written(body)), ..self }
+    }
+
+    /// With a body that is not JSON.
+    #[must_use]
+    pub fn text(self, body: String, media_type: &'static str) -> Self {
+        Self { body: Some(body), media_type, ..self }
     }
 
     /// Without the access token: signing in and refreshing.

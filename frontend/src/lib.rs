@@ -12,6 +12,7 @@ pub mod charts;
 pub mod components;
 
 pub mod api;
+pub mod imports;
 pub mod record;
 pub mod session;
 pub mod what_if;

@@ -11,7 +11,7 @@ use crate::{
     components::guard::Guard,
     pages::{
         account::AccountPage, archived_records::ArchivedRecordsPage, audit::AuditPage,
-        model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
+        import::ImportPage, model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
         set_password::SetPasswordPage, settings::SettingsPage, tokens::TokensPage,
         users::UsersPage,
     },
@@ -28,6 +28,16 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::UseOwnAccount>
                             <AccountPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/import")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::EditPatients>
+                            <ImportPage />
                         </Guard>
                     }
                 }

@@ -10,6 +10,7 @@ pub mod dashboard;
 pub mod documents;
 pub mod emergency_access;
 pub mod home;
+pub mod import;
 pub mod model;
 pub mod models;
 pub mod not_found;

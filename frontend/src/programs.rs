@@ -15,17 +15,18 @@ pub enum Program {
     Clinic,
     /// A patient's page with predictions and forms.
     Records,
-    /// Accounts, tokens, settings, models, the audit log.
+    /// Accounts, tokens, settings, models, the audit log, files of patients and values.
     Office,
     /// Summaries for researchers, a record's report, about.
     Reading,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 8] = [
+const OFFICE: [&str; 9] = [
     "account",
     "archived-records",
     "audit",
+    "import",
     "models",
     "set-password",
     "settings",
@@ -106,7 +107,7 @@ mod tests {
         for path in ["/patients/new", "/patients/42", "/patients/42/edit"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/users", "/models/1.0.0"] {
+        for path in ["/users", "/import", "/models/1.0.0"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
         for path in ["/about", "/research", "/patients/42/report"] {

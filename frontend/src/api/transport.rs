@@ -101,7 +101,7 @@ fn build(
     init.set_credentials(RequestCredentials::SameOrigin);
     init.set_signal(signal);
     if let Some(body) = &call.body {
-        headers.set("Content-Type", "application/json")?;
+        headers.set("Content-Type", call.media_type)?;
         init.set_body(&JsValue::from_str(body));
     }
     init.set_headers_headers(&headers);

@@ -61,6 +61,7 @@ fn AccountMenu(user: User) -> impl IntoView {
         .collect();
     let links: Vec<_> = [
         (Permission::UseOwnAccount, "/account", "Your account"),
+        (Permission::EditPatients, "/import", "Import a file"),
         (Permission::UseTokens, "/tokens", "API tokens"),
         (Permission::ReadSummaries, "/research", "Research"),
         (Permission::ManageUsers, "/users", "Users"),

@@ -90,6 +90,7 @@ pub fn PatientsPage() -> impl IntoView {
                     {session::care_teams_only().then(|| view! {
                         <A href="/emergency-access" attr:class="btn btn-quiet">"Emergency"</A>
                     })}
+                    <A href="/import" attr:class="btn">"Import"</A>
                     <A href="/patients/new" attr:class="btn btn-primary">"New patient"</A>
                 })}
                 </div>
