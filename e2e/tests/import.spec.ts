@@ -112,6 +112,8 @@ test("a file that is no UTF-8 is refused, and the page is for those who change r
   await expect(page.getByRole("alert")).toContainText("not UTF-8");
   await page.getByRole("button", { name: /^Account/ }).click();
   await page.getByRole("button", { name: "Sign out" }).click();
+  // The program with the sign-in page loads.
+  await expect(page.getByLabel("E-mail address")).toBeVisible();
   await signIn(page, "admin");
   await page.goto("/import");
   await expect(page.getByText("This page is not for your role")).toBeVisible();

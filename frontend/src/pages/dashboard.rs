@@ -15,7 +15,7 @@ use crate::{
     app::set_title,
     components::{
         async_view::AsyncView,
-        badges::{category_class, kdigo_class, kdigo_risk_label},
+        badges::{category_class, kdigo_class},
     },
     format,
 };
@@ -146,17 +146,19 @@ fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
         gap: lacks.filter(|_| risk.is_none()).map(gap).unwrap_or_default(),
         ..ListQuery::default()
     };
-    let name = format!(
-        "{}: {} {}, {}",
-        people(patients),
+    // Whoever steers by voice says what stands there: what is seen is part of the name.
+    let who = format!(
+        " {}: {} {}, ",
+        if patients == 1 { "patient" } else { "patients" },
         g.map_or("eGFR unknown,", GCategory::label),
         a.map_or("albuminuria unknown", ACategory::label),
-        risk.map_or("risk unknown", kdigo_risk_label),
     );
+    let rest = if risk.is_some() { " risk" } else { "risk unknown" };
     view! {
         <td>
-            <A href=list(&wanted) attr:class=class attr:aria-label=name>
-                {number(patients)}<small>{word}</small>
+            <A href=list(&wanted) attr:class=class>
+                {number(patients)} <span class="visually-hidden">{who}</span> <small>{word}</small>
+                <span class="visually-hidden">{rest}</span>
             </A>
         </td>
     }
