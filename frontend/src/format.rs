@@ -63,6 +63,15 @@ pub fn ago(moment: DateTime<Utc>) -> String {
     format.format(-(amount as f64), unit).into()
 }
 
+/// How many days ago a moment was, such as `47 days`.
+pub fn days_since(moment: DateTime<Utc>) -> String {
+    match (today() - local_date(moment)).num_days() {
+        ..=0 => "today".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{} days", number(days as f64, 0)),
+    }
+}
+
 /// Completed years between a birth date and a day.
 pub fn age_years(birth: NaiveDate, on: NaiveDate) -> u32 {
     on.years_since(birth).unwrap_or_default()

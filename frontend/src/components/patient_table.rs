@@ -2,9 +2,16 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use shared::patient::{LatestRisk, LatestValue, PatientListItem, Sex};
+use shared::{
+    patient::{LatestRisk, LatestValue, PatientListItem, Sex},
+    worklist::RiskTrend,
+};
 
-use super::badges::{KdigoBadge, RiskBadge, source_label};
+use super::{
+    badges::{KdigoBadge, RiskBadge, source_label},
+    due_badges::{DueBadges, Trend},
+    sparkline::sparkline,
+};
 use crate::format;
 
 /// A table of patients; each line leads to the patient.
@@ -27,6 +34,7 @@ pub fn PatientTable(
                         <th scope="col" role="columnheader" class="number">"2-year risk"</th>
                         <th scope="col" role="columnheader" class="number">"5-year risk"</th>
                         <th scope="col" role="columnheader">"Category"</th>
+                        <th scope="col" role="columnheader">"Due"</th>
                         <th scope="col" role="columnheader">"Last value"</th>
                     </tr>
                 </thead>
@@ -47,7 +55,6 @@ fn Line(item: PatientListItem) -> impl IntoView {
         Sex::Female => "female",
         Sex::Male => "male",
     };
-    let latest = item.egfr.iter().chain(&item.uacr).map(|value| value.effective_at).max();
     let risk = item.risk.clone();
     view! {
         <tr role="row">
@@ -69,14 +76,20 @@ fn Line(item: PatientListItem) -> impl IntoView {
                     |kdigo| view! { <KdigoBadge kdigo /> }.into_any(),
                 )}
             </td>
-            <td role="cell" class="cell-egfr number" data-label="eGFR"><Value value=item.egfr decimals=0 /></td>
+            <td role="cell" class="cell-egfr number" data-label="eGFR">
+                <Value value=item.egfr decimals=0 />
+                {sparkline(&item.egfr_course)}
+            </td>
             <td role="cell" class="cell-uacr number" data-label="uACR"><Value value=item.uacr decimals=0 /></td>
-            <Risk risk />
+            <Risk risk trend=item.risk_trend />
+            <td role="cell" class="cell-due" data-label="Due">
+                <DueBadges due=item.due rapid_progression=item.rapid_progression />
+            </td>
             <td role="cell" class="cell-last nowrap" data-label="Last value">
-                {latest.map_or_else(
+                {item.last_value_at.map_or_else(
                     || view! { <Nothing /> }.into_any(),
                     |moment| view! {
-                        <span class="muted" title=format::date_of(moment)>{format::ago(moment)}</span>
+                        <span class="muted" title=format::date_of(moment)>{format::days_since(moment)}</span>
                     }.into_any(),
                 )}
             </td>
@@ -104,7 +117,7 @@ fn Value(value: Option<LatestValue>, decimals: u32) -> impl IntoView {
 
 /// The three cells of the latest prediction.
 #[component]
-fn Risk(risk: Option<LatestRisk>) -> impl IntoView {
+fn Risk(risk: Option<LatestRisk>, trend: Option<RiskTrend>) -> impl IntoView {
     let Some(risk) = risk else {
         return view! {
             <td role="cell" class="cell-risk2 number" data-label="2 years"><Nothing /></td>
@@ -118,6 +131,7 @@ fn Risk(risk: Option<LatestRisk>) -> impl IntoView {
         <td role="cell" class="cell-risk2 number" data-label="2 years">{format::percent(risk.risk_2y)}</td>
         <td role="cell" class="cell-risk5 number" data-label="5 years">
             <strong>{format::percent(risk.risk_5y)}</strong>
+            {trend.map(|trend| view! { <Trend trend /> })}
         </td>
         <td role="cell" class="cell-category nowrap">
             <span title=format!("Predicted {}", format::date_of(risk.predicted_at))>

@@ -1,4 +1,4 @@
-//! The patient list: search, sort, filter; the address holds the state.
+//! The worklist: patients by risk, and what is due for each; the address holds the state.
 
 use gloo_timers::callback::Timeout;
 use leptos::{prelude::*, task::spawn_local};
@@ -31,9 +31,12 @@ use crate::{
 /// How long typing must rest before the search is sent, in milliseconds.
 const REST_MS: u32 = 250;
 
+/// The order of whoever comes to work: who needs most comes first.
+const BY_RISK: &str = "-risk";
+
 const SORTS: [(&str, &str); 4] = [
-    ("", "Name"),
-    ("-risk", "Highest risk first"),
+    (BY_RISK, "Highest risk first"),
+    ("name", "Name"),
     ("egfr", "Lowest eGFR first"),
     ("-updated_at", "Last changed first"),
 ];
@@ -53,7 +56,7 @@ pub fn PatientsPage() -> impl IntoView {
     let wanted = Memo::new(move |_| {
         address.with(|address| ListQuery {
             q: address.get("q").unwrap_or_default(),
-            sort: address.get("sort").unwrap_or_default(),
+            sort: address.get("sort").unwrap_or_else(|| BY_RISK.to_owned()),
             risk_category: address.get("risk_category").unwrap_or_default(),
             renal_disease: address.get("renal_disease").unwrap_or_default(),
             kdigo_g: address.get("kdigo_g").unwrap_or_default(),
@@ -197,6 +200,16 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 read=|wanted| &wanted.gap
                 write=|wanted, gap| wanted.gap = gap
             />
+            <Tick
+                label="Tests overdue" wanted want
+                read=|wanted| &wanted.overdue
+                write=|wanted, overdue| wanted.overdue = overdue
+            />
+            <Tick
+                label="Rapid progression" wanted want
+                read=|wanted| &wanted.rapid_progression
+                write=|wanted, rapid_progression| wanted.rapid_progression = rapid_progression
+            />
             <label class="check filter-check">
                 <input
                     type="checkbox"
@@ -244,6 +257,32 @@ fn Choice(
                 <option value="">"Any"</option>
                 {options}
             </select>
+        </label>
+    }
+}
+
+/// One of the filters that are on or off.
+#[component]
+fn Tick(
+    label: &'static str,
+    wanted: Memo<ListQuery>,
+    want: Callback<ListQuery>,
+    read: fn(&ListQuery) -> &String,
+    write: fn(&mut ListQuery, String),
+) -> impl IntoView {
+    view! {
+        <label class="check filter-check">
+            <input
+                type="checkbox"
+                prop:checked=move || wanted.with(|wanted| read(wanted) == "true")
+                on:change:target=move |event| {
+                    let mut changed = wanted.get_untracked();
+                    let on = if event.target().checked() { "true" } else { "" };
+                    write(&mut changed, on.to_owned());
+                    want.run(changed);
+                }
+            />
+            {label}
         </label>
     }
 }
