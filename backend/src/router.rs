@@ -29,9 +29,9 @@ use crate::{
     openapi, refusals,
     routes::{
         audit, biopsies, care_teams, dashboards, documents, emergency_accesses, erasures, imports,
-        models, observations, outcomes, passwords, patients, prediction_batches, predictions,
-        privacy, records, second_factors, service, session, settings, summaries, therapies, tokens,
-        users,
+        models, observations, outcomes, passwords, patient_exports, patients, prediction_batches,
+        predictions, privacy, records, second_factors, service, session, settings, summaries,
+        therapies, tokens, users,
     },
     state::AppState,
     telemetry,
@@ -72,6 +72,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(users::remove_user_second_factor))
         .routes(routes!(settings::get_settings, settings::update_settings))
         .routes(routes!(patients::list_patients, patients::create_patient))
+        .routes(routes!(patient_exports::export_patients))
         .routes(
             routes!(imports::import_patients).layer(DefaultBodyLimit::max(shared::import::LARGEST)),
         )

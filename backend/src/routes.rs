@@ -20,6 +20,7 @@ pub mod imports;
 pub mod models;
 pub mod observations;
 pub mod outcomes;
+pub mod patient_exports;
 pub mod patients;
 pub mod prediction_batches;
 pub mod predictions;

@@ -46,6 +46,20 @@ pub enum Due {
     },
 }
 
+impl Due {
+    /// Its kind, as on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ThresholdCrossed { .. } => "threshold_crossed",
+            Self::MonitoringOverdue { .. } => "monitoring_overdue",
+            Self::EgfrMissing => "egfr_missing",
+            Self::AlbuminuriaMissing => "albuminuria_missing",
+            Self::PredictionOutdated { .. } => "prediction_outdated",
+            Self::PredictionOld { .. } => "prediction_old",
+        }
+    }
+}
+
 /// What is known of a patient who has not reached an end point.
 #[derive(Clone, Debug)]
 pub struct Standing {

@@ -23,7 +23,7 @@ const YEARS: u32 = 5;
 /// The most values of a course; the newest count.
 const MOST_VALUES: i64 = 4000;
 /// The most points of a line's course.
-const POINTS: usize = 8;
+const POINTS: i64 = 8;
 
 /// A record's latest values.
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ async fn points(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Patien
         ) as newest
         order by patient, effective_at"#,
         ids,
-        POINTS as i64,
+        POINTS,
     )
     .fetch_all(db)
     .await?;

@@ -82,9 +82,9 @@ pub struct PatientQuery {
 }
 
 impl PatientQuery {
-    /// The records that the caller sees of those asked for.
-    fn filter(&self, caller: &Caller) -> Filter {
-        let wanted = PatientFilter {
+    /// What the list is narrowed by, of the records in use.
+    pub(super) fn wanted(&self) -> PatientFilter {
+        PatientFilter {
             q: self.q.clone(),
             risk_category: self.risk_category,
             renal_disease: self.renal_disease,
@@ -93,11 +93,15 @@ impl PatientQuery {
             gap: self.gap,
             overdue: self.overdue,
             rapid_progression: self.rapid_progression,
-        };
+        }
+    }
+
+    /// The records that the caller sees of those asked for.
+    pub(super) fn filter(&self, caller: &Caller) -> Filter {
         Filter {
             archived: self.archived.unwrap_or(false),
             without_care_team: self.without_care_team.unwrap_or(false),
-            ..Filter::new(&wanted, caller.in_care_of(), caller.at)
+            ..Filter::new(&self.wanted(), caller.in_care_of(), caller.at)
         }
     }
 }

@@ -54,6 +54,7 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("update_settings",       [401,      200,  403,      403,       403,    403]),
     ("get_openapi",           [200,      200,  200,      200,       200,    200]),
     ("list_patients",         [401,      200,  200,      403,       403,    403]),
+    ("export_patients",       [401,      200,  200,      403,       403,    403]),
     ("get_dashboard",         [401,      200,  200,      403,       403,    403]),
     ("create_patient",        [401,      403,  201,      403,       403,    403]),
     ("import_patients",       [401,      403,  200,      403,       403,    403]),
@@ -167,6 +168,7 @@ const TEAMS_CHANGED: [&str; 3] =
 #[rustfmt::skip]
 const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("list_patients",       Scope::PatientsRead),
+    ("export_patients",     Scope::PatientsRead),
     ("get_dashboard",       Scope::PatientsRead),
     ("get_patient",         Scope::PatientsRead),
     ("export_patient",      Scope::PatientsRead),
@@ -360,6 +362,7 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "create_token" => post("/api/v1/tokens".into(), new_token(&[Scope::SummariesRead])),
         "revoke_token" => empty("DELETE", format!("/api/v1/tokens/{}", on.token)),
         "list_patients" => empty("GET", "/api/v1/patients".into()),
+        "export_patients" => empty("GET", "/api/v1/patients/export".into()),
         "get_dashboard" => empty("GET", "/api/v1/dashboard".into()),
         "create_patient" => post(
             "/api/v1/patients".into(),

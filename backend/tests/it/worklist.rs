@@ -281,3 +281,63 @@ async fn faulty_filters_are_named() {
         assert!(faults.contains_key(&format!("/{name}")), "{faults:?}");
     }
 }
+
+/// The file's lines, without the head.
+async fn exported(client: &Client, query: &str) -> Vec<csv::StringRecord> {
+    let answer = client.get(&format!("{PATIENTS}/export?{query}")).await;
+    assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    let text = answer.ok().as_str().unwrap().to_owned();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap().len(), 22);
+    reader.records().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn the_view_is_exported_in_its_order_on_record_and_without_formulas() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    measured(&app, "=1+1", &[("egfr", 28.0, 93), ("uacr", 742.0, 93)]).await;
+    let id = measured(&app, "X-2", &[("egfr", 28.0, 3)]).await;
+    predicted(&app, &clinician, id).await;
+    let lines = exported(&clinician, "sort=-risk").await;
+    let mrns: Vec<_> = lines.iter().map(|line| line[0].to_owned()).collect();
+    assert_eq!(mrns, ["X-2", "'=1+1"]);
+    assert_eq!(&lines[1][18], "93");
+    assert_eq!(&lines[1][20], "monitoring_overdue");
+    assert_eq!(&lines[0][20], "albuminuria_missing");
+    let overdue = exported(&clinician, "overdue=true&sort=name").await;
+    assert_eq!(overdue.len(), 1);
+    let details = app.audit_details("patient.export_list").await;
+    assert_eq!(details["filter"], json!({ "overdue": true }));
+    assert_eq!(details["patients"], json!([&overdue[0][21]]));
+    assert!(exported(&clinician, "q=nobody").await.is_empty());
+    for name in ["limit=3", "cursor=x"] {
+        let faults = clinician.get(&format!("{PATIENTS}/export?{name}")).await.faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+    }
+
+    confine(&app).await;
+    let (doctor, _) = colleague(&app, "Doctor").await;
+    assert!(exported(&doctor, "").await.is_empty(), "nobody is in this doctor's care");
+}
+
+#[tokio::test]
+async fn an_export_of_several_batches_holds_every_line_once() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    sqlx::query(
+        "insert into patients (id, mrn, given_name, family_name, birth_date, sex, created_at,
+            updated_at)
+        select gen_random_uuid(), 'M-' || n, 'Vera', 'Testwell', '1960-01-01', 'female', now(), now()
+        from generate_series(1, 1001) as n",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    let lines = exported(&clinician, "sort=-risk").await;
+    let mrns: std::collections::BTreeSet<_> = lines.iter().map(|line| line[0].to_owned()).collect();
+    assert_eq!((lines.len(), mrns.len()), (1001, 1001));
+    let entries = app.audit_trail().await;
+    let exports = entries.iter().filter(|entry| entry.contains("patient.export_list")).count();
+    assert_eq!(exports, 3, "one entry for each 500 lines: {entries:?}");
+}

@@ -7,7 +7,7 @@ use shared::{
     patient::{NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch},
 };
 
-use super::{Call, Result, query, request};
+use super::{Call, Result, download, query, request};
 
 /// Which patients to list, and in which order. Empty text means the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +93,12 @@ fn meant<T: DeserializeOwned>(name: &str) -> Option<T> {
 /// One page of the list.
 pub async fn list(wanted: &ListQuery) -> Result<Page<PatientListItem>> {
     request(Call::get(format!("/patients{}", wanted.query()))).await
+}
+
+/// Saves the whole list as CSV.
+pub async fn export(wanted: &ListQuery) -> Result<()> {
+    let query = ListQuery { cursor: String::new(), ..wanted.clone() }.query();
+    download(&Call::get(format!("/patients/export{query}")), "patients.csv").await
 }
 
 /// A new record.

@@ -37,6 +37,7 @@ pub fn action(action: &str) -> String {
         "summary.publish" => "Published summaries",
         "patient.read" => "Read the record",
         "patient.list" => "Listed patients",
+        "patient.export_list" => "Exported the patient list",
         "patient.create" => "Registered the patient",
         "patient.update" => "Changed the patient's facts",
         "patient.archive" => "Archived the record",

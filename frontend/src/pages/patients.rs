@@ -89,6 +89,7 @@ pub fn PatientsPage() -> impl IntoView {
                 <h1>"Patients"</h1>
                 <div class="row">
                 {move || predicts().then(|| view! { <BulkButton bulk filter /> })}
+                <ExportButton wanted />
                 {move || session::allows(Permission::EditPatients).then(|| view! {
                     {session::care_teams_only().then(|| view! {
                         <A href="/emergency-access" attr:class="btn btn-quiet">"Emergency"</A>
@@ -108,6 +109,31 @@ pub fn PatientsPage() -> impl IntoView {
                 />
             </section>
         </div>
+    }
+}
+
+/// Saves the whole view as a file, in its order.
+#[component]
+fn ExportButton(wanted: Memo<ListQuery>) -> impl IntoView {
+    let busy = RwSignal::new(false);
+    let problem = RwSignal::new(None);
+    let export = Callback::new(move |()| {
+        let query = wanted.get_untracked();
+        busy.set(true);
+        problem.set(None);
+        spawn_local(async move {
+            let saved = api::patients::export(&query).await;
+            // The page may be another one by now: then these signals are gone.
+            let _ = busy.try_set(false);
+            let _ = problem.try_set(saved.err());
+        });
+    });
+    let disabled = move || busy.get() || !wanted.with(ListQuery::is_understood);
+    view! {
+        <button type="button" class="btn btn-quiet" disabled=disabled on:click=move |_| export.run(())>
+            {move || if busy.get() { "Exporting…" } else { "Export CSV" }}
+        </button>
+        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=export /> })}
     }
 }
 
