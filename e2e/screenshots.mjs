@@ -21,6 +21,22 @@ async function openPatient(page) {
   await page.locator("figure svg").nth(1).waitFor();
 }
 
+/** The report of that patient. */
+async function openReport(page) {
+  await openPatient(page);
+  await page.getByRole("link", { name: "Report" }).click();
+  await page.getByRole("article").waitFor();
+}
+
+/** A small file with a fault, rehearsed. */
+async function openImport(page) {
+  await page.goto("/import");
+  const rows = ["mrn,given_name,family_name,birth_date,sex", "SHOT-1,Ada,Testwell,1960-01-01,f", "SHOT-2,Bo,,1970-13-01,m"];
+  await page.locator("input[type=file]").setInputFiles({
+    name: "patients.csv", mimeType: "text/csv", buffer: Buffer.from(rows.join("\n")),
+  });
+}
+
 /** The card of the first release of the list. */
 async function openCard(page) {
   await page.goto("/models");
@@ -53,7 +69,10 @@ async function openCalculator(page) {
 const PAGES = [
   { name: "sign-in", open: (page) => page.goto("/sign-in") },
   { name: "patients", role: "clinician", open: (page) => page.goto("/patients") },
+  { name: "dashboard", role: "clinician", open: (page) => page.goto("/dashboard") },
+  { name: "import", role: "clinician", open: openImport },
   { name: "patient", role: "clinician", open: openPatient },
+  { name: "report", role: "clinician", open: openReport },
   { name: "new-patient", role: "clinician", open: (page) => page.goto("/patients/new") },
   { name: "what-if", role: "clinician", open: openWhatIf },
   { name: "calculator", role: "clinician", open: openCalculator },
@@ -62,6 +81,7 @@ const PAGES = [
   { name: "own-record", role: "patient", open: (page) => page.goto("/") },
   { name: "account", role: "clinician", open: (page) => page.goto("/account") },
   { name: "tokens", role: "clinician", open: (page) => page.goto("/tokens") },
+  { name: "research", role: "researcher", open: (page) => page.goto("/research") },
   { name: "users", role: "admin", open: (page) => page.goto("/users") },
   { name: "settings", role: "admin", open: (page) => page.goto("/settings") },
   { name: "audit", role: "admin", open: (page) => page.goto("/audit") },

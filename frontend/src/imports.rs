@@ -40,9 +40,12 @@ pub fn pieces(text: &str, wanted: &[u64]) -> Option<Vec<Piece>> {
         .collect()
 }
 
+/// The line on which a row begins, and where it stands.
+type Row = (u64, Range<usize>);
+
 /// Where the head stands, and each row with the line on which it begins. A line end inside quotes
 /// belongs to the row.
-fn records(text: &str) -> Option<(Range<usize>, Vec<(u64, Range<usize>)>)> {
+fn records(text: &str) -> Option<(Range<usize>, Vec<Row>)> {
     let first = text.split_inclusive('\n').next().filter(|line| line.starts_with("sep="));
     let (mut begin, mut line) = first.map_or((0, 1), |line| (line.len(), 2));
     let (mut quoted, mut lines_in_it) = (false, 0);

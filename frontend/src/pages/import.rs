@@ -473,9 +473,8 @@ async fn take(state: State) {
     state.busy.set(true);
     state.stopping.set(false);
     state.problem.set(None);
-    loop {
-        // Whoever has left the page sends nothing more.
-        let Some(false) = state.stopping.try_get_untracked() else { break };
+    // Whoever has left the page sends nothing more.
+    while let Some(false) = state.stopping.try_get_untracked() {
         let Some(piece) = state.left.with_untracked(|left| left.first().cloned()) else { break };
         match api::imports::send(piece.text.clone(), media_type, &columns, false).await {
             Ok(report) => {
