@@ -125,6 +125,8 @@ async fn a_deleted_biopsy_is_shown_nowhere() {
         [
             "clinician biopsy.create success",
             "clinician biopsy.delete success",
+            "clinician request.refuse refused",
+            "clinician request.refuse refused",
             "clinician biopsy.list success",
         ]
     );

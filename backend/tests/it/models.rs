@@ -364,7 +364,7 @@ async fn a_comparison_is_that_of_hand_computed_pairs_in_the_window() {
     let backwards = format!(
         "/api/v1/models/{NEXT}/comparison?from=2026-06-02T00:00:00Z&to=2026-06-01T00:00:00Z"
     );
-    assert!(admin.get(&backwards).await.faults().contains_key("/from"));
+    assert!(admin.get(&backwards).await.faults().contains_key("/to"));
 }
 
 #[tokio::test]

@@ -115,6 +115,8 @@ async fn a_deleted_course_is_shown_nowhere() {
         [
             "clinician therapy.create success",
             "clinician therapy.delete success",
+            "clinician request.refuse refused",
+            "clinician request.refuse refused",
             "clinician therapy.list success",
         ]
     );
