@@ -73,7 +73,7 @@ test("the dashboard counts, names who crossed a threshold, and leads to those wh
   await expect(cell).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/\/patients\?kdigo_g=G4&kdigo_a=A3$/);
-  await expect(page.getByLabel("Albuminuria")).toHaveValue("A3");
+  await expect(page.getByRole("combobox", { name: "Albuminuria" })).toHaveValue("A3");
   await expect(page.getByText(`${patients} patients`, { exact: true })).toBeVisible();
 
   await page.goto("/dashboard");

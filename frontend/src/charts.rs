@@ -125,10 +125,10 @@ fn Save(place: NodeRef<html::Div>, kind: ChartKind) -> impl IntoView {
     };
     view! {
         <div class="row chart-save no-print">
-            <button type="button" class="btn btn-small btn-quiet" aria-label="Save the chart as PNG" on:click=move |_| save("png")>
+            <button type="button" class="btn btn-small btn-quiet" aria-label="Save PNG of this chart" on:click=move |_| save("png")>
                 "Save PNG"
             </button>
-            <button type="button" class="btn btn-small btn-quiet" aria-label="Save the chart as SVG" on:click=move |_| save("svg")>
+            <button type="button" class="btn btn-small btn-quiet" aria-label="Save SVG of this chart" on:click=move |_| save("svg")>
                 "Save SVG"
             </button>
         </div>

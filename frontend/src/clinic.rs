@@ -11,9 +11,9 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        calculator::CalculatorPage, care_team::CareTeamPage, dashboard::DashboardPage,
-        documents::DocumentsPage, emergency_access::EmergencyAccessPage, home::HomePage,
-        not_found::NotFoundPage, patients::PatientsPage, sign_in::SignInPage, what_if::WhatIfPage,
+        calculator::CalculatorPage, dashboard::DashboardPage, documents::DocumentsPage,
+        home::HomePage, not_found::NotFoundPage, patients::PatientsPage, sign_in::SignInPage,
+        what_if::WhatIfPage,
     },
 };
 
@@ -59,26 +59,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <DocumentsPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/emergency-access")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadCareTeams>
-                            <EmergencyAccessPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/care-team")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadCareTeams>
-                            <CareTeamPage />
                         </Guard>
                     }
                 }

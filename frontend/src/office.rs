@@ -1,4 +1,4 @@
-//! The pages of the office: accounts, tokens, and what administrators run.
+//! The pages of the office: accounts, tokens, who may see what, files, and what administrators run.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -11,9 +11,9 @@ use crate::{
     components::guard::Guard,
     pages::{
         account::AccountPage, archived_records::ArchivedRecordsPage, audit::AuditPage,
-        import::ImportPage, model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
-        set_password::SetPasswordPage, settings::SettingsPage, tokens::TokensPage,
-        users::UsersPage,
+        care_team::CareTeamPage, emergency_access::EmergencyAccessPage, import::ImportPage,
+        not_found::NotFoundPage, set_password::SetPasswordPage, settings::SettingsPage,
+        tokens::TokensPage, users::UsersPage,
     },
 };
 
@@ -83,21 +83,21 @@ pub fn pages() -> AnyView {
                 }
             />
             <Route
-                path=path!("/models")
+                path=path!("/emergency-access")
                 view=|| {
                     view! {
-                        <Guard needs=Permission::ManageModels>
-                            <ModelsPage />
+                        <Guard needs=Permission::ReadCareTeams>
+                            <EmergencyAccessPage />
                         </Guard>
                     }
                 }
             />
             <Route
-                path=path!("/models/:version")
+                path=path!("/patients/:id/care-team")
                 view=|| {
                     view! {
-                        <Guard needs=Permission::ReadModels>
-                            <ModelPage />
+                        <Guard needs=Permission::ReadCareTeams>
+                            <CareTeamPage />
                         </Guard>
                     }
                 }

@@ -10,14 +10,15 @@ use leptos_router::hooks::use_location;
 /// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Signing in, the list of patients, the dashboard, the calculator, the what-if; a record's documents and care
-    /// team; emergencies.
+    /// Signing in, the list of patients, the dashboard, the calculator, the what-if; a record's
+    /// documents.
     Clinic,
     /// A patient's page with predictions and forms.
     Records,
-    /// Accounts, tokens, settings, models, the audit log, files of patients and values.
+    /// Accounts, tokens, settings, the audit log, care teams and emergencies, files of patients and
+    /// values.
     Office,
-    /// Summaries for researchers, a record's report, about.
+    /// Summaries for researchers, a record's report, the networks' cards, about.
     Reading,
 }
 
@@ -26,8 +27,8 @@ const OFFICE: [&str; 9] = [
     "account",
     "archived-records",
     "audit",
+    "emergency-access",
     "import",
-    "models",
     "set-password",
     "settings",
     "tokens",
@@ -43,8 +44,9 @@ impl Program {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts[..] {
             ["patients", _] | ["patients", _, "edit"] => Self::Records,
+            ["patients", _, "care-team"] => Self::Office,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
-            ["about"] | ["research", ..] | ["patients", _, "report"] => Self::Reading,
+            ["about"] | ["models" | "research", ..] | ["patients", _, "report"] => Self::Reading,
             _ => Self::Clinic,
         }
     }
@@ -107,10 +109,10 @@ mod tests {
         for path in ["/patients/new", "/patients/42", "/patients/42/edit"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/users", "/import", "/models/1.0.0"] {
+        for path in ["/users", "/import", "/emergency-access", "/patients/42/care-team/"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
-        for path in ["/about", "/research", "/patients/42/report"] {
+        for path in ["/about", "/models/1.0.0", "/research", "/patients/42/report"] {
             assert_eq!(Program::of(path), Program::Reading, "{path}");
         }
         for path in [
@@ -120,9 +122,7 @@ mod tests {
             "/usersx",
             "/calculator",
             "/dashboard",
-            "/emergency-access",
             "/patients/42/documents",
-            "/patients/42/care-team/",
         ] {
             assert_eq!(Program::of(path), Program::Clinic, "{path}");
         }

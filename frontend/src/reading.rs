@@ -1,4 +1,5 @@
-//! The pages that are read rather than worked in: summaries of the population, a record's report, about.
+//! The pages that are read rather than worked in: summaries of the population, a record's
+//! report, the networks' cards, about.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -10,7 +11,8 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        about::AboutPage, not_found::NotFoundPage, report::ReportPage, research::ResearchPage,
+        about::AboutPage, model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
+        report::ReportPage, research::ResearchPage,
     },
 };
 
@@ -25,6 +27,26 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <ReportPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/models")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ManageModels>
+                            <ModelsPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/models/:version")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::ReadModels>
+                            <ModelPage />
                         </Guard>
                     }
                 }
