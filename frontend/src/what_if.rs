@@ -160,7 +160,7 @@ mod tests {
         let mut inputs = inputs();
         moved(&mut inputs, ObservationCode::Uacr, 300.0);
         let added = latest(&inputs, ObservationCode::Uacr).expect("added");
-        assert_eq!((added.value, added.unit.as_str()), (300.0, "mg/g"));
+        assert_eq!((added.value, added.unit.as_str()), (300.0, "mg/g{creat}"));
         assert_eq!(added.effective_at.date_naive(), inputs.as_of);
     }
 
