@@ -9,6 +9,46 @@ use crate::{
     prediction::KfreRegion,
 };
 
+/// A language that the pages speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Italian.
+    It,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 2] = [Self::En, Self::It];
+
+    /// The language's BCP 47 tag, as it is on the wire.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::It => "it",
+        }
+    }
+
+    /// The language of a tag such as `it` or `it-CH`.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The language's name in itself, so that whoever reads no other finds it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::It => "Italiano",
+        }
+    }
+}
+
 /// The site's settings; a change counts from the next request on, in every process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
@@ -90,4 +130,20 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 0, maximum = 100))]
     pub retention_years: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_tagged_as_it_is_written() {
+        for language in Language::ALL {
+            assert_eq!(serde_json::to_value(language).unwrap(), language.tag());
+            assert_eq!(Language::of_tag(language.tag()), Some(language));
+        }
+        assert_eq!(Language::of_tag("it-CH"), Some(Language::It));
+        assert_eq!(Language::of_tag("EN_us"), Some(Language::En));
+        assert_eq!(Language::of_tag("item"), None);
+    }
 }
