@@ -17,6 +17,9 @@ const PNG = Buffer.from(
   "base64",
 );
 
+/** What every DICOM file begins with. */
+const DICOM = Buffer.concat([Buffer.alloc(128), Buffer.from("DICM\x02\x00\x00\x00UL\x04\x00\x00\x00\x00\x00")]);
+
 test("documents are added, shown, saved and removed", async ({ page }) => {
   const found = complaints(page);
   await signIn(page);
@@ -39,6 +42,18 @@ test("documents are added, shown, saved and removed", async ({ page }) => {
   expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1);
   await page.getByRole("button", { name: "Close" }).click();
 
+  await list.getByRole("button", { name: "Show letter.pdf" }).click();
+  const reader = page.locator("iframe[title='letter.pdf']");
+  await expect(reader).toBeVisible();
+  const address = (await reader.getAttribute("src")) ?? "";
+  expect(address).toMatch(/^blob:/);
+  // The browser's reader has taken the frame: the policy would have left it empty.
+  await expect.poll(() => page.frames().filter((frame) => frame.url() === address).length).toBeGreaterThan(0);
+  await page.keyboard.press("Escape");
+  await expect(reader).toHaveCount(0);
+  // Its address is given back.
+  expect(await page.evaluate((one) => fetch(one).then(() => "there", () => "gone"), address)).toBe("gone");
+
   const saved = page.waitForEvent("download");
   await list.getByRole("button", { name: "Save letter.pdf" }).click();
   expect(readFileSync(await (await saved).path())).toEqual(PDF);
@@ -54,6 +69,22 @@ test("documents are added, shown, saved and removed", async ({ page }) => {
   );
   expect(surplus).toBeLessThanOrEqual(0);
   expect(found.filter((text) => !text.includes("401"))).toEqual([]);
+});
+
+test("files are dropped on the page; what browsers cannot show can only be saved", async ({ page }) => {
+  await signIn(page);
+  await register(page, { ...persona(`E2E-DOC-DROP-${Date.now()}`), family: "Dropper" });
+  await page.getByRole("link", { name: "Documents" }).click();
+  const dropped = await page.evaluateHandle((bytes) => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(bytes)], "scan.dcm", { type: "application/dicom" }));
+    return files;
+  }, [...DICOM]);
+  await page.getByRole("region", { name: "Add documents" }).dispatchEvent("drop", { dataTransfer: dropped });
+  const list = page.getByRole("region", { name: "Documents of the record" });
+  await expect(list.getByRole("listitem")).toContainText("cannot show this kind of file");
+  await expect(list.getByRole("button", { name: "Show scan.dcm" })).toHaveCount(0);
+  await expect(list.getByRole("button", { name: "Save scan.dcm" })).toBeVisible();
 });
 
 test("what is no document is refused by name, and the rest is taken", async ({ page }) => {

@@ -148,23 +148,31 @@ pub async fn request<T: DeserializeOwned>(call: Call) -> Result<T> {
 
 /// Sends a call and saves the answer's body as a file.
 pub async fn download(call: &Call, name: &str) -> Result<()> {
-    let token = current::bearer().await?;
-    let response = transport::open(call, Some(&token), None, None).await?;
+    let response = opened(call).await?;
     transport::save(&response, name).await.ok_or_else(transport::unreachable_server)
 }
 
-/// Sends a call as whoever is signed in. A token that the server no longer takes is renewed once;
-/// if the session is over, the call waits for the person to sign in again over the page.
+/// Sends a call and answers the response of a success, its body unread.
+async fn opened(call: &Call) -> Result<web_sys::Response> {
+    as_person(async |token| transport::open(call, Some(&token), None, None).await).await
+}
+
+/// Sends a call, as whoever is signed in if it speaks for them.
 async fn answer(call: &Call) -> Result<String> {
     if !call.signed {
         return transport::send(call, None).await;
     }
+    as_person(async |token| transport::send(call, Some(&token)).await).await
+}
+
+/// Sends something as whoever is signed in. A token that the server no longer takes is renewed
+/// once; if the session is over, this waits for the person to sign in again over the page.
+async fn as_person<T>(send: impl AsyncFn(String) -> Result<T>) -> Result<T> {
     let token = current::bearer().await?;
-    match transport::send(call, Some(&token)).await {
+    match send(token.clone()).await {
         Err(problem) if problem.kind == ProblemKind::NotSignedIn => {
             current::discard(&token);
-            let token = current::bearer().await?;
-            transport::send(call, Some(&token)).await
+            send(current::bearer().await?).await
         }
         settled => settled,
     }

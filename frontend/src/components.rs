@@ -11,6 +11,7 @@ pub mod bulk_predict;
 pub mod calibration;
 pub mod course_picture;
 pub mod dialog;
+pub mod document_preview;
 pub mod due_badges;
 pub mod emergencies;
 pub mod facts;

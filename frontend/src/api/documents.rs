@@ -12,8 +12,7 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, FormData, ProgressEvent, XmlHttpRequest};
 
-use super::{Call, Result, download, query, request, transport};
-use crate::session;
+use super::{Call, Result, as_person, download, opened, query, request, transport};
 
 /// A page of a patient's documents, newest first.
 pub async fn list(patient: PatientId, cursor: &str) -> Result<Page<Document>> {
@@ -33,8 +32,7 @@ pub async fn save(document: &Document) -> Result<()> {
 
 /// An address of the content that is good in this page only.
 pub async fn address(id: DocumentId) -> Result<String> {
-    let token = session::bearer().await?;
-    let response = transport::open(&content(id), Some(&token), None, None).await?;
+    let response = opened(&content(id)).await?;
     transport::address(&response).await.ok_or_else(transport::unreachable_server)
 }
 
@@ -49,8 +47,17 @@ pub async fn upload(
     kind: DocumentKind,
     share: RwSignal<f64>,
 ) -> Result<Document> {
-    let token = session::bearer().await?;
-    let sent = send(patient, file, kind, share, &token).await;
+    as_person(async |token| upload_once(patient, file, kind, share, &token).await).await
+}
+
+async fn upload_once(
+    patient: PatientId,
+    file: &File,
+    kind: DocumentKind,
+    share: RwSignal<f64>,
+    token: &str,
+) -> Result<Document> {
+    let sent = send(patient, file, kind, share, token).await;
     let (status, text) = sent.map_err(|_| transport::unreachable_server())?;
     match status {
         201 => serde_json::from_str(&text).map_err(|_| Problem::new(ProblemKind::Internal)),

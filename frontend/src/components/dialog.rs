@@ -13,6 +13,9 @@ pub fn Dialog(
     /// Takes it off the page.
     #[prop(into)]
     close: Callback<()>,
+    /// Takes the room that there is, for what is looked at.
+    #[prop(optional)]
+    wide: bool,
     /// What it says and asks.
     children: Children,
 ) -> impl IntoView {
@@ -22,7 +25,13 @@ pub fn Dialog(
         let _ = dialog.show_modal();
     });
     view! {
-        <dialog node_ref=dialog class="dialog" aria-labelledby=id on:close=move |_| close.run(())>
+        <dialog
+            node_ref=dialog
+            class="dialog"
+            class:dialog-wide=wide
+            aria-labelledby=id
+            on:close=move |_| close.run(())
+        >
             <div class="stack">
                 <h2 id=id>{title}</h2>
                 {children()}

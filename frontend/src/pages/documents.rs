@@ -10,14 +10,15 @@ use shared::{
     patient::Patient,
     problem::{Problem, ProblemKind},
 };
-use web_sys::{DragEvent, File, FileList, Url};
+use web_sys::{DragEvent, File, FileList};
 
 use crate::{
     api,
     app::set_title,
     components::{
         async_view::AsyncView,
-        dialog::{Confirm, Dialog},
+        dialog::Confirm,
+        document_preview::{Preview, Showing},
         field::SelectField,
         problem_note::ProblemNote,
     },
@@ -202,7 +203,7 @@ fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
 /// What is open over the list.
 #[derive(Clone)]
 enum Open {
-    Picture(Document, String),
+    Preview(Document, String),
     Remove(Document),
 }
 
@@ -254,7 +255,10 @@ fn List(
             </div>
         })}
         {move || open.get().map(|asked| match asked {
-            Open::Picture(document, address) => view! { <Picture document address open /> }.into_any(),
+            Open::Preview(document, address) => view! {
+                <Preview document address close=move |()| open.set(None) />
+            }
+            .into_any(),
             Open::Remove(document) => view! { <Remove document open documents /> }.into_any(),
         })}
     }
@@ -279,8 +283,7 @@ fn Line(
         document.kind.label(),
         format::date_time(document.uploaded_at)
     );
-    let shown =
-        matches!(document.media_type.as_str(), "image/png" | "image/jpeg" | "application/pdf");
+    let shown = Showing::of(&document.media_type) != Showing::Nowhere;
     let [look, save, remove] =
         ["Show", "Save", "Remove"].map(|verb| format!("{verb} {}", document.title));
     let (one, other, third) = (document.clone(), document.clone(), document.clone());
@@ -289,6 +292,9 @@ fn Line(
             <div>
                 <p><strong class="identifying">{document.title}</strong></p>
                 <p class="fine">{about}</p>
+                {(!shown).then(|| view! {
+                    <p class="fine">"This browser cannot show this kind of file: save it and open it there."</p>
+                })}
             </div>
             <div class="row">
                 {shown.then(|| view! {
@@ -320,39 +326,19 @@ fn Line(
     }
 }
 
-/// A picture opens over the page; a PDF in a tab of its own, with the browser's viewer.
+/// Fetches a document and shows it over the page.
 fn show(document: Document, open: RwSignal<Option<Open>>, problem: RwSignal<Option<Problem>>) {
     spawn_local(async move {
         match api::documents::address(document.id).await {
-            Ok(address) if document.media_type == "application/pdf" => {
-                // A browser that opens no tab says so itself.
-                let _ = window().open_with_url_and_target(&address, "_blank");
-            }
             Ok(address) => {
-                let _ = open.try_set(Some(Open::Picture(document, address)));
+                let _ = problem.try_set(None);
+                let _ = open.try_set(Some(Open::Preview(document, address)));
             }
             Err(failed) => {
                 let _ = problem.try_set(Some(failed));
             }
         }
     });
-}
-
-#[component]
-fn Picture(document: Document, address: String, open: RwSignal<Option<Open>>) -> impl IntoView {
-    let given = address.clone();
-    on_cleanup(move || {
-        // It can be revoked once only, which is now.
-        let _ = Url::revoke_object_url(&given);
-    });
-    view! {
-        <Dialog title=document.title.clone() id="picture" close=move |()| open.set(None)>
-            <img class="picture" src=address alt=document.title />
-            <div class="form-actions">
-                <button type="button" class="btn" on:click=move |_| open.set(None)>"Close"</button>
-            </div>
-        </Dialog>
-    }
 }
 
 #[component]
