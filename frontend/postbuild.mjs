@@ -2,15 +2,17 @@
 // - the inline start script becomes a file, for a content security policy without inline scripts;
 // - the chart library becomes one file that only pages with charts load;
 // - scripts and styles are minified;
+// - the catalogues of other languages become files that only their readers load;
 // - everything that compresses gets a .br and a .gz beside it, which NGINX sends as they are.
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
+import { po } from "gettext-parser";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const staging = process.env.TRUNK_STAGING_DIR;
@@ -69,6 +71,27 @@ async function bundleCharts(html) {
   return html.replace("</head>", `<meta name="charts" content="/${name}"></head>`);
 }
 
+/** Packs the catalogues of the languages, and names them where the SPA looks for them. */
+function packCatalogues(html) {
+  const folder = join(here, "locales");
+  for (const file of readdirSync(folder).filter((name) => extname(name) === ".po").sort()) {
+    const language = basename(file, ".po");
+    const catalogue = { language, texts: {}, plurals: {}, sentences: [] };
+    const entries = Object.values(po.parse(readFileSync(join(folder, file))).translations[""]);
+    for (const { msgid, msgid_plural: many, msgstr, comments } of entries) {
+      if (!msgid || !msgstr.every(Boolean)) continue;
+      if (many) catalogue.plurals[msgid] = msgstr;
+      else catalogue.texts[msgid] = msgstr[0];
+      // What the API says arrives with its gaps filled.
+      const ofTheApi = /^\s*(shared|backend)\//m.test(comments?.reference ?? "");
+      if (ofTheApi && msgid.includes("{")) catalogue.sentences.push(msgid);
+    }
+    const name = writeHashed(`catalogue-${language}`, "json", JSON.stringify(catalogue));
+    html = html.replace("</head>", `<meta name="catalogue-${language}" content="/${name}"></head>`);
+  }
+  return html;
+}
+
 /** Minifies scripts and styles in place: their names already change with their content. */
 async function minify() {
   for (const name of readdirSync(staging)) {
@@ -106,7 +129,9 @@ function compress() {
   return sizes;
 }
 
-const html = await bundleCharts(externaliseStart(readFileSync(indexPath, "utf8")));
+const html = packCatalogues(
+  await bundleCharts(externaliseStart(readFileSync(indexPath, "utf8"))),
+);
 if (/<script(?![^>]*\ssrc=)/.test(html) || /\sstyle=|<style/.test(html)) {
   throw new Error("index.html still holds an inline script or style: the policy forbids them");
 }
@@ -114,7 +139,7 @@ writeFileSync(indexPath, html.replace(/<!--[\s\S]*?-->\s*/g, "").replace(/\n\s+/
 
 if (release) await minify();
 const sizes = compress();
-const first = [...sizes].filter(([name]) => !name.startsWith("charts"));
+const first = [...sizes].filter(([name]) => !/^(charts|catalogue)/.test(name));
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 for (const [name, size] of [...sizes].sort((a, b) => b[1] - a[1])) {
   console.log(`${kilobytes(size).padStart(10)}  ${name}`);

@@ -64,11 +64,14 @@ test("what has a hash in its name is kept for a year, the page is asked for each
   expect(missing.headers()["cache-control"]).not.toContain("immutable");
 });
 
-// The four programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
+// The five programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
 // comes to another than the clinic has signed in before.
-for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"], ["office", "/users"], ["reading", "/research"]]) {
+for (const [program, address] of [["clinic", "/"], ["records", ""], ["desk", "/patients/new"], ["office", "/users"], ["reading", "/research"]]) {
   test(`the first download of the ${program} is compressed and below 400 KB`, async ({ page }) => {
-    if (program !== "clinic") await signIn(page, program === "records" ? "clinician" : "admin");
+    const clinical = program === "records" || program === "desk";
+    if (program !== "clinic") await signIn(page, clinical ? "clinician" : "admin");
+    const record = page.getByRole("rowheader").getByRole("link").first();
+    const path = address || (await record.getAttribute("href")) || "";
     let bytes = 0;
     const network = await page.context().newCDPSession(page);
     await network.send("Network.enable");
@@ -78,7 +81,7 @@ for (const [program, address] of [["clinic", "/"], ["records", "/patients/new"],
       if (/\.(wasm|js|css)$/.test(answer.url())) encodings.add(answer.headers()["content-encoding"]);
     });
     network.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
-    await page.goto(address);
+    await page.goto(path);
     const ready = program === "clinic"
       ? page.getByRole("button", { name: "Sign in" })
       : page.getByRole("heading", { level: 1 });

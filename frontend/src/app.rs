@@ -5,6 +5,7 @@ use leptos_router::components::Router;
 
 use crate::{
     components::{app_bar::AppBar, session_dialog::SessionDialog},
+    language::{self, t},
     programs::{self, Program},
     session,
 };
@@ -15,11 +16,14 @@ pub fn start(program: Program, pages: fn() -> AnyView) {
         console_error_panic_hook::hook(info);
         show_broken();
     }));
-    if let Some(boot) = document().get_element_by_id("boot") {
-        boot.remove();
-    }
-    leptos::mount::mount_to_body(move || view! { <App program pages /> });
-    leptos::task::spawn_local(session::start());
+    leptos::task::spawn_local(async move {
+        language::load().await;
+        if let Some(boot) = document().get_element_by_id("boot") {
+            boot.remove();
+        }
+        leptos::mount::mount_to_body(move || view! { <App program pages /> });
+        session::start().await;
+    });
 }
 
 /// After a fault of the program nothing on the page answers any more: says so.
@@ -38,7 +42,7 @@ fn App(program: Program, pages: fn() -> AnyView) -> impl IntoView {
     view! {
         <Router>
             <a class="skip" href="#main" rel="external" on:click=|event| skip_to_main(&event)>
-                "Skip to content"
+                {t("Skip to content")}
             </a>
             <AppBar />
             <main id="main" tabindex="-1">{pages()}</main>

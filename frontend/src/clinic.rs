@@ -1,5 +1,4 @@
-//! The pages of the clinic: the way in, the list of patients, and what clinicians do beside reading
-//! and writing records.
+//! The pages of the clinic: the way in, the list of patients, the dashboard.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -11,9 +10,8 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        calculator::CalculatorPage, dashboard::DashboardPage, documents::DocumentsPage,
-        home::HomePage, not_found::NotFoundPage, patients::PatientsPage, sign_in::SignInPage,
-        what_if::WhatIfPage,
+        dashboard::DashboardPage, home::HomePage, not_found::NotFoundPage, patients::PatientsPage,
+        sign_in::SignInPage,
     },
 };
 
@@ -39,36 +37,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ListPatients>
                             <DashboardPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/calculator")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <CalculatorPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/documents")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadPatients>
-                            <DocumentsPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/what-if")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <WhatIfPage />
                         </Guard>
                     }
                 }

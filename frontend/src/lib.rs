@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod clinic;
+pub mod desk;
 pub mod office;
 pub mod pages;
 pub mod programs;
@@ -18,3 +19,4 @@ pub mod session;
 pub mod what_if;
 
 pub mod format;
+pub mod language;

@@ -1,4 +1,4 @@
-//! The pages of the office: accounts, tokens, who may see what, files, and what administrators run.
+//! The pages of the office: accounts, tokens, and what administrators run.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -11,7 +11,6 @@ use crate::{
     components::guard::Guard,
     pages::{
         account::AccountPage, archived_records::ArchivedRecordsPage, audit::AuditPage,
-        care_team::CareTeamPage, emergency_access::EmergencyAccessPage, import::ImportPage,
         not_found::NotFoundPage, set_password::SetPasswordPage, settings::SettingsPage,
         tokens::TokensPage, users::UsersPage,
     },
@@ -28,16 +27,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::UseOwnAccount>
                             <AccountPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/import")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::EditPatients>
-                            <ImportPage />
                         </Guard>
                     }
                 }
@@ -78,26 +67,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::EraseRecords>
                             <ArchivedRecordsPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/emergency-access")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadCareTeams>
-                            <EmergencyAccessPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/care-team")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadCareTeams>
-                            <CareTeamPage />
                         </Guard>
                     }
                 }

@@ -1,6 +1,7 @@
-//! Four programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's page and its forms; the office, where accounts and the
-//! installation are run; and what is read: summaries, reports. So nobody downloads what only few need. NGINX knows the same addresses
+//! Five programs share the site: the clinic, where everybody signs in and clinicians find their
+//! patients; the records, a patient's page; the desk, where one writes and works things out; the
+//! office, where accounts and the installation are run; and what is read: summaries, reports. So
+//! nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -10,30 +11,25 @@ use leptos_router::hooks::use_location;
 /// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Signing in, the list of patients, the dashboard, the calculator, the what-if; a record's
-    /// documents.
+    /// Signing in, the list of patients, the dashboard.
     Clinic,
-    /// A patient's page with predictions and forms.
+    /// A patient's page with predictions and values.
     Records,
-    /// Accounts, tokens, settings, the audit log, care teams and emergencies, files of patients and
-    /// values.
+    /// The form of a patient, documents, care teams and emergencies, files of patients and values,
+    /// the what-if, the calculator.
+    Desk,
+    /// Accounts, tokens, settings, the audit log.
     Office,
     /// Summaries for researchers, a record's report, the networks' cards, about.
     Reading,
 }
 
 /// The first part of every address of the office.
-const OFFICE: [&str; 9] = [
-    "account",
-    "archived-records",
-    "audit",
-    "emergency-access",
-    "import",
-    "set-password",
-    "settings",
-    "tokens",
-    "users",
-];
+const OFFICE: [&str; 7] =
+    ["account", "archived-records", "audit", "set-password", "settings", "tokens", "users"];
+
+/// The last part of every address of the desk within a record.
+const OF_A_RECORD: [&str; 4] = ["care-team", "documents", "edit", "what-if"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -43,8 +39,9 @@ impl Program {
     pub fn of(path: &str) -> Self {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts[..] {
-            ["patients", _] | ["patients", _, "edit"] => Self::Records,
-            ["patients", _, "care-team"] => Self::Office,
+            ["patients", "new"] | ["calculator" | "emergency-access" | "import", ..] => Self::Desk,
+            ["patients", _, last] if OF_A_RECORD.contains(&last) => Self::Desk,
+            ["patients", _] => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
             ["about"] | ["models" | "research", ..] | ["patients", _, "report"] => Self::Reading,
             _ => Self::Clinic,
@@ -106,24 +103,19 @@ mod tests {
 
     #[test]
     fn an_address_belongs_to_one_program() {
-        for path in ["/patients/new", "/patients/42", "/patients/42/edit"] {
+        for path in ["/patients/42", "/patients/42/"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/users", "/import", "/emergency-access", "/patients/42/care-team/"] {
+        for path in ["/calculator", "/import", "/patients/new", "/patients/42/care-team/"] {
+            assert_eq!(Program::of(path), Program::Desk, "{path}");
+        }
+        for path in ["/users", "/audit", "/account"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
         for path in ["/about", "/models/1.0.0", "/research", "/patients/42/report"] {
             assert_eq!(Program::of(path), Program::Reading, "{path}");
         }
-        for path in [
-            "/",
-            "/sign-in",
-            "/patients",
-            "/usersx",
-            "/calculator",
-            "/dashboard",
-            "/patients/42/documents",
-        ] {
+        for path in ["/", "/sign-in", "/patients", "/usersx", "/dashboard"] {
             assert_eq!(Program::of(path), Program::Clinic, "{path}");
         }
     }

@@ -1,4 +1,4 @@
-//! The pages of the records: one patient, read and written.
+//! The page of a record.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -9,11 +9,7 @@ use shared::access::Permission;
 
 use crate::{
     components::guard::Guard,
-    pages::{
-        not_found::NotFoundPage,
-        patient::PatientPage,
-        patient_form::{EditPatientPage, NewPatientPage},
-    },
+    pages::{not_found::NotFoundPage, patient::PatientPage},
 };
 
 /// The routes.
@@ -21,31 +17,11 @@ pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
             <Route
-                path=path!("/patients/new")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::EditPatients>
-                            <NewPatientPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
                 path=path!("/patients/:id")
                 view=|| {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <PatientPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/edit")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::EditPatients>
-                            <EditPatientPage />
                         </Guard>
                     }
                 }

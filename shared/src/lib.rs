@@ -4,6 +4,21 @@
 //! code runs in the server, in the worker, in the classifier's command line and, compiled to
 //! WebAssembly, in the browser.
 
+/// A sentence for people with its gaps filled: `format!`, but found by `scripts/locales`, so that the
+/// SPA can say it in other languages. Gaps have names.
+#[macro_export]
+macro_rules! sentence {
+    ($($parts:tt)+) => { ::std::format!($($parts)+) };
+}
+
+/// A text for people as it stands, found by `scripts/locales` like [`sentence!`].
+#[macro_export]
+macro_rules! phrase {
+    ($text:literal) => {
+        $text
+    };
+}
+
 pub mod id;
 pub mod page;
 pub mod problem;

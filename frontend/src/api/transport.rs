@@ -169,6 +169,13 @@ fn keep(url: &str, name: &str) -> Option<()> {
     Url::revoke_object_url(url).ok()
 }
 
+/// The content of a file of the site.
+pub async fn file(path: &str) -> Option<String> {
+    let response = JsFuture::from(leptos::prelude::window().fetch_with_str(path)).await.ok()?;
+    let response: Response = response.unchecked_into();
+    if response.ok() { text_of(&response).await } else { None }
+}
+
 async fn text_of(response: &Response) -> Option<String> {
     JsFuture::from(response.text().ok()?).await.ok()?.as_string()
 }

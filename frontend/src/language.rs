@@ -1,0 +1,229 @@
+//! Texts in the language in force.
+//!
+//! English is written where it is shown and is the key of a gettext catalogue
+//! (`frontend/locales/*.po`); `scripts/locales` extracts the keys. The catalogue of another language
+//! is one file that is loaded before the first page is drawn, so a text never changes while it is
+//! shown: choosing another language loads the page anew.
+
+use std::{collections::HashMap, fmt::Display, sync::OnceLock};
+
+use leon::{Item, Template};
+use leptos::prelude::{document, window};
+use serde::Deserialize;
+use shared::settings::Language;
+
+use crate::api::transport;
+
+/// Where the browser keeps the language, for the time before somebody has signed in.
+const STORED: &str = "nephrocast-language";
+
+static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+
+/// A language's texts, as `frontend/postbuild.mjs` writes them.
+#[derive(Debug, Deserialize)]
+struct Catalogue {
+    language: Language,
+    /// By the English text.
+    texts: HashMap<String, String>,
+    /// One and many, by the English text for one.
+    plurals: HashMap<String, (String, String)>,
+    /// English sentences of the API with named gaps.
+    sentences: Vec<String>,
+}
+
+/// The language in force on this page.
+pub fn current() -> Language {
+    CATALOGUE.get().map_or(Language::En, |catalogue| catalogue.language)
+}
+
+/// The English text in the language in force; itself while it is not translated.
+pub fn t(english: &'static str) -> &'static str {
+    CATALOGUE.get().and_then(|catalogue| catalogue.text(english)).unwrap_or(english)
+}
+
+/// [`t`] with named gaps filled; behind the macro `tf!`.
+pub fn filled(english: &'static str, values: &[(&str, &dyn Display)]) -> String {
+    fill(t(english), values)
+}
+
+/// One or many of something; behind the macro `tn!`. The gap `{n}` is the number.
+pub fn counted(
+    count: u64,
+    one: &'static str,
+    many: &'static str,
+    values: &[(&str, &dyn Display)],
+) -> String {
+    let (one, many) = CATALOGUE
+        .get()
+        .and_then(|catalogue| catalogue.plurals.get(one))
+        .map_or((one, many), |(one, many)| (one.as_str(), many.as_str()));
+    fill(if count == 1 { one } else { many }, values)
+}
+
+/// A sentence that the API said in English, in the language in force.
+pub fn said(sentence: &str) -> String {
+    CATALOGUE
+        .get()
+        .and_then(|catalogue| catalogue.said(sentence))
+        .unwrap_or_else(|| sentence.to_owned())
+}
+
+/// A text with named gaps: `tf!("{done} of {all}", done = 3, all = 5)`.
+#[macro_export]
+macro_rules! tf {
+    ($english:literal $(, $name:ident = $value:expr)+ $(,)?) => {
+        $crate::language::filled($english, &[$((stringify!($name), &$value)),+])
+    };
+}
+
+/// One or many: `tn!(3, "{n} patient", "{n} patients")`, with further gaps behind.
+#[macro_export]
+macro_rules! tn {
+    ($count:expr, $one:literal, $many:literal $(, $name:ident = $value:expr)* $(,)?) => {{
+        let count = $count;
+        $crate::language::counted(
+            u64::try_from(count).unwrap_or_default(),
+            $one,
+            $many,
+            &[
+                ("n", &$crate::format::number(count as f64, 0)),
+                $((stringify!($name), &$value)),*
+            ],
+        )
+    }};
+}
+
+/// Loads the catalogue of the language that the browser keeps. Without it the page is English.
+pub async fn load() {
+    let stored = window().local_storage().ok().flatten();
+    let stored = stored.and_then(|storage| storage.get_item(STORED).ok().flatten());
+    let name = stored.as_deref().unwrap_or_default();
+    let file = document().query_selector(&format!("meta[name='catalogue-{name}']"));
+    let Some(file) = file.ok().flatten().and_then(|meta| meta.get_attribute("content")) else {
+        return;
+    };
+    let text = transport::file(&file).await.unwrap_or_default();
+    if let Ok(catalogue) = serde_json::from_str(&text) {
+        if let Some(root) = document().document_element() {
+            // Whoever reads the page aloud takes it for English otherwise.
+            let _ = root.set_attribute("lang", name);
+        }
+        let _ = CATALOGUE.set(catalogue);
+    }
+}
+
+/// Keeps a language for this page and the next ones; loads the page anew if it is another one.
+pub fn choose(language: Language) {
+    if language == current() {
+        return;
+    }
+    if let Ok(Some(storage)) = window().local_storage()
+        && storage.set_item(STORED, language.tag()).is_ok()
+    {
+        // Where nothing can be kept, loading again would change nothing and never end.
+        let _ = window().location().reload();
+    }
+}
+
+impl Catalogue {
+    fn text(&self, english: &str) -> Option<&str> {
+        self.texts.get(english).map(String::as_str)
+    }
+
+    /// A sentence with its gaps filled is found by what stands between the gaps.
+    fn said(&self, sentence: &str) -> Option<String> {
+        if let Some(text) = self.text(sentence) {
+            return Some(text.to_owned());
+        }
+        self.sentences.iter().find_map(|english| {
+            let values = gaps(english, sentence)?;
+            let values: Vec<_> = values
+                .iter()
+                .map(|(name, value)| (*name, self.text(value).unwrap_or(value)))
+                .collect();
+            let values: Vec<_> =
+                values.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+            Some(fill(self.text(english)?, &values))
+        })
+    }
+}
+
+/// A text with its gaps filled; a gap without a value stays as it is written.
+fn fill(text: &str, values: &[(&str, &dyn Display)]) -> String {
+    let Ok(template) = Template::parse(text) else { return text.to_owned() };
+    template
+        .items
+        .iter()
+        .map(|item| match item {
+            Item::Text(text) => (*text).to_owned(),
+            Item::Key(key) => values
+                .iter()
+                .find(|(name, _)| name == key)
+                .map_or_else(|| format!("{{{key}}}"), |(_, value)| value.to_string()),
+        })
+        .collect()
+}
+
+/// What stands in a template's gaps, if the sentence was made from it.
+fn gaps<'a, 'b>(template: &'a str, sentence: &'b str) -> Option<Vec<(&'a str, &'b str)>> {
+    let template = Template::parse(template).ok()?;
+    let mut rest = sentence;
+    let mut values = Vec::new();
+    let mut open: Option<&str> = None;
+    for item in template.items.iter() {
+        match item {
+            Item::Text(text) => {
+                let at = if open.is_some() { rest.find(text)? } else { 0 };
+                let (value, behind) = rest.split_at(at);
+                rest = behind.strip_prefix(text)?;
+                values.extend(open.take().map(|name| (name, value)));
+            }
+            Item::Key(name) => open = Some(name),
+        }
+    }
+    match open {
+        Some(name) => values.push((name, rest)),
+        None if !rest.is_empty() => return None,
+        None => {}
+    }
+    values.iter().all(|(_, value)| !value.is_empty()).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue() -> Catalogue {
+        serde_json::from_value(serde_json::json!({
+            "language": "it",
+            "texts": {
+                "creatinine": "creatinina",
+                "{what} is {days} days old.": "{days} giorni fa: {what}.",
+                "A sentence.": "Una frase."
+            },
+            "plurals": {},
+            "sentences": ["{what} is {days} days old."]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_sentence_of_the_api_is_known_by_what_stands_between_its_gaps() {
+        let catalogue = catalogue();
+        let said = |sentence| catalogue.said(sentence);
+        assert_eq!(said("A sentence."), Some("Una frase.".to_owned()));
+        assert_eq!(
+            said("creatinine is 40 days old."),
+            Some("40 giorni fa: creatinina.".to_owned())
+        );
+        assert_eq!(said(" is 40 days old."), None);
+        assert_eq!(said("creatinine is 40 days old. And more"), None);
+        assert_eq!(said("Another sentence."), None);
+    }
+
+    #[test]
+    fn gaps_are_filled_by_name() {
+        assert_eq!(fill("{b} before {a}", &[("a", &1), ("b", &"two")]), "two before 1");
+        assert_eq!(fill("{missing}", &[]), "{missing}");
+    }
+}
