@@ -206,6 +206,7 @@ macro_rules! needs {
 needs!(
     UseOwnAccount,
     ListPatients,
+    KeepViews,
     ReadPatients,
     EditPatients,
     ReadPredictions,

@@ -5,12 +5,14 @@ pub mod audit_tree;
 pub mod backups;
 pub mod idempotency;
 pub mod password_links;
+pub mod preferences;
 pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in_delays;
 pub mod tokens;
 pub mod users;
+pub mod views;
 
 pub mod biopsies;
 pub mod care_teams;

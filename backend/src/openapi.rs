@@ -22,6 +22,7 @@ use crate::router;
     modifiers(&Additions),
     tags(
         (name = "session", description = "Signing in and staying signed in"),
+        (name = "account", description = "One's own choices: language, units, views of the list"),
         (name = "tokens", description = "API tokens, for programs"),
         (name = "users", description = "Accounts, run by administrators"),
         (name = "settings", description = "What an administrator decides for the whole site"),

@@ -30,8 +30,8 @@ use crate::{
     routes::{
         audit, biopsies, care_teams, dashboards, documents, emergency_accesses, erasures, imports,
         models, observations, outcomes, passwords, patient_exports, patients, prediction_batches,
-        predictions, privacy, records, second_factors, service, session, settings, summaries,
-        therapies, tokens, users,
+        predictions, preferences, privacy, records, second_factors, service, session, settings,
+        summaries, therapies, tokens, users, views,
     },
     state::AppState,
     telemetry,
@@ -51,6 +51,9 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(session::refresh_session))
         .routes(routes!(session::logout))
         .routes(routes!(session::get_me))
+        .routes(routes!(preferences::get_preferences, preferences::update_preferences))
+        .routes(routes!(views::list_views, views::create_view))
+        .routes(routes!(views::replace_view, views::delete_view))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(session::list_sessions, session::revoke_other_sessions))
@@ -140,6 +143,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::get_audit_event))
         .routes(routes!(audit::get_audit_event_proof))
         .routes(routes!(audit::list_patient_audit_events))
+        .routes(routes!(service::get_site))
         .routes(routes!(service::get_openapi))
 }
 

@@ -1,12 +1,14 @@
 //! Handlers: HTTP in and out, nothing else. One file per noun.
 
 pub mod passwords;
+pub mod preferences;
 pub mod second_factors;
 pub mod service;
 pub mod session;
 pub mod settings;
 pub mod tokens;
 pub mod users;
+pub mod views;
 
 pub mod audit;
 

@@ -12,9 +12,11 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use shared::{
     access::{Permission, Reach, Role, SitePolicy, Visibility},
+    preferences::{InForce, Preferences},
     problem::{Problem, ProblemKind},
     second_factor::SecondStep,
     session::{Credentials, SessionTerms, SignedIn},
+    settings::Units,
     user::User,
 };
 
@@ -54,6 +56,8 @@ struct Session {
     standing: ArcRwSignal<Standing>,
     /// What holds for the session of whoever is signed in.
     terms: ArcRwSignal<Option<SessionTerms>>,
+    /// What whoever is signed in has chosen.
+    preferences: ArcRwSignal<Option<Preferences>>,
     /// The session ended on the server while the page was in use: a dialog asks to sign in again.
     expired: ArcRwSignal<bool>,
     token: RefCell<Option<Token>>,
@@ -71,6 +75,7 @@ thread_local! {
     static SESSION: Rc<Session> = Rc::new(Session {
         standing: ArcRwSignal::new(Standing::Starting),
         terms: ArcRwSignal::new(None),
+        preferences: ArcRwSignal::new(None),
         expired: ArcRwSignal::new(false),
         ending: ArcRwSignal::new(None),
         timer: RefCell::new(None),
@@ -116,6 +121,27 @@ pub fn reach(role: Role) -> Reach {
 fn site() -> SitePolicy {
     let nothing = SitePolicy { patients_see_risk: false, visibility: Visibility::default() };
     session().terms.with(|terms| terms.as_ref().map_or(nothing, |terms| terms.site))
+}
+
+/// What holds for whoever is signed in (reactive).
+pub fn in_force() -> InForce {
+    session()
+        .preferences
+        .with(|preferences| preferences.map(|one| one.in_force))
+        .unwrap_or_default()
+}
+
+/// The units that values are shown in (reactive).
+pub fn units() -> Units {
+    in_force().units
+}
+
+/// What whoever is signed in has just chosen holds from now on.
+pub fn take_in_preferences(chosen: Preferences) {
+    let preferences = &session().preferences;
+    if preferences.get_untracked() != Some(chosen) {
+        preferences.set(Some(chosen));
+    }
 }
 
 /// Whether nothing but the own account is open until there is a second factor (reactive).
@@ -244,6 +270,7 @@ impl Session {
         if self.terms.with_untracked(|now| *now != terms) {
             self.terms.set(terms);
         }
+        take_in_preferences(signed_in.preferences);
         let standing = Standing::SignedIn(signed_in.user);
         if self.standing.with_untracked(|now| *now != standing) {
             self.standing.set(standing);

@@ -28,6 +28,8 @@ pub enum Permission {
     UseOwnAccount,
     /// Search and list patients.
     ListPatients,
+    /// Keep views of the list of patients under a name.
+    KeepViews,
     /// Read a patient's record: facts, observations, therapies, biopsies, outcomes.
     ReadPatients,
     /// Create and change records.
@@ -199,16 +201,17 @@ impl Role {
     /// Whether the role may do this at all; [`Role::reach`] says to whose records.
     pub const fn allows(self, permission: Permission) -> bool {
         use Permission::{
-            BreakGlass, EditPatients, EraseRecords, ListPatients, ManageCareTeams, ManageModels,
-            ManageSettings, ManageUsers, OverseeTokens, PreviewPredictions, ReadAccessLog,
-            ReadAudit, ReadCareTeams, ReadModels, ReadPatients, ReadPredictions, ReadSummaries,
-            RequestPredictions, UseOwnAccount, UseTokens,
+            BreakGlass, EditPatients, EraseRecords, KeepViews, ListPatients, ManageCareTeams,
+            ManageModels, ManageSettings, ManageUsers, OverseeTokens, PreviewPredictions,
+            ReadAccessLog, ReadAudit, ReadCareTeams, ReadModels, ReadPatients, ReadPredictions,
+            ReadSummaries, RequestPredictions, UseOwnAccount, UseTokens,
         };
         match self {
             Self::Administrator => matches!(
                 permission,
                 UseOwnAccount
                     | ListPatients
+                    | KeepViews
                     | ReadPatients
                     | ReadPredictions
                     | PreviewPredictions
@@ -229,6 +232,7 @@ impl Role {
                 permission,
                 UseOwnAccount
                     | ListPatients
+                    | KeepViews
                     | ReadPatients
                     | EditPatients
                     | ReadPredictions
@@ -335,8 +339,8 @@ mod tests {
 
     #[test]
     fn no_token_manages_tokens_or_accounts() {
-        use Permission::{OverseeTokens, UseOwnAccount, UseTokens};
-        for permission in [UseOwnAccount, UseTokens, OverseeTokens] {
+        use Permission::{KeepViews, OverseeTokens, UseOwnAccount, UseTokens};
+        for permission in [UseOwnAccount, KeepViews, UseTokens, OverseeTokens] {
             assert!(Role::ALL.iter().all(|role| !role.allows_token(&Scope::ALL, permission)));
         }
     }

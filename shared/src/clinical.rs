@@ -13,7 +13,7 @@ pub mod kfre;
 pub mod quantity;
 pub mod units;
 
-pub use units::{Plausibility, UnitProblem, from_canonical, plausibility, to_canonical};
+pub use units::{Plausibility, UnitProblem, from_canonical, plausibility, shown_in, to_canonical};
 
 use chrono::{Datelike, NaiveDate};
 

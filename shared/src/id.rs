@@ -53,6 +53,8 @@ identifiers! {
     PredictionBatchId,
     /// One API token; not its secret.
     TokenId,
+    /// One kept view of the patient list.
+    ViewId,
     /// One opening of a record in an emergency.
     EmergencyAccessId,
 }

@@ -26,11 +26,13 @@ pub mod problem;
 pub mod access;
 pub mod audit;
 pub mod care_team;
+pub mod preferences;
 pub mod second_factor;
 pub mod session;
 pub mod settings;
 pub mod token;
 pub mod user;
+pub mod view;
 
 pub mod biopsy;
 pub mod dashboard;

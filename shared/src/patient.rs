@@ -270,6 +270,45 @@ pub struct PatientFilter {
     pub rapid_progression: Option<bool>,
 }
 
+/// The order of the list; each is served by an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type), sqlx(type_name = "text"))]
+pub enum PatientSort {
+    /// By family name, then given name.
+    #[default]
+    #[serde(rename = "name")]
+    #[cfg_attr(feature = "server", sqlx(rename = "name"))]
+    Name,
+    /// By family name, then given name, backwards.
+    #[serde(rename = "-name")]
+    #[cfg_attr(feature = "server", sqlx(rename = "-name"))]
+    NameDown,
+    /// Lowest 5-year risk first; records without a prediction before all others.
+    #[serde(rename = "risk")]
+    #[cfg_attr(feature = "server", sqlx(rename = "risk"))]
+    Risk,
+    /// Highest 5-year risk first; records without a prediction last.
+    #[serde(rename = "-risk")]
+    #[cfg_attr(feature = "server", sqlx(rename = "-risk"))]
+    RiskDown,
+    /// Lowest eGFR first; records without one last.
+    #[serde(rename = "egfr")]
+    #[cfg_attr(feature = "server", sqlx(rename = "egfr"))]
+    Egfr,
+    /// Highest eGFR first; records without one before all others.
+    #[serde(rename = "-egfr")]
+    #[cfg_attr(feature = "server", sqlx(rename = "-egfr"))]
+    EgfrDown,
+    /// Changed longest ago first.
+    #[serde(rename = "updated_at")]
+    #[cfg_attr(feature = "server", sqlx(rename = "updated_at"))]
+    Updated,
+    /// Changed last first.
+    #[serde(rename = "-updated_at")]
+    #[cfg_attr(feature = "server", sqlx(rename = "-updated_at"))]
+    UpdatedDown,
+}
+
 /// One line of the patient list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{access::SitePolicy, id::SessionId, user::User};
+use crate::{access::SitePolicy, id::SessionId, preferences::Preferences, user::User};
 
 /// What a person types to sign in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct SignedIn {
     pub user: User,
     /// What holds for the session.
     pub session: SessionTerms,
+    /// The language, the units and the KFRE baseline of whoever signed in.
+    pub preferences: Preferences,
 }
 
 /// What holds for a session as the site's settings are now.

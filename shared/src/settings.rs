@@ -49,6 +49,41 @@ impl Language {
     }
 }
 
+/// The units in which values are shown, and which forms propose. What is kept, and a value as it
+/// was recorded, are the same whichever is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type))]
+#[cfg_attr(feature = "server", sqlx(type_name = "text", rename_all = "snake_case"))]
+pub enum Units {
+    /// Creatinine in mg/dL, uACR in mg/g.
+    #[default]
+    Conventional,
+    /// Creatinine in µmol/L, uACR in mg/mmol.
+    Si,
+}
+
+impl Units {
+    /// Every system of units.
+    pub const ALL: [Self; 2] = [Self::Conventional, Self::Si];
+
+    /// The system's name, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Conventional => "Conventional: creatinine in mg/dL, uACR in mg/g",
+            Self::Si => "SI: creatinine in µmol/L, uACR in mg/mmol",
+        }
+    }
+}
+
+/// What everybody may know of the site before they sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Site {
+    /// The language of whoever has chosen none.
+    pub language: Language,
+}
+
 /// The site's settings; a change counts from the next request on, in every process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
@@ -61,8 +96,12 @@ pub struct Settings {
     pub session_idle_minutes: i32,
     /// Hours after which a session ends whatever happens.
     pub session_hours: i32,
-    /// Which baseline KFRE uses for new predictions.
+    /// Which baseline KFRE uses for new predictions of whoever has chosen none.
     pub kfre_region: KfreRegion,
+    /// The language of whoever has chosen none.
+    pub language: Language,
+    /// The units of whoever has chosen none.
+    pub units: Units,
     /// Whether patients see predictions of their own record.
     pub patients_see_risk: bool,
     /// Summaries withhold groups of fewer people; counts from the next publication on.
@@ -98,10 +137,18 @@ pub struct SettingsPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = i32, required = false, minimum = 1, maximum = 168))]
     pub session_hours: Option<i32>,
-    /// Which baseline KFRE uses for new predictions.
+    /// Which baseline KFRE uses for new predictions of whoever has chosen none.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = KfreRegion, required = false))]
     pub kfre_region: Option<KfreRegion>,
+    /// The language of whoever has chosen none.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Language, required = false))]
+    pub language: Option<Language>,
+    /// The units of whoever has chosen none.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Units, required = false))]
+    pub units: Option<Units>,
     /// Whether patients see predictions of their own record.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "server", schema(value_type = bool, required = false))]

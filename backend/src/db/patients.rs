@@ -13,7 +13,8 @@ use shared::{
     id::{PatientId, UserId},
     observation::ObservationCode,
     patient::{
-        LatestRisk, LatestValue, Patient, PatientFilter, PatientListItem, RenalDisease, Sex,
+        LatestRisk, LatestValue, Patient, PatientFilter, PatientListItem, PatientSort,
+        RenalDisease, Sex,
     },
     prediction::{ACategory, GCategory, Kdigo, RiskCategory, RiskSource},
     worklist::{CROSSING_DAYS, RiskTrend, Standing},
@@ -233,36 +234,6 @@ pub async fn first_day(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<O
     )
     .fetch_one(db)
     .await
-}
-
-/// The order of the list; each is served by an index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub enum PatientSort {
-    /// By family name, then given name.
-    #[default]
-    #[serde(rename = "name")]
-    Name,
-    /// By family name, then given name, backwards.
-    #[serde(rename = "-name")]
-    NameDown,
-    /// Lowest 5-year risk first; records without a prediction before all others.
-    #[serde(rename = "risk")]
-    Risk,
-    /// Highest 5-year risk first; records without a prediction last.
-    #[serde(rename = "-risk")]
-    RiskDown,
-    /// Lowest eGFR first; records without one last.
-    #[serde(rename = "egfr")]
-    Egfr,
-    /// Highest eGFR first; records without one before all others.
-    #[serde(rename = "-egfr")]
-    EgfrDown,
-    /// Changed longest ago first.
-    #[serde(rename = "updated_at")]
-    Updated,
-    /// Changed last first.
-    #[serde(rename = "-updated_at")]
-    UpdatedDown,
 }
 
 /// Where in an order a line of the list stands.

@@ -3,7 +3,7 @@
 use shared::{
     access::{Role, Visibility},
     prediction::KfreRegion,
-    settings::Settings,
+    settings::{Language, Settings, Units},
 };
 use sqlx::{PgConnection, PgExecutor};
 
@@ -13,7 +13,8 @@ pub async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Settings> {
         Settings,
         r#"select version,
             second_factor_required as "second_factor_required: Vec<Role>", session_idle_minutes,
-            session_hours, kfre_region as "kfre_region: KfreRegion", patients_see_risk,
+            session_hours, kfre_region as "kfre_region: KfreRegion",
+            language as "language: Language", units as "units: Units", patients_see_risk,
             minimum_cell_size, token_privacy_budget, account_privacy_budget,
             visibility as "visibility: Visibility", emergency_access_minutes, retention_years,
             changed_at
@@ -37,7 +38,8 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
             session_hours = $4, kfre_region = $5, patients_see_risk = $6,
             minimum_cell_size = $7, changed_at = $8,
              visibility = $9, emergency_access_minutes = $10,
-             token_privacy_budget = $11, account_privacy_budget = $12, retention_years = $13",
+             token_privacy_budget = $11, account_privacy_budget = $12, retention_years = $13,
+             language = $14, units = $15",
         changed.version,
         &changed.second_factor_required as &[Role],
         changed.session_idle_minutes,
@@ -51,6 +53,8 @@ pub async fn update(db: &mut PgConnection, changed: &Settings) -> sqlx::Result<(
         changed.token_privacy_budget,
         changed.account_privacy_budget,
         changed.retention_years,
+        changed.language as Language,
+        changed.units as Units,
     )
     .execute(db)
     .await?;

@@ -16,7 +16,7 @@ use shared::{
     access::Permission,
     clinical::assessment::missing_or_out_of_scope,
     id::{PatientId, PredictionBatchId, PredictionId, SessionId},
-    patient::{Patient, PatientFilter},
+    patient::{Patient, PatientFilter, PatientSort},
 };
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::{
     db::{
         self,
         audit::Event,
-        patients::{Filter, PatientSort},
+        patients::Filter,
         prediction_batches::{self as batches, Asked, Unfinished},
         predictions::{Priority, Requested},
     },
@@ -209,7 +209,8 @@ impl Step<'_> {
     ) -> anyhow::Result<(Vec<(PatientId, Asked)>, Vec<Requested>)> {
         let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
         let open = db::predictions::open_of(tx, &ids).await?;
-        let region = db::settings::read(&mut *tx).await?.kfre_region;
+        let chosen = db::preferences::read(&mut *tx, self.batch.requested_by).await?;
+        let region = chosen.in_force.kfre_region;
         let frozen = db::predictions::freeze(tx, patients, region, self.now).await?;
         let mut asked = Vec::with_capacity(patients.len());
         let mut requested = Vec::with_capacity(patients.len());

@@ -11,7 +11,7 @@ use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    patient::{LatestValue, PatientListItem, Sex},
+    patient::{LatestValue, PatientListItem, PatientSort, Sex},
     prediction::{RiskCategory, RiskSource},
     worklist::{Direction, Due},
 };
@@ -19,11 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     auth::{Allowed, Caller, ListPatients},
-    db::{
-        self,
-        audit::Event,
-        patients::{PatientSort, Position},
-    },
+    db::{self, audit::Event, patients::Position},
     error::{Error, Result},
     extract::Query,
     input::Faults,

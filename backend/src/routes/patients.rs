@@ -10,8 +10,8 @@ use shared::{
     id::PatientId,
     page::Page,
     patient::{
-        NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, RenalDisease,
-        birth_date_fault,
+        NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, PatientSort,
+        RenalDisease, birth_date_fault,
     },
     prediction::{ACategory, GCategory, RiskCategory},
 };
@@ -23,7 +23,7 @@ use crate::{
     db::{
         self,
         audit::Event,
-        patients::{Filter, PatientSort, Position},
+        patients::{Filter, Position},
     },
     derived,
     error::{Error, Result, violated_constraint},

@@ -107,7 +107,7 @@ async fn request(
     patient: &Patient,
 ) -> Result<Prediction> {
     let now = state.clock.now();
-    let region = db::settings::read(&mut *tx).await?.kfre_region;
+    let region = db::preferences::read(&mut *tx, caller.user_id).await?.in_force.kfre_region;
     let frozen = db::predictions::freeze(tx, slice::from_ref(patient), region, now).await?;
     let inputs = frozen.into_iter().next().context("one patient has one set of inputs")?;
     let reasons = missing_or_out_of_scope(&inputs);

@@ -6,8 +6,12 @@ use axum::{
     response::IntoResponse,
 };
 use serde_json::Value;
+use shared::settings::{Settings, Site};
 
-use crate::{MIGRATOR, error::Result, extract::Json, metrics::Observed, openapi, state::AppState};
+use crate::{
+    MIGRATOR, db, error::Result, extract::Json, metrics::Observed, openapi, openapi::Problems,
+    state::AppState,
+};
 
 /// Alive: the process answers.
 pub async fn get_health() -> StatusCode {
@@ -32,6 +36,14 @@ pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> 
 pub async fn get_metrics(State(observed): State<Observed>) -> Result<impl IntoResponse> {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, form)], observed.text().await?))
+}
+
+/// Read what everybody may know of the site: the language that its sign-in page speaks.
+#[utoipa::path(get, path = "/api/v1/site", tag = "service",
+    responses((status = 200, description = "The site", body = Site), Problems))]
+pub async fn get_site(State(state): State<AppState>) -> Result<Json<Site>> {
+    let Settings { language, .. } = db::settings::read(&state.db).await?;
+    Ok(Json(Site { language }))
 }
 
 /// The OpenAPI document.

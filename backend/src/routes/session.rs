@@ -342,6 +342,7 @@ async fn continue_session(
         expires_in: ACCESS_LIFETIME.num_seconds() as u32,
         user,
         session: db::sessions::terms(&mut *tx, session).await?,
+        preferences: db::preferences::read(&mut *tx, user_id).await?,
     };
     Ok((token, signed_in))
 }

@@ -67,6 +67,8 @@ fn patched(before: Settings, patch: SettingsPatch) -> Settings {
         session_idle_minutes: patch.session_idle_minutes.unwrap_or(before.session_idle_minutes),
         session_hours: patch.session_hours.unwrap_or(before.session_hours),
         kfre_region: patch.kfre_region.unwrap_or(before.kfre_region),
+        language: patch.language.unwrap_or(before.language),
+        units: patch.units.unwrap_or(before.units),
         patients_see_risk: patch.patients_see_risk.unwrap_or(before.patients_see_risk),
         minimum_cell_size: patch.minimum_cell_size.unwrap_or(before.minimum_cell_size),
         token_privacy_budget: patch.token_privacy_budget.unwrap_or(before.token_privacy_budget),

@@ -28,6 +28,13 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("refresh_session",       [401,      200,  200,      200,       200,    200]),
     ("logout",                [401,      204,  204,      204,       204,    204]),
     ("get_me",                [401,      200,  200,      200,       200,    200]),
+    ("get_preferences",       [401,      200,  200,      200,       200,    200]),
+    ("update_preferences",    [401,      200,  200,      200,       200,    200]),
+    ("list_views",            [401,      200,  200,      403,       403,    403]),
+    ("create_view",           [401,      201,  201,      403,       403,    403]),
+    // A view is its owner's alone: here a clinician's.
+    ("replace_view",          [401,      404,  200,      403,       403,    403]),
+    ("delete_view",           [401,      404,  204,      403,       403,    403]),
     ("list_tokens",           [401,      200,  200,      200,       403,    403]),
     ("create_token",          [401,      201,  201,      201,       403,    403]),
     ("revoke_token",          [401,      204,  204,      404,       403,    403]),
@@ -52,6 +59,7 @@ pub const ACCESS: &[(&str, [u16; 6])] = &[
     ("remove_user_second_factor", [401,  204,  403,      403,       403,    403]),
     ("get_settings",          [401,      200,  403,      403,       403,    403]),
     ("update_settings",       [401,      200,  403,      403,       403,    403]),
+    ("get_site",              [200,      200,  200,      200,       200,    200]),
     ("get_openapi",           [200,      200,  200,      200,       200,    200]),
     ("list_patients",         [401,      200,  200,      403,       403,    403]),
     ("export_patients",       [401,      200,  200,      403,       403,    403]),
@@ -217,6 +225,8 @@ const TOKEN_SCOPES: &[(&str, Scope)] = &[
     ("get_privacy_budgets", Scope::SummariesRead),
 ];
 
+const PREFERENCES: &str = "/api/v1/me/preferences";
+const VIEWS: &str = "/api/v1/me/views";
 const BATCHES: &str = "/api/v1/prediction-batches";
 
 /// A batch of nobody.
@@ -227,6 +237,7 @@ fn no_one() -> Value {
 /// A record of which every operation has something to act on, and somebody's API token.
 pub struct Fixture {
     token: String,
+    view: String,
     pub patient: String,
     observation: String,
     therapy: String,
@@ -244,6 +255,7 @@ impl Fixture {
         let nowhere = || Uuid::now_v7().to_string();
         Self {
             token: self.token.clone(),
+            view: self.view.clone(),
             patient: nowhere(),
             observation: nowhere(),
             therapy: nowhere(),
@@ -274,6 +286,7 @@ pub async fn fixture(clinician: &Client, mrn: &str, own_access: bool) -> Fixture
     let model = models["items"][0]["version"].as_str().unwrap().to_owned();
     Fixture {
         token: Uuid::nil().to_string(),
+        view: Uuid::nil().to_string(),
         observation: id(&observations["items"][0]),
         therapy: id(&clinician.post(&under("therapies"), therapy).await.created()),
         biopsy: id(&clinician.post(&under("biopsies"), biopsy).await.created()),
@@ -313,6 +326,15 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "refresh_session" => empty("POST", "/api/v1/auth/refresh".into()),
         "logout" => empty("POST", "/api/v1/auth/logout".into()),
         "get_me" => empty("GET", "/api/v1/me".into()),
+        "get_preferences" => empty("GET", PREFERENCES.into()),
+        "update_preferences" => patch(PREFERENCES.into(), json!({ "language": "it" })),
+        "list_views" => empty("GET", VIEWS.into()),
+        "create_view" => post(VIEWS.into(), json!({ "name": mrn })),
+        "replace_view" => with_json(
+            client.request("PUT", &format!("{VIEWS}/{}", on.view)),
+            &json!({ "name": format!("{mrn} again") }),
+        ),
+        "delete_view" => empty("DELETE", format!("{VIEWS}/{}", on.view)),
         "login_second_factor" => post(
             "/api/v1/auth/login/second-factor".into(),
             json!({ "challenge": "unknown", "code": "123456" }),
@@ -357,6 +379,7 @@ pub fn request(operation: &str, client: &Client, on: &Fixture, mrn: &str) -> Req
         "remove_user_second_factor" => empty("DELETE", user("/totp")),
         "get_settings" => empty("GET", "/api/v1/settings".into()),
         "update_settings" => patch("/api/v1/settings".into(), json!({ "session_hours": 10 })),
+        "get_site" => empty("GET", "/api/v1/site".into()),
         "get_openapi" => empty("GET", "/api/v1/openapi.json".into()),
         "list_tokens" => empty("GET", "/api/v1/tokens".into()),
         "create_token" => post("/api/v1/tokens".into(), new_token(&[Scope::SummariesRead])),
@@ -521,6 +544,14 @@ pub async fn ready(app: &TestApp, clinician: &Client, operation: &str, mrn: &str
     if operation == "revoke_token" {
         let made = clinician.post("/api/v1/tokens", new_token(&[Scope::PatientsRead])).await;
         made.created()["token"]["id"].as_str().unwrap().clone_into(&mut on.token);
+    }
+    if ["replace_view", "delete_view"].contains(&operation) {
+        let kept = clinician.post(VIEWS, json!({ "name": mrn })).await.created();
+        kept["id"].as_str().unwrap().clone_into(&mut on.view);
+    }
+    // Each caller changes the first version.
+    if operation == "update_preferences" {
+        sqlx::query("delete from user_preferences").execute(&app.db).await.unwrap();
     }
     if USERS_CHANGED.contains(&operation) {
         on.user = add_account(app, Role::Researcher).await;

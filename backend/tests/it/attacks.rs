@@ -249,6 +249,7 @@ struct Foreign {
     prediction: String,
     batch: String,
     token: String,
+    view: String,
     user: String,
     session: String,
 }
@@ -277,6 +278,10 @@ impl Foreign {
                 .await
                 .expect(202)),
             token: id(&token.created()["token"]),
+            view: id(&clinician
+                .post("/api/v1/me/views", json!({ "name": "foreign" }))
+                .await
+                .created()),
             user: id(&clinician.get("/api/v1/me").await.ok()),
             session: part(clinician.token.as_ref().unwrap(), 1)["sid"].as_str().unwrap().to_owned(),
             patient,
@@ -297,6 +302,7 @@ impl Foreign {
             "predictions" => Some(&self.prediction),
             "prediction-batches" => Some(&self.batch),
             "tokens" => Some(&self.token),
+            "views" => Some(&self.view),
             "users" => Some(&self.user),
             "sessions" => Some(&self.session),
             // Entries of the audit log are numbered from 1.

@@ -44,7 +44,7 @@ async fn an_administrator_changes_them_on_the_version_that_was_read() {
         read.ok(),
         json!({ "version": 1, "second_factor_required": [],
             "session_idle_minutes": 30, "session_hours": 12, "kfre_region": "north_america",
-            "patients_see_risk": false, "minimum_cell_size": 10, "token_privacy_budget": 1,
+            "language": "en", "units": "conventional", "patients_see_risk": false, "minimum_cell_size": 10, "token_privacy_budget": 1,
             "account_privacy_budget": 4, "visibility": "organisation",
             "emergency_access_minutes": 60, "retention_years": 10, "changed_at": null })
     );
@@ -68,7 +68,7 @@ async fn an_administrator_changes_them_on_the_version_that_was_read() {
 async fn every_faulty_setting_is_named() {
     let app = TestApp::new().await;
     let administrator = app.sign_in(Role::Administrator).await;
-    let wrong = json!({ "session_idle_minutes": 15, "session_hours": 169, "visibility": "everyone",
+    let wrong = json!({ "language": "fr", "units": null, "session_idle_minutes": 15, "session_hours": 169, "visibility": "everyone",
         "second_factor_required": ["janitor"], "patients_see_risk": null, "version": 7 });
     let faults = administrator.patch(SETTINGS, 1, wrong).await.faults();
     let mut pointers: Vec<_> = faults.keys().map(String::as_str).collect();
@@ -76,10 +76,12 @@ async fn every_faulty_setting_is_named() {
     assert_eq!(
         pointers,
         [
+            "/language",
             "/patients_see_risk",
             "/second_factor_required/0",
             "/session_hours",
             "/session_idle_minutes",
+            "/units",
             "/version",
             "/visibility"
         ]

@@ -138,6 +138,9 @@ async fn a_patients_transaction_reaches_nothing_of_other_accounts() {
     let therapy = serde_json::json!({ "mrn": "kept", "given_name": "Kept", "family_name": "Answer",
         "birth_date": "1960-01-01", "sex": "male" });
     clinician.post_once("once", "/api/v1/patients", therapy).await.created();
+    let italian = serde_json::json!({ "language": "it" });
+    clinician.patch("/api/v1/me/preferences", 1, italian).await.ok();
+    clinician.post("/api/v1/me/views", serde_json::json!({ "name": "mine" })).await.created();
     app.sign_in(Role::Patient).await;
     let (viewer, mut owner) = (account(&app, "patient").await, app.owner().await);
     let tables: Vec<String> = sqlx::query_scalar(
@@ -152,7 +155,8 @@ async fn a_patients_transaction_reaches_nothing_of_other_accounts() {
     .await
     .unwrap();
     let mut tx = as_patient(&app).await;
-    for table in ["sessions", "api_tokens", "idempotency_keys"] {
+    let filled = ["sessions", "api_tokens", "idempotency_keys", "user_preferences", "views"];
+    for table in filled {
         assert!(tables.iter().any(|name| name == table), "{table} is not among {tables:?}");
         let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
             "select count(*) from {table} where user_id <> $1"

@@ -1,11 +1,13 @@
 //! What the audit log's actions mean, in words.
 
 /// The nouns of the log's actions, and their names.
-pub const NOUNS: [(&str, &str); 17] = [
+pub const NOUNS: [(&str, &str); 19] = [
     ("session", "Sign-ins"),
     ("user", "Accounts"),
     ("token", "API tokens"),
     ("settings", "Settings"),
+    ("preferences", "Own choices"),
+    ("view", "Saved views"),
     ("patient", "Patients"),
     ("observation", "Values"),
     ("therapy", "Therapies"),
@@ -29,6 +31,10 @@ pub fn action(action: &str) -> String {
         "session.ask_second_factor" => "Gave the password; was asked for the second factor",
         "session.second_factor" => "Gave a code of the second factor",
         "session.refresh" => "Used a session's token twice",
+        "preferences.update" => "Changed their own language, units or KFRE baseline",
+        "view.create" => "Saved a view of the patient list",
+        "view.update" => "Changed a saved view",
+        "view.delete" => "Deleted a saved view",
         "request.refuse" => "Tried what is not allowed, or not there for them",
         "request.repeat" => "Repeated a request",
         "summary.read" => "Asked for summaries",

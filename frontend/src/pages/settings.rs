@@ -5,7 +5,7 @@ use shared::{
     access::{Role, Visibility},
     prediction::KfreRegion,
     problem::{FieldProblem, Problem, ProblemKind},
-    settings::{Settings, SettingsPatch},
+    settings::{Language, Settings, SettingsPatch, Units},
 };
 
 use crate::{
@@ -43,6 +43,8 @@ fn number(pointer: &str, text: &str) -> Result<i32, FieldProblem> {
 #[component]
 fn Form(settings: Settings) -> impl IntoView {
     let region = RwSignal::new(wire_name(settings.kfre_region));
+    let language = RwSignal::new(wire_name(settings.language));
+    let units = RwSignal::new(wire_name(settings.units));
     let idle = RwSignal::new(settings.session_idle_minutes.to_string());
     let hours = RwSignal::new(settings.session_hours.to_string());
     let visibility = RwSignal::new(wire_name(settings.visibility));
@@ -82,6 +84,8 @@ fn Form(settings: Settings) -> impl IntoView {
                 kfre_region: REGIONS
                     .into_iter()
                     .find(|one| wire_name(one) == region.get_untracked()),
+                language: Language::of_tag(&language.get_untracked()),
+                units: Units::ALL.into_iter().find(|one| wire_name(one) == units.get_untracked()),
                 patients_see_risk: Some(risk.get_untracked()),
                 minimum_cell_size: Some(smallest),
                 token_privacy_budget: Some(of_token),
@@ -122,6 +126,9 @@ fn Form(settings: Settings) -> impl IntoView {
         }
     };
     let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let languages: Vec<_> =
+        Language::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let systems: Vec<_> = Units::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
     let visibilities: Vec<_> =
         Visibility::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
     let boxes: Vec<_> = Role::ALL
@@ -152,8 +159,18 @@ fn Form(settings: Settings) -> impl IntoView {
             <FormProblem problem />
             <SelectField
                 label="KFRE baseline" pointer="/kfre_region" value=region options=regions problem form="settings"
-                hint="For new predictions; earlier ones keep theirs"
+                hint="For new predictions; earlier ones keep theirs, and everybody may choose another"
             />
+            <div class="grid-2">
+                <SelectField
+                    label="Language" pointer="/language" value=language options=languages problem form="settings"
+                    hint="Of the sign-in page, and of whoever has chosen none"
+                />
+                <SelectField
+                    label="Units" pointer="/units" value=units options=systems problem form="settings"
+                    hint="Of whoever has chosen none; values are kept as they were recorded"
+                />
+            </div>
             <div class="grid-2">
                 <SelectField
                     label="Who sees whom" pointer="/visibility" value=visibility options=visibilities problem form="settings"

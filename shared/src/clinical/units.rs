@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::observation::ObservationCode;
+use crate::{observation::ObservationCode, settings::Units};
 
 /// µmol/L of creatinine in one mg/dL.
 pub const CREATININE_UMOL_L_PER_MG_DL: f64 = 88.4;
@@ -183,6 +183,19 @@ impl ObservationCode {
         self.conversions()[0].name
     }
 
+    /// The UCUM unit that values are shown in under a system of units: SI where laboratories
+    /// report the quantity in it, the canonical one otherwise.
+    pub fn unit_in(self, units: Units) -> &'static str {
+        match (units, self) {
+            (Units::Si, Self::Creatinine) => "umol/L",
+            (Units::Si, Self::Uacr | Self::Upcr) => "mg/mmol{creat}",
+            (Units::Si, Self::Albumin | Self::Haemoglobin) => "g/L",
+            (Units::Si, Self::Phosphate | Self::Calcium) => "mmol/L",
+            (Units::Si, Self::HbA1c) => "mmol/mol",
+            _ => self.canonical_unit(),
+        }
+    }
+
     /// The units accepted, canonical first, in UCUM; common other spellings are understood too.
     pub fn units(self) -> Vec<&'static str> {
         self.conversions().iter().map(|unit| unit.name).collect()
@@ -353,6 +366,14 @@ pub fn from_canonical(code: ObservationCode, value: f64, unit: &str) -> Result<f
         Some(unit) => Ok((value - unit.offset) / unit.factor),
         None => Err(UnitProblem { code, unit: unit.to_owned() }),
     }
+}
+
+/// A canonical value as a system of units shows it, with that unit.
+pub fn shown_in(units: Units, code: ObservationCode, canonical: f64) -> (f64, &'static str) {
+    let unit = code.unit_in(units);
+    // Were the unit not the code's, the value would stay what it is, in the unit that it is in.
+    from_canonical(code, canonical, unit)
+        .map_or((canonical, code.canonical_unit()), |value| (value, unit))
 }
 
 /// Whether a value can be, in the canonical unit.

@@ -11,11 +11,12 @@ use shared::{
         kfre::{FourVariables, Refusal},
         plausibility,
         quantity::{AcrMgG, CreatinineMgDl, CystatinCMgL, Egfr, PcrMgG},
-        to_canonical,
+        shown_in, to_canonical,
     },
     observation::ObservationCode,
     patient::Sex,
     prediction::{ACategory, GCategory, Kdigo, KdigoRisk, RiskCategory},
+    settings::Units,
 };
 
 #[test]
@@ -377,4 +378,30 @@ fn values_are_wanted_again_by_the_heat_map_counted_from_the_older_one() {
     assert_eq!(due(g, a, "2026-01-10", Some("2025-03-01")), day("2026-03-01"));
     assert_eq!(due(g, a, "2025-03-01", Some("2026-01-10")), day("2026-03-01"));
     assert_eq!(due(GCategory::G4, None, "2026-01-10", None), day("2026-05-10"));
+}
+
+#[test]
+fn a_system_of_units_shows_the_same_amount_in_a_unit_of_the_quantity() {
+    for units in Units::ALL {
+        for code in ObservationCode::ALL {
+            let unit = code.unit_in(units);
+            assert!(code.units().contains(&unit), "{code:?}: {unit}");
+            let (value, shown) = shown_in(units, code, 4.2);
+            assert_eq!(shown, unit);
+            let back = to_canonical(code, value, shown).unwrap();
+            assert!((back - 4.2).abs() < 1e-9, "{code:?}: 4.2 came back as {back}");
+        }
+    }
+    let cases = [
+        (ObservationCode::Creatinine, 2.0, 176.8, "umol/L"),
+        (ObservationCode::Uacr, 300.0, 33.936_651_6, "mg/mmol{creat}"),
+        (ObservationCode::HbA1c, 7.0, 52.995_190_2, "mmol/mol"),
+        (ObservationCode::CystatinC, 1.3, 1.3, "mg/L"),
+        (ObservationCode::Egfr, 28.0, 28.0, "mL/min/{1.73_m2}"),
+    ];
+    for (code, conventional, si, unit) in cases {
+        assert_eq!(shown_in(Units::Conventional, code, conventional).0, conventional, "{code:?}");
+        let (value, shown) = shown_in(Units::Si, code, conventional);
+        assert!((value - si).abs() < 1e-6 && shown == unit, "{code:?}: {value} {shown}");
+    }
 }
