@@ -8,6 +8,8 @@ pub mod risk;
 
 use leptos::{html, prelude::*, task::spawn_local};
 
+use crate::language::t;
+
 /// Which chart; `charts.js` has a drawing for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartKind {
@@ -97,13 +99,13 @@ pub fn Chart(
                 {move || match drawing.get() {
                     Drawing::Done => None,
                     Drawing::Loading => Some(view! {
-                        <p class="chart-state" role="status">"Drawing…"</p>
+                        <p class="chart-state" role="status">{t("Drawing…")}</p>
                     }.into_any()),
                     Drawing::Failed => Some(view! {
                         <div class="chart-state" role="alert">
-                            <p>"The chart could not be loaded. The table below has its numbers."</p>
+                            <p>{t("The chart could not be loaded. The table below has its numbers.")}</p>
                             <button type="button" class="btn btn-small" on:click=move |_| attempt.notify()>
-                                "Try again"
+                                {t("Try again")}
                             </button>
                         </div>
                     }.into_any()),
@@ -125,11 +127,11 @@ fn Save(place: NodeRef<html::Div>, kind: ChartKind) -> impl IntoView {
     };
     view! {
         <div class="row chart-save no-print">
-            <button type="button" class="btn btn-small btn-quiet" aria-label="Save PNG of this chart" on:click=move |_| save("png")>
-                "Save PNG"
+            <button type="button" class="btn btn-small btn-quiet" aria-label=t("Save PNG of this chart") on:click=move |_| save("png")>
+                {t("Save PNG")}
             </button>
-            <button type="button" class="btn btn-small btn-quiet" aria-label="Save SVG of this chart" on:click=move |_| save("svg")>
-                "Save SVG"
+            <button type="button" class="btn btn-small btn-quiet" aria-label=t("Save SVG of this chart") on:click=move |_| save("svg")>
+                {t("Save SVG")}
             </button>
         </div>
     }
@@ -157,8 +159,8 @@ fn TwinTable(twin: Twin) -> impl IntoView {
         .collect();
     view! {
         <details class="twin">
-            <summary>"Show as a table"</summary>
-            <div class="table-scroll" tabindex="0" role="group" aria-label="Table">
+            <summary>{t("Show as a table")}</summary>
+            <div class="table-scroll" tabindex="0" role="group" aria-label=t("Table")>
                 <table class="table table-tight">
                     <thead><tr>{heads}</tr></thead>
                     <tbody>{rows}</tbody>

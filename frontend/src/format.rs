@@ -4,6 +4,8 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
 use wasm_bindgen::JsValue;
 
+use crate::language::t;
+
 /// Now, by the browser's clock: the one place where the SPA reads it.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(Date::now() as i64).unwrap_or_default()
@@ -67,7 +69,7 @@ pub fn ago(moment: DateTime<Utc>) -> String {
 pub fn days_since(moment: DateTime<Utc>) -> String {
     match (today() - local_date(moment)).num_days() {
         ..=0 => "today".to_owned(),
-        1 => "1 day".to_owned(),
+        1 => t("1 day").to_owned(),
         days => format!("{} days", number(days as f64, 0)),
     }
 }

@@ -14,7 +14,7 @@ macro_rules! sentence {
 /// A text for people as it stands, found by `scripts/locales` like [`sentence!`].
 #[macro_export]
 macro_rules! phrase {
-    ($text:literal) => {
+    ($text:literal $(,)?) => {
         $text
     };
 }

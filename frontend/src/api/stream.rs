@@ -8,6 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, TextDecodeOptions, TextDecoder};
 
 use super::{Call, Result, request, transport};
+use crate::language::t;
 use crate::session as current;
 
 /// How often a stream that breaks is opened again before giving up.
@@ -56,7 +57,7 @@ const fn passes(kind: ProblemKind) -> bool {
 }
 
 fn still_open() -> Problem {
-    let detail = "It is not ready yet. It goes on on the server: look again in a moment.";
+    let detail = t("It is not ready yet. It goes on on the server: look again in a moment.");
     Problem { detail: Some(detail.to_owned()), ..Problem::new(ProblemKind::Unavailable) }
 }
 

@@ -14,6 +14,8 @@ use web_sys::{
 
 use super::{Call, Method, Result};
 
+use crate::language::t;
+
 /// Where the API lives, same origin.
 const BASE: &str = "/api/v1";
 
@@ -65,7 +67,8 @@ pub async fn open(
 pub fn unreachable_server() -> Problem {
     Problem {
         detail: Some(
-            "Check the network connection and try again; what you typed is still here.".to_owned(),
+            t("Check the network connection and try again; what you typed is still here.")
+                .to_owned(),
         ),
         ..Problem::new(ProblemKind::Unreachable)
     }

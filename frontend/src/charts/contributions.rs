@@ -9,6 +9,7 @@ use shared::{
 
 use super::{Chart, ChartKind, Twin};
 use crate::format;
+use crate::language::t;
 
 /// Bars of their own; everything weaker shares one.
 const SHOWN: usize = 10;
@@ -33,20 +34,20 @@ struct Bar {
 /// An input's name, for people.
 pub fn input_label(input: &str) -> String {
     match input {
-        "egfr" => "Level of eGFR",
-        "egfr_course" => "Course of eGFR",
-        "uacr" => "Urine albumin (uACR)",
-        "upcr" => "Urine protein (uPCR)",
-        "age" => "Age",
-        "sex" => "Sex",
-        "diabetes" => "Diabetes",
-        "hypertension" => "Hypertension",
-        "cardiovascular_disease" => "Cardiovascular disease",
-        "heart_failure" => "Heart failure",
-        "smoker" => "Smoking",
-        "renal_disease" => "Cause of kidney disease",
-        "therapies" => "Therapies",
-        "biopsy" => "Biopsy",
+        "egfr" => t("Level of eGFR"),
+        "egfr_course" => t("Course of eGFR"),
+        "uacr" => t("Urine albumin (uACR)"),
+        "upcr" => t("Urine protein (uPCR)"),
+        "age" => t("Age"),
+        "sex" => t("Sex"),
+        "diabetes" => t("Diabetes"),
+        "hypertension" => t("Hypertension"),
+        "cardiovascular_disease" => t("Cardiovascular disease"),
+        "heart_failure" => t("Heart failure"),
+        "smoker" => t("Smoking"),
+        "renal_disease" => t("Cause of kidney disease"),
+        "therapies" => t("Therapies"),
+        "biopsy" => t("Biopsy"),
         other => {
             return ObservationCode::parse(other)
                 .map_or_else(|| other.replace('_', " "), |code| code.label().to_owned());
@@ -66,7 +67,7 @@ pub fn ContributionsChart(
     if effects.is_empty() {
         return view! {
             <p class="muted">
-                "No input moves the network's risk noticeably away from the reference patient's."
+                {t("No input moves the network's risk noticeably away from the reference patient's.")}
             </p>
         }
         .into_any();
@@ -78,7 +79,7 @@ pub fn ContributionsChart(
     let data = Data { summary: format!("Strongest: {strongest}"), reach: widest * 1.35, bars };
     let data = serde_json::to_string(&data).unwrap_or_default();
     let twin = Twin {
-        heads: vec!["Input".to_owned(), "Percentage points".to_owned()],
+        heads: vec![t("Input").to_owned(), t("Percentage points").to_owned()],
         rows: effects.iter().map(|(name, effect)| vec![name.clone(), points(*effect)]).collect(),
     };
     let caption = format!(
@@ -86,7 +87,7 @@ pub fn ContributionsChart(
          reference patient ({}).",
         format::percent(reference_risk_5y)
     );
-    let legend = vec![("key-up", "raises the risk"), ("key-down", "lowers the risk")];
+    let legend = vec![("key-up", t("raises the risk")), ("key-down", t("lowers the risk"))];
     view! { <Chart kind=ChartKind::Contributions caption data twin legend /> }.into_any()
 }
 
@@ -103,7 +104,7 @@ fn shown(mut sorted: Vec<Contribution>) -> Vec<(String, f64)> {
         strong.iter().map(|one| (input_label(&one.input), one.effect)).collect();
     let rest: f64 = weak.iter().map(|one| one.effect).sum();
     if NOTHING <= rest.abs() {
-        effects.push(("All other inputs".to_owned(), rest));
+        effects.push((t("All other inputs").to_owned(), rest));
     }
     effects
 }

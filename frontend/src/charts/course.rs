@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use serde::Serialize;
 use shared::{
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
+    phrase,
     prediction::Prediction,
 };
 
@@ -15,29 +16,29 @@ use super::{
     Chart, ChartKind, Twin,
     egfr::{Egfr, SUSPECTED, category, method_label},
 };
-use crate::{components::async_view::Skeleton, format, record::Record};
+use crate::{components::async_view::Skeleton, format, language::t, record::Record};
 
 /// What is always shown below eGFR, where there is any.
 const FIRST: [(&str, &[ObservationCode]); 3] = [
-    ("uACR", &[ObservationCode::Uacr]),
-    ("uPCR", &[ObservationCode::Upcr]),
+    (phrase!("uACR"), &[ObservationCode::Uacr]),
+    (phrase!("uPCR"), &[ObservationCode::Upcr]),
     (
-        "Blood pressure, systolic and diastolic",
+        phrase!("Blood pressure, systolic and diastolic"),
         &[ObservationCode::SystolicBp, ObservationCode::DiastolicBp],
     ),
 ];
 
 /// What is shown when somebody asks for it.
 const OTHERS: [(&str, &[ObservationCode]); 9] = [
-    ("Haemoglobin", &[ObservationCode::Haemoglobin]),
-    ("Potassium", &[ObservationCode::Potassium]),
-    ("Bicarbonate", &[ObservationCode::Bicarbonate]),
-    ("Phosphate", &[ObservationCode::Phosphate]),
-    ("Calcium", &[ObservationCode::Calcium]),
-    ("Albumin", &[ObservationCode::Albumin]),
-    ("HbA1c", &[ObservationCode::HbA1c]),
-    ("Cystatin C", &[ObservationCode::CystatinC]),
-    ("Weight", &[ObservationCode::Weight]),
+    (phrase!("Haemoglobin"), &[ObservationCode::Haemoglobin]),
+    (phrase!("Potassium"), &[ObservationCode::Potassium]),
+    (phrase!("Bicarbonate"), &[ObservationCode::Bicarbonate]),
+    (phrase!("Phosphate"), &[ObservationCode::Phosphate]),
+    (phrase!("Calcium"), &[ObservationCode::Calcium]),
+    (phrase!("Albumin"), &[ObservationCode::Albumin]),
+    (phrase!("HbA1c"), &[ObservationCode::HbA1c]),
+    (phrase!("Cystatin C"), &[ObservationCode::CystatinC]),
+    (phrase!("Weight"), &[ObservationCode::Weight]),
 ];
 
 /// How far back one can look, in years.
@@ -130,7 +131,7 @@ pub fn CourseChart() -> impl IntoView {
             Course::Coming => view! { <Skeleton rows=8 /> }.into_any(),
             Course::NoEgfr => view! {
                 <p class="muted">
-                    "No eGFR yet. Record a creatinine: the eGFR is computed from it by CKD-EPI 2021."
+                    {t("No eGFR yet. Record a creatinine: the eGFR is computed from it by CKD-EPI 2021.")}
                 </p>
             }
             .into_any(),
@@ -172,7 +173,7 @@ fn Tools(
         .into_iter()
         .filter(|years| 366 * years < known)
         .map(|years| {
-            let text = if years == 1 { "1 year".to_owned() } else { format!("{years} years") };
+            let text = if years == 1 { t("1 year").to_owned() } else { format!("{years} years") };
             choice(Some(years), text)
         })
         .collect();
@@ -180,8 +181,8 @@ fn Tools(
     Some(view! {
         <div class="row chart-tools no-print">
             {(!shorter.is_empty()).then(|| view! {
-                <div class="row" role="group" aria-label="Time shown">
-                    {choice(None, "All".to_owned())}
+                <div class="row" role="group" aria-label=t("Time shown")>
+                    {choice(None, t("All").to_owned())}
                     {shorter}
                 </div>
             })}
@@ -192,7 +193,7 @@ fn Tools(
                     aria-pressed=move || everything.get().to_string()
                     on:click=move |_| everything.update(|shown| *shown = !*shown)
                 >
-                    "All values"
+                    {t("All values")}
                 </button>
             })}
         </div>
@@ -235,22 +236,22 @@ fn drawn(
     let mut legend = egfr.legend();
     let mut panels: Vec<Panel> = risk_panel(predictions).into_iter().collect();
     if !panels.is_empty() {
-        legend.push(("key-network", "risk by the network"));
-        legend.push(("key-kfre", "risk by KFRE"));
+        legend.push(("key-network", t("risk by the network")));
+        legend.push(("key-kfre", t("risk by KFRE")));
     }
     let others = if everything { &OTHERS[..] } else { &[] };
     let shown = FIRST.iter().chain(others);
     panels.extend(shown.clone().filter_map(|(name, codes)| value_panel(name, codes, &by_code)));
     let codes: Vec<ObservationCode> = shown.flat_map(|(_, codes)| codes.iter().copied()).collect();
     let twin = Twin {
-        heads: ["Date", "What", "Value", "Remark"].map(str::to_owned).into(),
+        heads: [t("Date"), t("What"), t("Value"), t("Remark")].map(str::to_owned).into(),
         rows: rows(&by_code, &codes, &egfr, predictions, &events),
     };
     let caption = format!(
         "eGFR in mL/min/1.73\u{a0}m² on the KDIGO categories G1 to G5. {}",
         egfr.trend
             .as_deref()
-            .unwrap_or("No trend yet: it takes three steady values over 90 days or more."),
+            .unwrap_or(t("No trend yet: it takes three steady values over 90 days or more.")),
     );
     let (from, to) = ends(&egfr, &panels, values, span)?;
     let events = events
@@ -322,7 +323,7 @@ fn events(record: Record) -> Option<Vec<(NaiveDate, String)>> {
         events.push((therapy.started_on, format!("{name} started")));
         events.extend(therapy.ended_on.map(|end| (end, format!("{name} ended"))));
     }
-    events.extend(biopsies.into_iter().map(|one| (one.performed_on, "Biopsy".to_owned())));
+    events.extend(biopsies.into_iter().map(|one| (one.performed_on, t("Biopsy").to_owned())));
     events.extend(outcomes.into_iter().map(|one| (one.occurred_on, one.kind.label().to_owned())));
     events.extend(documents.into_iter().map(|one| {
         (format::local_date(one.uploaded_at), format!("Document added: {}", one.kind.label()))
@@ -350,7 +351,7 @@ fn risk_panel(predictions: &[Prediction]) -> Option<Panel> {
     }
     let lines: Vec<Line> = lines.into_iter().map(|points| Line { points }).collect();
     let there = lines.iter().any(|line| !line.points.is_empty());
-    let name = "Risk within 5 years (%)".to_owned();
+    let name = t("Risk within 5 years (%)").to_owned();
     there.then_some(Panel { name, logarithmic: false, from_zero: true, lines, guides: Vec::new() })
 }
 
@@ -420,7 +421,7 @@ fn rows(
         let when = prediction.requested_at;
         for (risk, voice) in [(network, "network"), (kfre, "KFRE")] {
             let Some(risk) = risk else { continue };
-            let what = "Risk within 5 years".to_owned();
+            let what = t("Risk within 5 years").to_owned();
             rows.push((
                 millis(when),
                 vec![format::date_of(when), what, format::percent(risk), voice.to_owned()],

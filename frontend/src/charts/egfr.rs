@@ -7,11 +7,13 @@ use shared::{
         kdigo::g_category,
     },
     observation::{Observation, ObservationMethod},
+    phrase,
     prediction::GCategory,
 };
 
 use super::course::millis;
 use crate::format;
+use crate::language::t;
 
 /// KDIGO 2024 categories of eGFR, mL/min/1.73 m²: name, lower end, and the colour that the heat
 /// map gives it at normal albuminuria.
@@ -25,7 +27,7 @@ const BANDS: [(GCategory, f64, &str); 6] = [
 ];
 
 /// What is said of a value that the trend leaves out.
-pub const SUSPECTED: &str = "suspected acute kidney injury: left out of the trend";
+pub const SUSPECTED: &str = phrase!("suspected acute kidney injury: left out of the trend");
 
 /// What is drawn of eGFR.
 #[derive(Debug, Serialize)]
@@ -122,14 +124,18 @@ impl Egfr {
     pub fn legend(&self) -> Vec<(&'static str, &'static str)> {
         let has = |kind| self.points.iter().any(|point| point.kind == kind);
         [
-            (has(Kind::Computed), "key-computed", "eGFR computed from creatinine (CKD-EPI 2021)"),
-            (has(Kind::Reported), "key-reported", "eGFR reported by the laboratory"),
+            (
+                has(Kind::Computed),
+                "key-computed",
+                t("eGFR computed from creatinine (CKD-EPI 2021)"),
+            ),
+            (has(Kind::Reported), "key-reported", t("eGFR reported by the laboratory")),
             (has(Kind::Acute), "key-acute", SUSPECTED),
-            (!self.line.is_empty(), "key-trend", "straight line through the steady values"),
+            (!self.line.is_empty(), "key-trend", t("straight line through the steady values")),
             (
                 1 < self.projected.len(),
                 "key-projected",
-                "where 9 of 10 values would lie if it went on like that",
+                t("where 9 of 10 values would lie if it went on like that"),
             ),
         ]
         .into_iter()
@@ -139,10 +145,10 @@ impl Egfr {
 }
 
 /// How a value came to be, for people.
-pub const fn method_label(method: ObservationMethod) -> &'static str {
+pub fn method_label(method: ObservationMethod) -> &'static str {
     match method {
         ObservationMethod::Reported => "reported",
-        ObservationMethod::CkdEpi2021Creatinine => "CKD-EPI 2021, computed",
+        ObservationMethod::CkdEpi2021Creatinine => t("CKD-EPI 2021, computed"),
     }
 }
 

@@ -6,6 +6,7 @@ use shared::prediction::{Kfre, PredictionResult, YearRisk};
 
 use super::{Chart, ChartKind, Twin};
 use crate::format;
+use crate::language::t;
 
 /// Tops of the axis, percent: the lowest that everything fits under is taken.
 const TOPS: [f64; 14] =
@@ -42,17 +43,17 @@ pub fn RiskChart(
     let kfre = kfre.as_ref();
     let data = serde_json::to_string(&data_of(&risk, kfre)).unwrap_or_default();
     let mut legend =
-        vec![("key-network", "network (research)"), ("key-interval", "its 90 % interval")];
-    let mut heads = vec!["Within", "Network", "90 % interval"];
+        vec![("key-network", t("network (research)")), ("key-interval", t("its 90 % interval"))];
+    let mut heads = vec![t("Within"), t("Network"), t("90 % interval")];
     if kfre.is_some() {
-        legend.push(("key-kfre", "KFRE (validated equation)"));
+        legend.push(("key-kfre", t("KFRE (validated equation)")));
         heads.push("KFRE");
     }
     let twin = Twin {
         heads: heads.into_iter().map(str::to_owned).collect(),
         rows: risk.iter().map(|risk| row(risk, kfre)).collect(),
     };
-    let caption = "Probability of kidney failure within so many years.";
+    let caption = t("Probability of kidney failure within so many years.");
     view! { <Chart kind=ChartKind::Risk caption data twin legend /> }
 }
 
@@ -65,7 +66,7 @@ fn kfre_at(kfre: Option<&Kfre>, year: u8) -> Option<f64> {
 }
 
 fn within(year: u8) -> String {
-    if year == 1 { "1 year".to_owned() } else { format!("{year} years") }
+    if year == 1 { t("1 year").to_owned() } else { format!("{year} years") }
 }
 
 fn interval(risk: &YearRisk) -> String {
@@ -115,7 +116,7 @@ fn data_of(risks: &[YearRisk], kfre: Option<&Kfre>) -> Data {
         lower: from_zero(|risk| risk.lower),
         upper: from_zero(|risk| risk.upper),
         kfre: points,
-        tips: std::iter::once(vec!["Now".to_owned()])
+        tips: std::iter::once(vec![t("Now").to_owned()])
             .chain(risks.iter().map(|risk| tip(risk, kfre)))
             .collect(),
     }

@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use shared::{access::Permission, audit::AccessEvent, problem::Problem};
 
 use super::{async_view::Skeleton, audit_words, problem_note::ProblemNote};
-use crate::{api, format, record::Record, session};
+use crate::{api, format, language::t, record::Record, session};
 
 /// A closed section; opening it loads the list, which is itself a look at the record.
 #[component]
@@ -14,9 +14,9 @@ pub fn AccessLog() -> impl IntoView {
         session::allows(Permission::ReadAccessLog).then(|| {
             view! {
                 <section class="card no-print" aria-labelledby="accesses">
-                    <h2 id="accesses" class="visually-hidden">"Who looked at this record"</h2>
+                    <h2 id="accesses" class="visually-hidden">{t("Who looked at this record")}</h2>
                     <details class="twin access-log" on:toggle=move |_| opened.set(true)>
-                        <summary>"Who looked at this record"</summary>
+                        <summary>{t("Who looked at this record")}</summary>
                         {move || opened.get().then(|| view! { <Accesses /> })}
                     </details>
                 </section>
@@ -56,14 +56,14 @@ fn Accesses() -> impl IntoView {
     });
     load.run(());
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Who looked at this record">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Who looked at this record")>
             <table class="table table-tight">
                 <thead>
                     <tr>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Who"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col">"What"</th>
+                        <th scope="col">{t("When")}</th>
+                        <th scope="col">{t("Who")}</th>
+                        <th scope="col">{t("Role")}</th>
+                        <th scope="col">{t("What")}</th>
                     </tr>
                 </thead>
                 <tbody>
@@ -76,7 +76,7 @@ fn Accesses() -> impl IntoView {
         {move || loading.get().then(|| view! { <Skeleton rows=2 /> })}
         {move || problem.get().map(|problem| view! { <ProblemNote problem retry=load /> })}
         {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn btn-small" on:click=move |_| load.run(())>"Load earlier ones"</button>
+            <button type="button" class="btn btn-small" on:click=move |_| load.run(())>{t("Load earlier ones")}</button>
         })}
     }
 }
@@ -84,7 +84,7 @@ fn Accesses() -> impl IntoView {
 #[component]
 fn Line(item: AccessEvent) -> impl IntoView {
     let role = item.actor_role.map_or("", shared::access::Role::label);
-    let who = item.actor_name.unwrap_or_else(|| "Nephrocast itself".to_owned());
+    let who = item.actor_name.unwrap_or_else(|| t("Nephrocast itself").to_owned());
     view! {
         <tr>
             <th scope="row" class="nowrap">{format::date_time(item.at)}</th>
@@ -92,7 +92,7 @@ fn Line(item: AccessEvent) -> impl IntoView {
             <td>{role}</td>
             <td>
                 {audit_words::action(&item.action)}
-                {item.emergency.then_some(" (emergency)")}
+                {item.emergency.then_some(t(" (emergency)"))}
             </td>
         </tr>
     }

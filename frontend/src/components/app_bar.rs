@@ -5,6 +5,7 @@ use leptos_router::components::A;
 use shared::{access::Permission, user::User};
 
 use super::{logo::Logo, privacy_switch::PrivacySwitch, theme_switch::ThemeSwitch};
+use crate::language::t;
 use crate::session;
 
 /// The bar on top of every page.
@@ -16,11 +17,11 @@ pub fn AppBar() -> impl IntoView {
             <div class="bar-inner">
                 <A href="/" attr:class="brand">
                     <Logo />
-                    <span>"Nephrocast"</span>
+                    <span>{t("Nephrocast")}</span>
                 </A>
-                <nav class="bar-nav" aria-label="Main">
+                <nav class="bar-nav" aria-label=t("Main")>
                     {move || user.get().map(|user| view! { <RecordLinks user /> })}
-                    <A href="/about">"About"</A>
+                    <A href="/about">{t("About")}</A>
                 </nav>
                 <div class="bar-end">
                     {move || user.get().map(|_| view! { <PrivacySwitch /> })}
@@ -41,12 +42,12 @@ fn RecordLinks(user: User) -> impl IntoView {
     let research = !list && user.role.allows(Permission::ReadSummaries);
     let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
     view! {
-        {list.then(|| view! { <A href="/patients">"Patients"</A><A href="/dashboard">"Dashboard"</A> })}
-        {audit.then(|| view! { <A href="/audit">"Audit"</A> })}
-        {own.map(|id| view! { <A href=format!("/patients/{id}")>"My record"</A> })}
-        {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">"Calculator"</A> })}
-        {research.then(|| view! { <A href="/research">"Research"</A> })}
-        {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">"Models"</A> })}
+        {list.then(|| view! { <A href="/patients">{t("Patients")}</A><A href="/dashboard">{t("Dashboard")}</A> })}
+        {audit.then(|| view! { <A href="/audit">{t("Audit")}</A> })}
+        {own.map(|id| view! { <A href=format!("/patients/{id}")>{t("My record")}</A> })}
+        {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">{t("Calculator")}</A> })}
+        {research.then(|| view! { <A href="/research">{t("Research")}</A> })}
+        {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">{t("Models")}</A> })}
     }
 }
 
@@ -60,12 +61,12 @@ fn AccountMenu(user: User) -> impl IntoView {
         .take(2)
         .collect();
     let links: Vec<_> = [
-        (Permission::UseOwnAccount, "/account", "Your account"),
-        (Permission::EditPatients, "/import", "Import a file"),
-        (Permission::UseTokens, "/tokens", "API tokens"),
-        (Permission::ReadSummaries, "/research", "Research"),
-        (Permission::ManageUsers, "/users", "Users"),
-        (Permission::ManageSettings, "/settings", "Settings"),
+        (Permission::UseOwnAccount, "/account", t("Your account")),
+        (Permission::EditPatients, "/import", t("Import a file")),
+        (Permission::UseTokens, "/tokens", t("API tokens")),
+        (Permission::ReadSummaries, "/research", t("Research")),
+        (Permission::ManageUsers, "/users", t("Users")),
+        (Permission::ManageSettings, "/settings", t("Settings")),
     ]
     .into_iter()
     .filter(|(needs, ..)| user.role.allows(*needs))
@@ -93,7 +94,7 @@ fn AccountMenu(user: User) -> impl IntoView {
                 class="btn btn-wide"
                 on:click=|_| spawn_local(session::sign_out())
             >
-                "Sign out"
+                {t("Sign out")}
             </button>
         </div>
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::problem_note::ProblemNote;
 use crate::api;
+use crate::language::t;
 
 /// Shows what a resource answers; while it loads, a skeleton of `rows` lines; when it fails, the
 /// problem with a way to try again. A reload keeps the content in place until the new one is here.
@@ -40,7 +41,7 @@ pub fn Skeleton(
 ) -> impl IntoView {
     view! {
         <div class="skeleton" role="status">
-            <span class="visually-hidden">"Loading…"</span>
+            <span class="visually-hidden">{t("Loading…")}</span>
             {(0..rows).map(|_| view! { <div class="skeleton-line"></div> }).collect_view()}
         </div>
     }

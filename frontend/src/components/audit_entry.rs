@@ -6,6 +6,7 @@ use shared::audit::AuditEvent;
 
 use super::{audit_words, dialog::Dialog};
 use crate::format;
+use crate::language::t;
 
 /// Everything that an entry says, over the page.
 #[component]
@@ -15,35 +16,38 @@ pub fn AuditEntry(
     /// Takes it off the page.
     close: Callback<()>,
 ) -> impl IntoView {
-    let place = entry.sequence.map_or_else(|| "not yet".to_owned(), |place| place.to_string());
+    let place = entry.sequence.map_or_else(|| t("not yet").to_owned(), |place| place.to_string());
     let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
     let facts = [
-        ("Number", Some(entry.id.to_string())),
-        ("Action", Some(entry.action.clone())),
-        ("When", Some(format::date_time(entry.at))),
+        (t("Number"), Some(entry.id.to_string())),
+        (t("Action"), Some(entry.action.clone())),
+        (t("When"), Some(format::date_time(entry.at))),
         (
-            "Account",
+            t("Account"),
             entry
                 .actor
                 .as_ref()
                 .map(|actor| actor.email.clone().unwrap_or_else(|| actor.id.to_string())),
         ),
-        ("Role", entry.actor_role.map(|role| role.label().to_owned())),
-        ("Session", text(entry.session_id.map(|id| id.0))),
-        ("API token", text(entry.token_id.map(|id| id.0))),
-        ("Emergency", text(entry.emergency_access_id.map(|id| id.0))),
-        ("Address", entry.address.clone()),
-        ("Request", entry.request_id.clone()),
-        ("Patient", entry.patient_name.clone().or_else(|| text(entry.patient_id.map(|id| id.0)))),
-        ("Object", text(entry.object_id)),
-        ("Outcome", Some(entry.outcome.label().to_owned())),
-        ("Sealed in place", Some(place)),
+        (t("Role"), entry.actor_role.map(|role| role.label().to_owned())),
+        (t("Session"), text(entry.session_id.map(|id| id.0))),
+        (t("API token"), text(entry.token_id.map(|id| id.0))),
+        (t("Emergency"), text(entry.emergency_access_id.map(|id| id.0))),
+        (t("Address"), entry.address.clone()),
+        (t("Request"), entry.request_id.clone()),
+        (
+            t("Patient"),
+            entry.patient_name.clone().or_else(|| text(entry.patient_id.map(|id| id.0))),
+        ),
+        (t("Object"), text(entry.object_id)),
+        (t("Outcome"), Some(entry.outcome.label().to_owned())),
+        (t("Sealed in place"), Some(place)),
     ];
     let facts: Vec<_> = facts
         .into_iter()
         .filter_map(|(name, text)| {
             // Of an entry, only the patient is a person who may not be seen from behind.
-            let class = if name == "Patient" { "wrap identifying" } else { "wrap" };
+            let class = if name == t("Patient") { "wrap identifying" } else { "wrap" };
             text.map(|text| view! { <dt>{name}</dt><dd class=class>{text}</dd> })
         })
         .collect();
@@ -54,7 +58,7 @@ pub fn AuditEntry(
             <Changes details=details.clone() />
             <Rest details />
             <div class="form-actions">
-                <button type="button" class="btn" on:click=move |_| close.run(())>"Close"</button>
+                <button type="button" class="btn" on:click=move |_| close.run(())>{t("Close")}</button>
             </div>
         </Dialog>
     }
@@ -78,13 +82,13 @@ fn Changes(details: Value) -> impl IntoView {
         .collect();
     (!lines.is_empty()).then(|| {
         view! {
-            <div class="table-scroll" tabindex="0" role="group" aria-label="Changes">
+            <div class="table-scroll" tabindex="0" role="group" aria-label=t("Changes")>
                 <table class="table table-tight">
                     <thead>
                         <tr>
-                            <th scope="col">"Field"</th>
-                            <th scope="col">"Before"</th>
-                            <th scope="col">"After"</th>
+                            <th scope="col">{t("Field")}</th>
+                            <th scope="col">{t("Before")}</th>
+                            <th scope="col">{t("After")}</th>
                         </tr>
                     </thead>
                     <tbody>{lines}</tbody>
@@ -102,7 +106,7 @@ fn Rest(details: Value) -> impl IntoView {
     rest.retain(|_, value| !value.is_null());
     (!rest.is_empty()).then(|| {
         let text = serde_json::to_string_pretty(&rest).unwrap_or_default();
-        view! { <pre class="wrap identifying" tabindex="0" role="group" aria-label="Details">{text}</pre> }
+        view! { <pre class="wrap identifying" tabindex="0" role="group" aria-label=t("Details")>{text}</pre> }
     })
 }
 

@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 use shared::prediction::{Kdigo, KdigoRisk, RiskCategory, RiskSource};
 
+use crate::language::t;
+
 /// The class that colours a KDIGO risk.
-pub const fn kdigo_class(risk: Option<KdigoRisk>) -> &'static str {
+pub fn kdigo_class(risk: Option<KdigoRisk>) -> &'static str {
     match risk {
         Some(KdigoRisk::Low) => "kdigo kdigo-low",
         Some(KdigoRisk::Moderate) => "kdigo kdigo-moderate",
@@ -15,12 +17,12 @@ pub const fn kdigo_class(risk: Option<KdigoRisk>) -> &'static str {
 }
 
 /// A KDIGO risk's name, for people.
-pub const fn kdigo_risk_label(risk: KdigoRisk) -> &'static str {
+pub fn kdigo_risk_label(risk: KdigoRisk) -> &'static str {
     match risk {
-        KdigoRisk::Low => "low risk",
-        KdigoRisk::Moderate => "moderately increased risk",
-        KdigoRisk::High => "high risk",
-        KdigoRisk::VeryHigh => "very high risk",
+        KdigoRisk::Low => t("low risk"),
+        KdigoRisk::Moderate => t("moderately increased risk"),
+        KdigoRisk::High => t("high risk"),
+        KdigoRisk::VeryHigh => t("very high risk"),
     }
 }
 
@@ -35,10 +37,10 @@ pub const fn category_class(category: RiskCategory) -> &'static str {
 }
 
 /// The name of a voice, for people.
-pub const fn source_label(source: RiskSource) -> &'static str {
+pub fn source_label(source: RiskSource) -> &'static str {
     match source {
         RiskSource::Kfre => "KFRE",
-        RiskSource::Network => "Network",
+        RiskSource::Network => t("Network"),
     }
 }
 
@@ -48,11 +50,11 @@ pub fn KdigoBadge(
     /// The categories.
     kdigo: Kdigo,
 ) -> impl IntoView {
-    let meaning = kdigo.risk.map_or("albuminuria unknown", kdigo_risk_label);
+    let meaning = kdigo.risk.map_or(t("albuminuria unknown"), kdigo_risk_label);
     view! {
         <span class=kdigo_class(kdigo.risk) title=meaning>
             {kdigo.g.label()} " " {kdigo.albuminuria()}
-            <span class="visually-hidden">", KDIGO " {meaning}</span>
+            <span class="visually-hidden">{t(", KDIGO")} " " {meaning}</span>
         </span>
     }
 }

@@ -10,6 +10,7 @@ use shared::{
 
 use super::{dialog::Dialog, problem_note::ProblemNote};
 use crate::api;
+use crate::language::t;
 
 /// How far it has come.
 #[derive(Clone, PartialEq)]
@@ -136,21 +137,21 @@ pub fn BulkButton(
                 }
             }
         >
-            "Predict all in this view"
+            {t("Predict all in this view")}
         </button>
         {move || (state.get() == Asking::Confirm).then(|| view! {
-            <Dialog title="Predict all in this view?" id="bulk" close>
+            <Dialog title=t("Predict all in this view?") id="bulk" close>
                 <p>
                     {if everybody() {
-                        "A prediction is made for every patient whom you see: nothing narrows the list."
+                        t("A prediction is made for every patient whom you see: nothing narrows the list.")
                     } else {
-                        "A prediction is made for every patient whom the search and the filters leave, \
-                         also those further down the list."
+                        t("A prediction is made for every patient whom the search and the filters leave, \
+                         also those further down the list.")
                     }}
                 </p>
                 <p class="fine">
-                    "Predictions that somebody asks for singly go first. Who cannot be predicted is \
-                     counted, with the reasons."
+                    {t("Predictions that somebody asks for singly go first. Who cannot be predicted is \
+                     counted, with the reasons.")}
                 </p>
                 <div class="form-actions">
                     <button
@@ -158,10 +159,10 @@ pub fn BulkButton(
                         class="btn btn-primary"
                         on:click=move |_| bulk.ask(filter.get_untracked())
                     >
-                        "Predict all"
+                        {t("Predict all")}
                     </button>
                     <button type="button" class="btn btn-quiet" on:click=move |_| close(())>
-                        "Cancel"
+                        {t("Cancel")}
                     </button>
                 </div>
             </Dialog>
@@ -178,7 +179,7 @@ pub fn BulkProgress(
     let state = bulk.state;
     // Counts change twice a second: they are shown, and only beginning and end are announced.
     let announced = Memo::new(move |_| match state.get() {
-        Asking::Sent | Asking::Open(_) => "Predicting all in this view.".to_owned(),
+        Asking::Sent | Asking::Open(_) => t("Predicting all in this view.").to_owned(),
         Asking::Ended(batch) => outcome(&batch),
         _ => String::new(),
     });
@@ -186,7 +187,7 @@ pub fn BulkProgress(
         <p class="visually-hidden" role="status">{announced}</p>
         {move || match state.get() {
             Asking::Idle | Asking::Confirm => ().into_any(),
-            Asking::Sent => view! { <p class="progress-note">"Asking for predictions…"</p> }.into_any(),
+            Asking::Sent => view! { <p class="progress-note">{t("Asking for predictions…")}</p> }.into_any(),
             Asking::Open(batch) => view! { <Running bulk batch /> }.into_any(),
             Asking::Ended(batch) => view! { <Outcome bulk batch /> }.into_any(),
             Asking::Refused(problem) => view! {
@@ -201,7 +202,7 @@ pub fn BulkProgress(
 #[component]
 fn Running(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
     let text = match batch.total {
-        None => "Listing the patients…".to_owned(),
+        None => t("Listing the patients…").to_owned(),
         Some(total) => {
             let open = batch.queued + batch.running;
             format!("{} of {total} predicted or refused", total - open)
@@ -209,10 +210,10 @@ fn Running(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
     };
     view! {
         <div class="progress-note">
-            <progress max="1" value=batch.progress aria-label="Predictions of this view"></progress>
+            <progress max="1" value=batch.progress aria-label=t("Predictions of this view")></progress>
             <span>{text}</span>
             <button type="button" class="btn btn-small" on:click=move |_| bulk.cancel(&batch)>
-                "Cancel"
+                {t("Cancel")}
             </button>
         </div>
     }
@@ -223,9 +224,9 @@ fn outcome(batch: &PredictionBatch) -> String {
     let PredictionBatch { succeeded, failed, cancelled, refused, .. } = batch;
     let parts = [
         (*succeeded, "predicted"),
-        (*refused, "cannot be predicted"),
+        (*refused, t("cannot be predicted")),
         (*failed, "failed"),
-        (*cancelled, "called off"),
+        (*cancelled, t("called off")),
     ];
     let parts: Vec<String> = parts
         .into_iter()
@@ -233,9 +234,9 @@ fn outcome(batch: &PredictionBatch) -> String {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     let head = match batch.status {
-        PredictionBatchStatus::Cancelled => "Called off: ",
-        PredictionBatchStatus::Failed => "Given up: ",
-        _ => "Done: ",
+        PredictionBatchStatus::Cancelled => t("Called off: "),
+        PredictionBatchStatus::Failed => t("Given up: "),
+        _ => t("Done: "),
     };
     format!("{head}{}.", parts.join(", "))
 }
@@ -253,7 +254,7 @@ fn Outcome(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
             <p class="notice-title">{sentence}</p>
             {batch.error.map(|error| view! { <p>{error}</p> })}
             {(!reasons.is_empty()).then(|| view! {
-                <ul aria-label="Why some cannot be predicted">{reasons}</ul>
+                <ul aria-label=t("Why some cannot be predicted")>{reasons}</ul>
             })}
             <Close bulk />
         </div>
@@ -265,7 +266,7 @@ fn Outcome(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
 fn Close(bulk: Bulk) -> impl IntoView {
     view! {
         <button type="button" class="btn btn-small" on:click=move |_| bulk.state.set(Asking::Idle)>
-            "Close"
+            {t("Close")}
         </button>
     }
 }

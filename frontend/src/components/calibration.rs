@@ -7,7 +7,7 @@ use shared::{
 };
 
 use super::async_view::AsyncView;
-use crate::{api, format};
+use crate::{api, format, language::t};
 
 /// The section of the page.
 #[component]
@@ -15,20 +15,20 @@ pub fn Performance() -> impl IntoView {
     let performance = LocalResource::new(api::summaries::performance);
     view! {
         <section class="card stack" aria-labelledby="performance">
-            <h2 id="performance">"Told and observed"</h2>
+            <h2 id="performance">{t("Told and observed")}</h2>
             <p class="muted">
-                "Of everybody the first answer in which both voices spoke, beside what happened within 2 and 5 \
-                 years. Death without kidney failure is a competing end; whoever is lost counts until then."
+                {t("Of everybody the first answer in which both voices spoke, beside what happened within 2 and 5 \
+                 years. Death without kidney failure is a competing end; whoever is lost counts until then.")}
             </p>
             <AsyncView resource=performance rows=6 render=|found| view! { <Voices found /> } />
         </section>
     }
 }
 
-const fn name(source: RiskSource) -> &'static str {
+fn name(source: RiskSource) -> &'static str {
     match source {
         RiskSource::Kfre => "KFRE",
-        RiskSource::Network => "Network",
+        RiskSource::Network => t("Network"),
     }
 }
 
@@ -64,13 +64,19 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
         ];
         view! {
             <tr>
-                <th scope="row">{name(*source)} ", " {*years} " years"</th>
+                <th scope="row">{name(*source)} ", " {*years} " " {t("years")}</th>
                 {cells.map(|cell| view! { <td class="number">{cell}</td> })}
             </tr>
         }
     });
-    let heads =
-        ["People", "Kidney failure", "C statistic", "Expected", "Observed", "Observed : expected"];
+    let heads = [
+        t("People"),
+        t("Kidney failure"),
+        t("C statistic"),
+        t("Expected"),
+        t("Observed"),
+        t("Observed : expected"),
+    ];
     let rows = rows.collect_view();
     let file = csv(&voices);
     let save = move |_| {
@@ -81,11 +87,11 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
         view! { <Calibration source voices=of_source.cloned().collect() /> }
     });
     view! {
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Performance">
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Performance")>
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col">"Risk"</th>
+                        <th scope="col">{t("Risk")}</th>
                         {heads.map(|head| view! { <th scope="col" class="number">{head}</th> })}
                     </tr>
                 </thead>
@@ -94,7 +100,7 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
         </div>
         <div class="histograms">{plots}</div>
         <div class="row">
-            <button type="button" class="btn" on:click=save>"Download these figures"</button>
+            <button type="button" class="btn" on:click=save>{t("Download these figures")}</button>
         </div>
     }
     .into_any()
@@ -209,13 +215,13 @@ fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
     let rows = rows.collect_view();
     view! {
         <details class="twin">
-            <summary>"Figures by told risk"</summary>
+            <summary>{t("Figures by told risk")}</summary>
             <div class="table-scroll" tabindex="0" role="region" aria-label=format!("{title}, figures")>
                 <table class="table table-tight">
                     <thead>
                         <tr>
-                            <th scope="col">"Told 5-year risk"</th>
-                            <th scope="col" class="number">"People"</th>
+                            <th scope="col">{t("Told 5-year risk")}</th>
+                            <th scope="col" class="number">{t("People")}</th>
                             {heads}
                         </tr>
                     </thead>

@@ -8,6 +8,7 @@ use shared::{
 };
 
 use crate::format;
+use crate::language::t;
 
 /// The picture's inner size, in its own units, and the room for its labels.
 const SIZE: (f64, f64) = (560.0, 130.0);
@@ -30,7 +31,7 @@ pub fn CoursePicture(
         .collect();
     values.sort_by_key(|(at, _)| *at);
     let (Some(first), Some(last)) = (values.first().copied(), values.last().copied()) else {
-        return view! { <p class="muted">"No eGFR is recorded."</p> }.into_any();
+        return view! { <p class="muted">{t("No eGFR is recorded.")}</p> }.into_any();
     };
     let scale = Scale::of(&values, first.0, last.0);
     let says = format!(

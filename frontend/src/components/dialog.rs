@@ -2,6 +2,8 @@
 
 use leptos::{html, prelude::*};
 
+use crate::language::t;
+
 /// A modal dialog, open from the moment it is on the page. Escape and its buttons close it.
 #[component]
 pub fn Dialog(
@@ -76,7 +78,7 @@ pub fn Confirm(
                     {verb}
                 </button>
                 <button type="button" class="btn btn-quiet" on:click=move |_| close.run(())>
-                    "Cancel"
+                    {t("Cancel")}
                 </button>
             </div>
         </Dialog>

@@ -11,6 +11,7 @@ use web_sys::Url;
 
 use super::dialog::Dialog;
 use crate::api;
+use crate::language::t;
 
 /// How a document can be looked at here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +78,13 @@ pub fn Preview(
             {content}
             {move || problem.get().map(|problem| view! { <super::problem_note::ProblemNote problem /> })}
             <div class="form-actions">
-                <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>"Close"</button>
+                <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>{t("Close")}</button>
                 <button
                     type="button"
                     class="btn"
                     on:click=move |_| { save.dispatch_local(document.clone()); }
                 >
-                    "Save"
+                    {t("Save")}
                 </button>
             </div>
         </Dialog>

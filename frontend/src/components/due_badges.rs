@@ -7,6 +7,7 @@ use shared::{
 };
 
 use crate::format;
+use crate::language::t;
 
 /// What is due, and whether eGFR falls rapidly.
 #[component]
@@ -17,7 +18,7 @@ pub fn DueBadges(
     rapid_progression: bool,
 ) -> impl IntoView {
     if due.is_empty() && !rapid_progression {
-        return view! { <span class="muted">"Nothing"</span> }.into_any();
+        return view! { <span class="muted">{t("Nothing")}</span> }.into_any();
     }
     let badges = due.into_iter().map(|one| {
         let (class, text, why) = words(one);
@@ -28,8 +29,8 @@ pub fn DueBadges(
             {badges.collect_view()}
             {rapid_progression.then(|| view! {
                 <li>
-                    <span class="badge due-urgent" title="eGFR falls rapidly (KDIGO 2012)">
-                        "Rapid progression"
+                    <span class="badge due-urgent" title=t("eGFR falls rapidly (KDIGO 2012)")>
+                        {t("Rapid progression")}
                     </span>
                 </li>
             })}
@@ -49,27 +50,29 @@ fn words(due: Due) -> (&'static str, &'static str, String) {
         }
         Due::MonitoringOverdue { since } => {
             let why = format!("eGFR and albuminuria were due by {} (KDIGO)", format::date(since));
-            (SOON, "Tests overdue", why)
+            (SOON, t("Tests overdue"), why)
         }
-        Due::EgfrMissing => (SOON, "eGFR missing", "No eGFR is recorded".to_owned()),
-        Due::AlbuminuriaMissing => (SOON, "uACR missing", "No albuminuria is recorded".to_owned()),
+        Due::EgfrMissing => (SOON, t("eGFR missing"), t("No eGFR is recorded").to_owned()),
+        Due::AlbuminuriaMissing => {
+            (SOON, t("uACR missing"), t("No albuminuria is recorded").to_owned())
+        }
         Due::PredictionOutdated { since } => {
             let why = format!("Values changed after {}", format::date_of(since));
-            ("badge badge-quiet", "Predict again", why)
+            ("badge badge-quiet", t("Predict again"), why)
         }
         Due::PredictionOld { since } => {
             let why = format!("Predicted {}", format::date_of(since));
-            ("badge badge-quiet", "Prediction over a year old", why)
+            ("badge badge-quiet", t("Prediction over a year old"), why)
         }
     }
 }
 
-const fn threshold_words(threshold: Threshold) -> (&'static str, &'static str) {
+fn threshold_words(threshold: Threshold) -> (&'static str, &'static str) {
     match threshold {
-        Threshold::ConsiderReferral => ("Consider referral", "5-year risk of 3 % or more"),
-        Threshold::Refer => ("Refer", "5-year risk of 5 % or more"),
-        Threshold::Multidisciplinary => ("Multidisciplinary care", "2-year risk over 10 %"),
-        Threshold::PrepareReplacement => ("Prepare replacement", "2-year risk over 40 %"),
+        Threshold::ConsiderReferral => (t("Consider referral"), t("5-year risk of 3 % or more")),
+        Threshold::Refer => (t("Refer"), t("5-year risk of 5 % or more")),
+        Threshold::Multidisciplinary => (t("Multidisciplinary care"), t("2-year risk over 10 %")),
+        Threshold::PrepareReplacement => (t("Prepare replacement"), t("2-year risk over 40 %")),
     }
 }
 
@@ -90,7 +93,7 @@ pub fn Trend(
         <span class="when" title=title>
             <span aria-hidden="true">{arrow} " "</span>
             {word}
-            <span class="visually-hidden">", before " {before}</span>
+            <span class="visually-hidden">{t(", before")} " " {before}</span>
         </span>
     }
 }

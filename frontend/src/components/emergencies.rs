@@ -9,7 +9,7 @@ use shared::{
 };
 
 use super::{async_view::AsyncView, problem_note::ProblemNote};
-use crate::{api, format, session};
+use crate::{api, format, language::t, session};
 
 /// The accesses to one patient's record, or to all records.
 #[component]
@@ -21,7 +21,7 @@ pub fn Emergencies(
     let first = LocalResource::new(move || api::care_teams::emergencies(patient, ""));
     view! {
         <section class="card stack" aria-labelledby="emergencies">
-            <h2 id="emergencies">"Opened in an emergency"</h2>
+            <h2 id="emergencies">{t("Opened in an emergency")}</h2>
             <AsyncView resource=first render=move |page| view! { <List patient page /> } />
         </section>
     }
@@ -30,7 +30,7 @@ pub fn Emergencies(
 #[component]
 fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <p class="muted">"Never so far."</p> }.into_any();
+        return view! { <p class="muted">{t("Never so far.")}</p> }.into_any();
     }
     let items = RwSignal::new(page.items);
     let cursor = RwSignal::new(page.next_cursor);
@@ -53,15 +53,15 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
     });
     let of_all = patient.is_none();
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Opened in an emergency">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Opened in an emergency")>
             <table class="table table-tight">
                 <thead>
                     <tr>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Who"</th>
-                        {of_all.then(|| view! { <th scope="col">"Patient"</th> })}
-                        <th scope="col">"Why"</th>
-                        <th scope="col">"Until"</th>
+                        <th scope="col">{t("When")}</th>
+                        <th scope="col">{t("Who")}</th>
+                        {of_all.then(|| view! { <th scope="col">{t("Patient")}</th> })}
+                        <th scope="col">{t("Why")}</th>
+                        <th scope="col">{t("Until")}</th>
                     </tr>
                 </thead>
                 <tbody>
@@ -93,7 +93,7 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
         {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
         {move || cursor.with(Option::is_some).then(|| view! {
             <button type="button" class="btn btn-small" on:click=move |_| more.run(())>
-                "Load earlier ones"
+                {t("Load earlier ones")}
             </button>
         })}
     }
@@ -140,7 +140,7 @@ pub fn Until(
                     end.dispatch_local(());
                 }
             >
-                "End it now"
+                {t("End it now")}
             </button>
         })}
         {move || answer.get().and_then(Result::err).map(|problem| view! { <ProblemNote problem /> })}

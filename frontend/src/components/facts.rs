@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::{patient::RenalDisease, therapy::Therapy};
 
 use super::patient_header::sex_label;
-use crate::{format, record::Record};
+use crate::{format, language::t, record::Record};
 
 /// A fact that may not be known: never shown as a no.
 #[component]
@@ -13,9 +13,9 @@ pub fn Known(
     value: Option<bool>,
 ) -> impl IntoView {
     match value {
-        Some(true) => view! { <strong>"Yes"</strong> }.into_any(),
-        Some(false) => "No".into_any(),
-        None => view! { <span class="unknown">"not known"</span> }.into_any(),
+        Some(true) => view! { <strong>{t("Yes")}</strong> }.into_any(),
+        Some(false) => t("No").into_any(),
+        None => view! { <span class="unknown">{t("not known")}</span> }.into_any(),
     }
 }
 
@@ -26,28 +26,28 @@ pub fn Facts() -> impl IntoView {
     let patient = move || record.patient.get();
     view! {
         <section class="card" aria-labelledby="facts">
-            <div class="card-head"><h2 id="facts">"Facts"</h2></div>
+            <div class="card-head"><h2 id="facts">{t("Facts")}</h2></div>
             {move || {
                 let patient = patient();
                 let facts = [
-                    ("Diabetes", patient.diabetes),
-                    ("Hypertension", patient.hypertension),
-                    ("Cardiovascular disease", patient.cardiovascular_disease),
-                    ("Heart failure", patient.heart_failure),
-                    ("Smokes", patient.smoker),
+                    (t("Diabetes"), patient.diabetes),
+                    (t("Hypertension"), patient.hypertension),
+                    (t("Cardiovascular disease"), patient.cardiovascular_disease),
+                    (t("Heart failure"), patient.heart_failure),
+                    (t("Smokes"), patient.smoker),
                 ]
                 .map(|(label, value)| view! { <dt>{label}</dt><dd><Known value /></dd> });
                 view! {
                     <dl class="facts facts-spread">
-                        <dt>"Cause of kidney disease"</dt>
+                        <dt>{t("Cause of kidney disease")}</dt>
                         <dd><Cause cause=patient.renal_disease /></dd>
                         {facts}
-                        <dt>"Sex at birth"</dt>
+                        <dt>{t("Sex at birth")}</dt>
                         <dd>{sex_label(patient.sex)}</dd>
-                        <dt>"Therapies now"</dt>
+                        <dt>{t("Therapies now")}</dt>
                         <dd><CurrentTherapies /></dd>
-                        <dt>"Patient’s own access"</dt>
-                        <dd>{if patient.own_access { "Yes" } else { "No" }}</dd>
+                        <dt>{t("Patient’s own access")}</dt>
+                        <dd>{if patient.own_access { t("Yes") } else { t("No") }}</dd>
                     </dl>
                 }
             }}
@@ -58,7 +58,7 @@ pub fn Facts() -> impl IntoView {
 #[component]
 fn Cause(cause: RenalDisease) -> impl IntoView {
     match cause {
-        RenalDisease::Unknown => view! { <span class="unknown">"not known"</span> }.into_any(),
+        RenalDisease::Unknown => view! { <span class="unknown">{t("not known")}</span> }.into_any(),
         known => known.label().into_any(),
     }
 }
@@ -81,6 +81,6 @@ pub fn CurrentTherapies() -> impl IntoView {
             .filter(|therapy| goes_on(therapy))
             .map(|therapy| therapy.kind.label())
             .collect();
-        Some(if names.is_empty() { "none recorded".to_owned() } else { names.join(", ") })
+        Some(if names.is_empty() { t("none recorded").to_owned() } else { names.join(", ") })
     }
 }

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 use shared::problem::Problem;
 
+use crate::language::t;
+
 /// What the server says about the field at `pointer`, if anything (reactive).
 fn complaint(problem: Signal<Option<Problem>>, pointer: &str) -> Option<String> {
     problem.with(|problem| {
@@ -184,8 +186,8 @@ pub fn FactField(
     let group = element_id(form, &pointer);
     let error_id = format!("{group}-error");
     let message = Memo::new(move |_| complaint(problem, &pointer));
-    let choices =
-        [("Yes", Some(true)), ("No", Some(false)), ("Unknown", None)].map(|(text, choice)| {
+    let choices = [(t("Yes"), Some(true)), (t("No"), Some(false)), (t("Unknown"), None)].map(
+        |(text, choice)| {
             let group = group.clone();
             view! {
                 <label class="segment" class:segment-unknown=choice.is_none()>
@@ -198,7 +200,8 @@ pub fn FactField(
                     <span>{text}</span>
                 </label>
             }
-        });
+        },
+    );
     view! {
         <fieldset class="field fact" class:field-faulty=move || message.with(Option::is_some)>
             <legend>{label}</legend>

@@ -10,6 +10,8 @@ use shared::access::{Permission, Role};
 use super::{async_view::Skeleton, problem_note::ProblemNote};
 use crate::session::{self, Standing};
 
+use crate::language::t;
+
 /// What a page can be to somebody; equal ones do not draw the page again.
 #[derive(Clone, PartialEq)]
 enum Gate {
@@ -59,9 +61,9 @@ pub fn Guard(
         Gate::Forbidden(role) => view! {
             <div class="page">
                 <div class="notice">
-                    <p class="notice-title">"This page is not for your role"</p>
+                    <p class="notice-title">{t("This page is not for your role")}</p>
                     <p>{format!("You are signed in as {}.", role.label().to_lowercase())}</p>
-                    <A href="/">"Go to your start page"</A>
+                    <A href="/">{t("Go to your start page")}</A>
                 </div>
             </div>
         }

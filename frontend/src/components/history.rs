@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::prediction::{Prediction, PredictionStatus};
 
 use super::{async_view::AsyncView, badges::RiskBadge};
-use crate::{format, record::Record};
+use crate::{format, language::t, record::Record};
 
 /// Every prediction so far, latest first; each can be looked at again.
 #[component]
@@ -21,16 +21,16 @@ pub fn History() -> impl IntoView {
                 (!lines.is_empty()).then(|| view! {
                     <details class="twin no-print">
                         <summary>{format!("Earlier predictions ({count})")}</summary>
-                        <div class="table-scroll" tabindex="0" role="group" aria-label="Earlier predictions">
+                        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Earlier predictions")>
                             <table class="table table-tight">
                                 <thead>
                                     <tr>
-                                        <th scope="col">"Requested"</th>
-                                        <th scope="col">"Status"</th>
-                                        <th scope="col" class="number">"2 years"</th>
-                                        <th scope="col" class="number">"5 years"</th>
-                                        <th scope="col">"Category"</th>
-                                        <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                                        <th scope="col">{t("Requested")}</th>
+                                        <th scope="col">{t("Status")}</th>
+                                        <th scope="col" class="number">{t("2 years")}</th>
+                                        <th scope="col" class="number">{t("5 years")}</th>
+                                        <th scope="col">{t("Category")}</th>
+                                        <th scope="col"><span class="visually-hidden">{t("Action")}</span></th>
                                     </tr>
                                 </thead>
                                 <tbody>{lines}</tbody>
@@ -43,13 +43,13 @@ pub fn History() -> impl IntoView {
     }
 }
 
-const fn status_label(status: PredictionStatus) -> &'static str {
+fn status_label(status: PredictionStatus) -> &'static str {
     match status {
-        PredictionStatus::Queued => "Queued",
-        PredictionStatus::Running => "Running",
-        PredictionStatus::Succeeded => "Done",
-        PredictionStatus::Failed => "Failed",
-        PredictionStatus::Cancelled => "Cancelled",
+        PredictionStatus::Queued => t("Queued"),
+        PredictionStatus::Running => t("Running"),
+        PredictionStatus::Succeeded => t("Done"),
+        PredictionStatus::Failed => t("Failed"),
+        PredictionStatus::Cancelled => t("Cancelled"),
     }
 }
 
@@ -96,7 +96,7 @@ fn Line(prediction: Prediction) -> impl IntoView {
                         crate::app::focus("prediction");
                     }
                 >
-                    "Show"
+                    {t("Show")}
                 </button>
             </td>
         </tr>

@@ -11,7 +11,7 @@ use super::{
     async_view::Skeleton,
     badges::{RiskBadge, kdigo_class, kdigo_risk_label, source_label},
 };
-use crate::{charts::egfr::method_label, format, record::Record};
+use crate::{charts::egfr::method_label, format, language::t, record::Record};
 
 /// Latest eGFR, uACR, KDIGO risk and 5-year risk.
 #[component]
@@ -19,7 +19,7 @@ pub fn KeyFigures() -> impl IntoView {
     let record = Record::here();
     let shows_risk = Memo::new(|_| Record::shows_risk());
     view! {
-        <section class="figures" aria-label="Key figures">
+        <section class="figures" aria-label=t("Key figures")>
             {move || {
                 if record.observations.get().is_none() {
                     return view! { <div class="figure-card"><Skeleton rows=2 /></div> }.into_any();
@@ -65,9 +65,9 @@ fn Nothing(text: &'static str, advice: &'static str) -> impl IntoView {
 #[component]
 fn Egfr(value: Option<Observation>) -> impl IntoView {
     view! {
-        <Figure label="eGFR">
+        <Figure label=t("eGFR")>
             {match value {
-                None => view! { <Nothing text="not known" advice="Record a creatinine." /> }.into_any(),
+                None => view! { <Nothing text=t("not known") advice="Record a creatinine." /> }.into_any(),
                 Some(value) => {
                     let category = value.quantity().map_or("", |egfr| g_category(egfr).label());
                     let source = method_label(value.method);
@@ -81,10 +81,10 @@ fn Egfr(value: Option<Observation>) -> impl IntoView {
 #[component]
 fn Uacr(value: Option<Observation>) -> impl IntoView {
     view! {
-        <Figure label="uACR">
+        <Figure label=t("uACR")>
             {match value {
                 None => view! {
-                    <Nothing text="not known" advice="Record a urine albumin/creatinine ratio." />
+                    <Nothing text=t("not known") advice="Record a urine albumin/creatinine ratio." />
                 }
                 .into_any(),
                 Some(value) => {
@@ -126,18 +126,18 @@ fn Value(
 fn KdigoFigure(kdigo: Option<Kdigo>) -> impl IntoView {
     let Some(kdigo) = kdigo else {
         return view! {
-            <Figure label="KDIGO risk">
-                <Nothing text="not known" advice="Needs an eGFR and a uACR." />
+            <Figure label=t("KDIGO risk")>
+                <Nothing text=t("not known") advice="Needs an eGFR and a uACR." />
             </Figure>
         }
         .into_any();
     };
-    let meaning = kdigo.risk.map_or("albuminuria not known", kdigo_risk_label);
+    let meaning = kdigo.risk.map_or(t("albuminuria not known"), kdigo_risk_label);
     let class = format!("{} figure-kdigo", kdigo_class(kdigo.risk));
     view! {
-        <Figure label="KDIGO risk">
+        <Figure label=t("KDIGO risk")>
             <p class="figure-value"><span class=class>{kdigo.g.label()} " " {kdigo.albuminuria()}</span></p>
-            <p class="fine">{meaning} " (KDIGO 2024 heat map)"</p>
+            <p class="fine">{meaning} " " {t("(KDIGO 2024 heat map)")}</p>
         </Figure>
     }
     .into_any()
@@ -156,23 +156,23 @@ fn RiskFigure() -> impl IntoView {
                 let text = match (result.risk_within(5), source) {
                     (Some(risk), RiskSource::Kfre) => format::percent_precise(risk),
                     (Some(risk), RiskSource::Network) => format::percent(risk),
-                    (None, _) => "not known".to_owned(),
+                    (None, _) => t("not known").to_owned(),
                 };
                 view! {
                     <p class="figure-value">
                         {text} <span class="figure-badge"><RiskBadge category=result.category /></span>
                     </p>
                     <p class="fine">
-                        {source_label(source)} ", as of " {format::date(prediction.inputs.as_of)}
+                        {source_label(source)} {t(", as of")} " " {format::date(prediction.inputs.as_of)}
                     </p>
                 }
                 .into_any()
             }
             _ => view! {
-                <Nothing text="not predicted" advice="Press Predict to compute it." />
+                <Nothing text=t("not predicted") advice="Press Predict to compute it." />
             }
             .into_any(),
         };
-        view! { <Figure label="5-year risk of kidney failure">{shown}</Figure> }
+        view! { <Figure label=t("5-year risk of kidney failure")>{shown}</Figure> }
     }
 }

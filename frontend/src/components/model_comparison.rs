@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::model::{HorizonComparison, ModelComparison};
 
 use super::{async_view::AsyncView, version_choice::VersionChoice};
-use crate::{api, format};
+use crate::{api, format, language::t};
 
 /// A release that runs or ran as shadow, compared with the active one.
 #[component]
@@ -22,8 +22,8 @@ pub fn Comparison(
     view! {
         <section class="card stack" aria-labelledby="comparison">
             <div class="card-head">
-                <h2 id="comparison">"Shadow beside active"</h2>
-                <VersionChoice label="Shadow" chosen versions />
+                <h2 id="comparison">{t("Shadow beside active")}</h2>
+                <VersionChoice label=t("Shadow") chosen versions />
             </div>
             <AsyncView
                 resource=comparison
@@ -41,8 +41,8 @@ fn Figures(comparison: ModelComparison) -> impl IntoView {
     if predictions == 0 && failures == 0 {
         return view! {
             <p class="muted">
-                "This version has run beside version " {against}
-                " on no prediction in the last 90 days. Run it as shadow, and look again."
+                {t("This version has run beside version")} " " {against}
+                " " {t("on no prediction in the last 90 days. Run it as shadow, and look again.")}
             </p>
         }
         .into_any();
@@ -51,21 +51,21 @@ fn Figures(comparison: ModelComparison) -> impl IntoView {
         comparison.horizons.into_iter().map(|horizon| view! { <Line horizon /> }).collect();
     view! {
         <p>
-            <strong>{predictions}</strong> " predictions answered by both, beside version " {against}
-            ", from " {format::date_of(from)} " to " {format::date_of(to)} ". Failed: "
-            <strong>{failures}</strong> ". The category would change in "
+            <strong>{predictions}</strong> " " {t("predictions answered by both, beside version")} " " {against}
+            {t(", from")} " " {format::date_of(from)} " " {t("to")} " " {format::date_of(to)} {t(". Failed:")} " "
+            <strong>{failures}</strong> {t(". The category would change in")} " "
             <strong>{category_change.map_or_else(|| "–".to_owned(), format::percent)}</strong> "."
         </p>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Comparison, table">
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Comparison, table")>
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col">"Horizon"</th>
-                        <th scope="col" class="number">"Mean, active"</th>
-                        <th scope="col" class="number">"Mean, shadow"</th>
-                        <th scope="col" class="number">"Difference, points"</th>
-                        <th scope="col" class="number">"Correlation"</th>
-                        <th scope="col">"Quantiles of the difference, points"</th>
+                        <th scope="col">{t("Horizon")}</th>
+                        <th scope="col" class="number">{t("Mean, active")}</th>
+                        <th scope="col" class="number">{t("Mean, shadow")}</th>
+                        <th scope="col" class="number">{t("Difference, points")}</th>
+                        <th scope="col" class="number">{t("Correlation")}</th>
+                        <th scope="col">{t("Quantiles of the difference, points")}</th>
                     </tr>
                 </thead>
                 <tbody>{lines}</tbody>
@@ -88,7 +88,7 @@ fn Line(horizon: HorizonComparison) -> impl IntoView {
         .collect();
     view! {
         <tr>
-            <th scope="row" class="nowrap">{horizon.years} " years"</th>
+            <th scope="row" class="nowrap">{horizon.years} " " {t("years")}</th>
             <td class="number">{or_dash(horizon.mean_shown.map(format::percent))}</td>
             <td class="number">{or_dash(horizon.mean_shadow.map(format::percent))}</td>
             <td class="number">{or_dash(horizon.mean_difference.map(format::points))}</td>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::model::{DriftIndex, DriftLevel, InputDrift, ModelDrift};
 
 use super::{async_view::AsyncView, version_choice::VersionChoice};
-use crate::{api, format};
+use crate::{api, format, language::t};
 
 const WEEKS: u32 = 12;
 
@@ -24,8 +24,8 @@ pub fn Drift(
     view! {
         <section class="card stack" aria-labelledby="drift">
             <div class="card-head">
-                <h2 id="drift">"Drift of inputs"</h2>
-                <VersionChoice label="Version" chosen versions />
+                <h2 id="drift">{t("Drift of inputs")}</h2>
+                <VersionChoice label=t("Version") chosen versions />
             </div>
             <AsyncView resource=drift rows=8 render=|drift| view! { <Weeks drift /> } />
         </section>
@@ -50,21 +50,21 @@ fn Weeks(drift: ModelDrift) -> impl IntoView {
         inputs.into_iter().map(|input| view! { <Line input large_from /> }).collect();
     view! {
         <p class="muted">
-            "Population stability index of each input against the " {format::number(reference_rows as f64, 0)}
-            " training patients. Under each week’s Monday: how many predictions it had."
+            {t("Population stability index of each input against the")} " " {format::number(reference_rows as f64, 0)}
+            " " {t("training patients. Under each week’s Monday: how many predictions it had.")}
         </p>
         <ul class="legend">
             <li><Index index=example(DriftLevel::Stable) /> {format!("stable: under {moderate_from}")}</li>
             <li><Index index=example(DriftLevel::Moderate) /> {format!("moderate: {moderate_from} or more, look into it")}</li>
             <li><Index index=example(DriftLevel::Large) /> {format!("large: {large_from} or more")}</li>
-            <li><Index index=example(DriftLevel::TooFew) /> "too few predictions to tell from chance"</li>
+            <li><Index index=example(DriftLevel::TooFew) /> {t("too few predictions to tell from chance")}</li>
         </ul>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Drift by week, table">
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Drift by week, table")>
             <table class="table table-tight drift">
                 <thead>
                     <tr>
-                        <th scope="col">"Input"</th>
-                        <th scope="col">"Course"</th>
+                        <th scope="col">{t("Input")}</th>
+                        <th scope="col">{t("Course")}</th>
                         {heads}
                     </tr>
                 </thead>
@@ -108,7 +108,7 @@ fn Index(index: DriftIndex) -> impl IntoView {
     let Some(psi) = index.psi else {
         return view! {
             <span class="muted" aria-hidden="true">"–"</span>
-            <span class="visually-hidden">"no predictions"</span>
+            <span class="visually-hidden">{t("no predictions")}</span>
         }
         .into_any();
     };

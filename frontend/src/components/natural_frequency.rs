@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use leptos::prelude::*;
 
+use crate::language::t;
+
 /// How many of a hundred people a probability means, for people. No risk is known better than this.
 pub fn of_hundred(probability: f64) -> String {
     match 100.0 * probability {
-        percent if percent < 0.5 => "fewer than 1 of 100".to_owned(),
-        percent if 95.0 < percent => "more than 95 of 100".to_owned(),
+        percent if percent < 0.5 => t("fewer than 1 of 100").to_owned(),
+        percent if 95.0 < percent => t("more than 95 of 100").to_owned(),
         percent => format!("{percent:.0} of 100"),
     }
 }

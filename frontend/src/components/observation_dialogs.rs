@@ -12,7 +12,7 @@ use super::{
     observation_row::{read_value, unit_options},
     problem_note::FormProblem,
 };
-use crate::{api, format, record::Record};
+use crate::{api, format, language::t, record::Record};
 
 /// What is to be done with a value.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ fn incomplete(errors: Vec<FieldProblem>) -> Problem {
 }
 
 fn reason_missing(reason: &str) -> Option<FieldProblem> {
-    reason.is_empty().then(|| FieldProblem::new("/reason", "Say why."))
+    reason.is_empty().then(|| FieldProblem::new("/reason", t("Say why.")))
 }
 
 /// What a change of one value leads to: everything that rests on it is loaded again.
@@ -84,7 +84,7 @@ fn Correct(value: Observation, close: Callback<()>) -> impl IntoView {
         }
     });
     view! {
-        <Dialog title="Correct a value" id="correct-value" close>
+        <Dialog title=t("Correct a value") id="correct-value" close>
             <p>{about(&value)}</p>
             <form class="stack" novalidate=true on:submit=move |event| {
                 event.prevent_default();
@@ -92,9 +92,9 @@ fn Correct(value: Observation, close: Callback<()>) -> impl IntoView {
             }>
                 <FormProblem problem />
                 <div class="grid-2">
-                    <TextField label="Right value" pointer="/value" kind="number" value=typed problem form="correct" required=true />
+                    <TextField label=t("Right value") pointer="/value" kind="number" value=typed problem form="correct" required=true />
                     <SelectField
-                        label="Unit"
+                        label=t("Unit")
                         pointer="/unit"
                         value=unit
                         options=unit_options(code, &value.unit_as_given)
@@ -103,13 +103,13 @@ fn Correct(value: Observation, close: Callback<()>) -> impl IntoView {
                     />
                 </div>
                 <TextField
-                    label="Reason"
+                    label=t("Reason")
                     pointer="/reason"
                     value=reason
                     problem
                     form="correct"
                     required=true
-                    hint="Why the recorded value was wrong. It stays, marked as corrected."
+                    hint=t("Why the recorded value was wrong. It stays, marked as corrected.")
                 />
                 <Buttons pending=save.pending() verb="Save the correction" close danger=false />
             </form>
@@ -135,7 +135,7 @@ fn Void(value: Observation, close: Callback<()>) -> impl IntoView {
         }
     });
     view! {
-        <Dialog title="Void a value" id="void-value" close>
+        <Dialog title=t("Void a value") id="void-value" close>
             <p>{about(&value)}</p>
             <form class="stack" novalidate=true on:submit=move |event| {
                 event.prevent_default();
@@ -143,14 +143,14 @@ fn Void(value: Observation, close: Callback<()>) -> impl IntoView {
             }>
                 <FormProblem problem />
                 <TextField
-                    label="Reason"
+                    label=t("Reason")
                     pointer="/reason"
                     value=reason
                     problem
                     form="void"
                     required=true
-                    hint="Why it should never have been recorded. It stays, struck through, and counts \
-                          no more; neither does what was computed from it."
+                    hint=t("Why it should never have been recorded. It stays, struck through, and counts \
+                          no more; neither does what was computed from it.")
                 />
                 <Buttons pending=save.pending() verb="Void the value" close danger=true />
             </form>
@@ -175,7 +175,7 @@ fn Buttons(
                 {verb}
             </button>
             <button type="button" class="btn btn-quiet" on:click=move |_| close.run(())>
-                "Cancel"
+                {t("Cancel")}
             </button>
         </div>
     }

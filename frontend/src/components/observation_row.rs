@@ -9,6 +9,7 @@ use shared::{
 
 use super::field::{SelectField, TextField};
 use crate::format;
+use crate::language::t;
 
 /// What is typed of one value.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,14 +61,14 @@ impl Row {
             let code = self.quantity();
             let value = match code {
                 Some(code) => read_value(code, &self.value.get(), &unit),
-                None => Err("Choose what was measured.".to_owned()),
+                None => Err(t("Choose what was measured.").to_owned()),
             };
             let value = value.map_err(|message| wrong("value", message)).ok();
             let effective_at = format::from_input(&self.at.get());
             match effective_at {
-                None => wrong("effective_at", "Enter a date and a time.".to_owned()),
+                None => wrong("effective_at", t("Enter a date and a time.").to_owned()),
                 Some(at) if format::now() < at => {
-                    wrong("effective_at", "This is in the future.".to_owned());
+                    wrong("effective_at", t("This is in the future.").to_owned());
                 }
                 Some(_) => {}
             }
@@ -98,7 +99,7 @@ pub fn number(text: &str) -> Option<f64> {
 
 /// A typed value that can be, or what is wrong with it.
 pub fn read_value(code: ObservationCode, text: &str, unit: &str) -> Result<f64, String> {
-    let number = number(text).ok_or("Enter a number.")?;
+    let number = number(text).ok_or(t("Enter a number."))?;
     let canonical = to_canonical(code, number, unit).map_err(|problem| problem.to_string())?;
     match plausibility(code, canonical) {
         found @ Plausibility::Implausible { .. } => Err(sentence(&found)),
@@ -166,15 +167,15 @@ pub fn RowFields(
     let unit_field = move || {
         let options = row.quantity().map(|code| unit_options(code, "")).unwrap_or_default();
         view! {
-            <SelectField label="Unit" pointer=row.pointer("unit") value=row.unit options problem form="new-value" />
+            <SelectField label=t("Unit") pointer=row.pointer("unit") value=row.unit options problem form="new-value" />
         }
     };
     view! {
         <fieldset class="value-row">
-            <legend class="visually-hidden">"Entry " {move || place.get()}</legend>
-            <SelectField label="Quantity" pointer=row.pointer("code") value=row.code options=codes problem form="new-value" />
+            <legend class="visually-hidden">{t("Entry")} " " {move || place.get()}</legend>
+            <SelectField label=t("Quantity") pointer=row.pointer("code") value=row.code options=codes problem form="new-value" />
             <div>
-                <TextField label="Value" pointer=row.pointer("value") kind="number" value=row.value problem form="new-value" required=true />
+                <TextField label=t("Value") pointer=row.pointer("value") kind="number" value=row.value problem form="new-value" required=true />
                 {move || match oddity.get() {
                     Some(found @ Plausibility::Unusual(_)) => {
                         Some(view! { <p class="field-warning" role="status">{sentence(&found)}</p> })
@@ -183,8 +184,8 @@ pub fn RowFields(
                 }}
             </div>
             {unit_field}
-            <TextField label="Date and time" pointer=row.pointer("effective_at") kind="datetime-local" value=row.at problem form="new-value" required=true />
-            <TextField label="Note" pointer=row.pointer("note") value=row.note problem form="new-value" />
+            <TextField label=t("Date and time") pointer=row.pointer("effective_at") kind="datetime-local" value=row.at problem form="new-value" required=true />
+            <TextField label=t("Note") pointer=row.pointer("note") value=row.note problem form="new-value" />
             {move || remove.get().map(|remove| view! {
                 <button
                     type="button"
@@ -192,7 +193,7 @@ pub fn RowFields(
                     aria-label=move || format!("Remove entry {}", place.get())
                     on:click=move |_| remove.run(())
                 >
-                    "Remove"
+                    {t("Remove")}
                 </button>
             })}
         </fieldset>

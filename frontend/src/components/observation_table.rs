@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::{async_view::AsyncView, observation_dialogs::Change};
-use crate::{charts::egfr::method_label, format, record::Record};
+use crate::{charts::egfr::method_label, format, language::t, record::Record};
 
 /// So many values are shown before somebody asks for all of them.
 const FIRST: usize = 30;
@@ -30,8 +30,8 @@ pub fn ObservationTable() -> impl IntoView {
                 if values.is_empty() {
                     return view! {
                         <div class="empty">
-                            <p>"No values yet."</p>
-                            <p>"Record a creatinine first: the eGFR is computed from it."</p>
+                            <p>{t("No values yet.")}</p>
+                            <p>{t("Record a creatinine first: the eGFR is computed from it.")}</p>
                         </div>
                     }
                     .into_any();
@@ -67,9 +67,9 @@ fn Filter(values: Vec<Observation>, code: RwSignal<String>) -> impl IntoView {
     view! {
         <div class="filters no-print">
             <label class="filter">
-                "Show"
+                {t("Show")}
                 <select class="control" on:change:target=move |event| code.set(event.target().value())>
-                    <option value="">"All values"</option>
+                    <option value="">{t("All values")}</option>
                     {options}
                 </select>
             </label>
@@ -93,16 +93,16 @@ fn Days(
         .map(|(day, values)| view! { <Day day values change /> })
         .collect();
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Values">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Values")>
             <table class="table observations">
                 <thead>
                     <tr>
-                        <th scope="col">"Quantity"</th>
-                        <th scope="col" class="number">"Value"</th>
-                        <th scope="col">"KDIGO"</th>
-                        <th scope="col">"As given"</th>
-                        <th scope="col">"Remarks"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                        <th scope="col">{t("Quantity")}</th>
+                        <th scope="col" class="number">{t("Value")}</th>
+                        <th scope="col">{t("KDIGO")}</th>
+                        <th scope="col">{t("As given")}</th>
+                        <th scope="col">{t("Remarks")}</th>
+                        <th scope="col"><span class="visually-hidden">{t("Actions")}</span></th>
                     </tr>
                 </thead>
                 {days}
@@ -192,7 +192,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
                             aria-label=format!("Correct {code} of {time}")
                             on:click=move |_| change.set(Some(Change::Correct(right.clone())))
                         >
-                            "Correct"
+                            {t("Correct")}
                         </button>
                         })}
                         <button
@@ -201,7 +201,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
                             aria-label=format!("Void {code} of {time}")
                             on:click=move |_| change.set(Some(Change::Void(wrong.clone())))
                         >
-                            "Void"
+                            {t("Void")}
                         </button>
                     }
                 })}
@@ -215,8 +215,8 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
 fn Remarks(value: Observation) -> impl IntoView {
     let status = match value.status {
         ObservationStatus::Final => None,
-        ObservationStatus::Corrected => Some("Corrected"),
-        ObservationStatus::Voided => Some("Voided"),
+        ObservationStatus::Corrected => Some(t("Corrected")),
+        ObservationStatus::Voided => Some(t("Voided")),
     };
     let reason = value.status_reason.map(|reason| format!(" {reason}")).unwrap_or_default();
     let computed = value.method != ObservationMethod::Reported;
@@ -229,7 +229,7 @@ fn Remarks(value: Observation) -> impl IntoView {
                 <li class="warning">{format!("This value {warning}.").replace("..", ".")}</li>
             })}
             {computed.then(|| view! { <li>{method_label(value.method)}</li> })}
-            {value.supersedes.map(|_| view! { <li>"correction of an earlier value"</li> })}
+            {value.supersedes.map(|_| view! { <li>{t("correction of an earlier value")}</li> })}
             {value.note.map(|note| view! { <li>{note}</li> })}
         </ul>
     }

@@ -12,7 +12,7 @@ use super::{
     field::{SelectField, TextField},
     record_form::{RecordForm, incomplete, read_day, wire_name},
 };
-use crate::{api, format, record::Record};
+use crate::{api, format, language::t, record::Record};
 
 const KINDS: [OutcomeKind; 3] =
     [OutcomeKind::Dialysis, OutcomeKind::Transplant, OutcomeKind::Death];
@@ -25,10 +25,10 @@ pub fn Outcomes() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="outcomes">
             <div class="card-head">
-                <h2 id="outcomes">"Outcomes"</h2>
+                <h2 id="outcomes">{t("Outcomes")}</h2>
                 {move || record.editable().then(|| view! {
                     <button type="button" class="btn btn-small no-print" on:click=move |_| adding.set(true)>
-                        "Add outcome"
+                        {t("Add outcome")}
                     </button>
                 })}
             </div>
@@ -37,7 +37,7 @@ pub fn Outcomes() -> impl IntoView {
                 render=|outcomes| {
                     if outcomes.items.is_empty() {
                         return view! {
-                            <p class="muted">"None recorded: no dialysis, no transplant."</p>
+                            <p class="muted">{t("None recorded: no dialysis, no transplant.")}</p>
                         }
                         .into_any();
                     }
@@ -73,7 +73,7 @@ fn Add(close: Callback<()>) -> impl IntoView {
         let mut errors = Vec::new();
         let kind = KINDS.into_iter().find(|one| wire_name(one) == kind.get_untracked());
         if kind.is_none() {
-            errors.push(FieldProblem::new("/kind", "Choose what happened."));
+            errors.push(FieldProblem::new("/kind", t("Choose what happened.")));
         }
         let day =
             read_day("/occurred_on", &day.get_untracked()).map_err(|wrong| errors.push(wrong));
@@ -96,18 +96,18 @@ fn Add(close: Callback<()>) -> impl IntoView {
             Err(failed) => problem.set(Some(failed)),
         }
     });
-    let choose = (String::new(), "Choose…".to_owned());
+    let choose = (String::new(), t("Choose…").to_owned());
     let kinds = KINDS.map(|kind| (wire_name(kind), kind.label().to_owned()));
     let options: Vec<(String, String)> = std::iter::once(choose).chain(kinds).collect();
     view! {
-        <Dialog title="Add outcome" id="add-outcome" close>
+        <Dialog title=t("Add outcome") id="add-outcome" close>
             <RecordForm save verb="Save" close problem>
                 <p class="muted">
-                    "After dialysis, a transplant or death no prediction is made any more. An \
-                    outcome cannot be removed."
+                    {t("After dialysis, a transplant or death no prediction is made any more. An \
+                    outcome cannot be removed.")}
                 </p>
-                <SelectField label="What happened" pointer="/kind" value=kind options problem form="outcome" required=true />
-                <TextField label="When" pointer="/occurred_on" kind="date" value=day problem form="outcome" required=true />
+                <SelectField label=t("What happened") pointer="/kind" value=kind options problem form="outcome" required=true />
+                <TextField label=t("When") pointer="/occurred_on" kind="date" value=day problem form="outcome" required=true />
             </RecordForm>
         </Dialog>
     }

@@ -7,6 +7,7 @@ use shared::{
 };
 
 use crate::format;
+use crate::language::t;
 
 /// What stands in the form, as typed.
 #[derive(Clone, Copy)]
@@ -84,18 +85,18 @@ impl Draft {
             }
             text
         };
-        let mrn = text("/mrn", self.mrn, "record number");
-        let given_name = text("/given_name", self.given_name, "given name");
-        let family_name = text("/family_name", self.family_name, "family name");
+        let mrn = text("/mrn", self.mrn, t("record number"));
+        let given_name = text("/given_name", self.given_name, t("given name"));
+        let family_name = text("/family_name", self.family_name, t("family name"));
         let birth_date = self.birth_date.get_untracked().parse();
         let fault = match &birth_date {
             Ok(birth_date) => birth_date_fault(*birth_date, format::today()),
-            Err(_) => Some("Enter the date of birth.".to_owned()),
+            Err(_) => Some(t("Enter the date of birth.").to_owned()),
         };
         errors.extend(fault.map(|fault| FieldProblem::new("/birth_date", fault)));
         let sex = sex_of(&self.sex.get_untracked());
         if sex.is_none() {
-            errors.push(FieldProblem::new("/sex", "Choose the sex assigned at birth."));
+            errors.push(FieldProblem::new("/sex", t("Choose the sex assigned at birth.")));
         }
         let (Ok(birth_date), Some(sex), true) = (birth_date, sex, errors.is_empty()) else {
             return Err(Problem { errors, ..Problem::new(ProblemKind::Invalid) });
@@ -189,7 +190,7 @@ pub fn merge(
     let mut conflicts = Vec::new();
     let mut merged = ours.clone();
     macro_rules! fact {
-        ($field:ident, $label:literal, $shown:expr) => {
+        ($field:ident, $label:expr, $shown:expr) => {
             if ours.$field == base.$field {
                 merged.$field.clone_from(&theirs.$field);
             } else if theirs.$field != base.$field && theirs.$field != ours.$field {
@@ -202,18 +203,18 @@ pub fn merge(
         };
     }
     let known = |fact: &Option<bool>| known(*fact).to_owned();
-    fact!(mrn, "Record number", String::clone);
-    fact!(given_name, "Given name", String::clone);
-    fact!(family_name, "Family name", String::clone);
-    fact!(birth_date, "Date of birth", |day: &_| format::date(*day));
-    fact!(sex, "Sex assigned at birth", |sex: &_| sex_name(*sex).to_owned());
-    fact!(diabetes, "Diabetes", known);
-    fact!(hypertension, "Hypertension", known);
-    fact!(cardiovascular_disease, "Cardiovascular disease", known);
-    fact!(heart_failure, "Heart failure", known);
-    fact!(smoker, "Smokes now", known);
-    fact!(renal_disease, "Cause", |cause: &RenalDisease| cause.label().to_owned());
-    fact!(own_access, "Own access", |yes: &_| known(&Some(*yes)));
+    fact!(mrn, t("Record number"), String::clone);
+    fact!(given_name, t("Given name"), String::clone);
+    fact!(family_name, t("Family name"), String::clone);
+    fact!(birth_date, t("Date of birth"), |day: &_| format::date(*day));
+    fact!(sex, t("Sex assigned at birth"), |sex: &_| sex_name(*sex).to_owned());
+    fact!(diabetes, t("Diabetes"), known);
+    fact!(hypertension, t("Hypertension"), known);
+    fact!(cardiovascular_disease, t("Cardiovascular disease"), known);
+    fact!(heart_failure, t("Heart failure"), known);
+    fact!(smoker, t("Smokes now"), known);
+    fact!(renal_disease, t("Cause"), |cause: &RenalDisease| cause.label().to_owned());
+    fact!(own_access, t("Own access"), |yes: &_| known(&Some(*yes)));
     (merged, conflicts)
 }
 

@@ -9,7 +9,7 @@ use shared::{
 };
 
 use super::{dialog::Confirm, problem_note::ProblemNote};
-use crate::{api, format, record::Record, session};
+use crate::{api, format, language::t, record::Record, session};
 
 /// A sex as people say it.
 pub const fn sex_label(sex: Sex) -> &'static str {
@@ -34,15 +34,15 @@ pub fn PatientHeader() -> impl IntoView {
                 {move || record.patient.with(|patient| view! { <Identity patient=patient.clone() /> })}
             </div>
             <div class="row no-print">
-                <A href=format!("/patients/{}/report", record.id) attr:class="btn">"Report"</A>
-                <A href=format!("/patients/{}/documents", record.id) attr:class="btn">"Documents"</A>
+                <A href=format!("/patients/{}/report", record.id) attr:class="btn">{t("Report")}</A>
+                <A href=format!("/patients/{}/documents", record.id) attr:class="btn">{t("Documents")}</A>
                 {move || session::allows(Permission::ReadCareTeams).then(|| view! {
-                    <A href=format!("/patients/{}/care-team", record.id) attr:class="btn">"Care team"</A>
+                    <A href=format!("/patients/{}/care-team", record.id) attr:class="btn">{t("Care team")}</A>
                 })}
                 {move || record.editable().then(|| view! {
-                    <A href=format!("/patients/{}/edit", record.id) attr:class="btn">"Edit"</A>
+                    <A href=format!("/patients/{}/edit", record.id) attr:class="btn">{t("Edit")}</A>
                     <button type="button" class="btn btn-quiet" on:click=move |_| asking.set(true)>
-                        "Archive"
+                        {t("Archive")}
                     </button>
                 })}
             </div>
@@ -57,9 +57,9 @@ fn Identity(patient: Patient) -> impl IntoView {
     let age = format::age_years(patient.birth_date, format::today());
     view! {
         <ul class="identity">
-            <li><span class="visually-hidden">"Medical record number "</span><code class="identifying">{patient.mrn}</code></li>
-            <li>{age} " years, " {sex_label(patient.sex)}</li>
-            <li>"born " <span class="identifying">{format::date(patient.birth_date)}</span></li>
+            <li><span class="visually-hidden">{t("Medical record number")} " "</span><code class="identifying">{patient.mrn}</code></li>
+            <li>{age} " " {t("years,")} " " {sex_label(patient.sex)}</li>
+            <li>{t("born")} " " <span class="identifying">{format::date(patient.birth_date)}</span></li>
             <li>{patient.renal_disease.label()}</li>
         </ul>
     }
@@ -92,13 +92,13 @@ fn Archived() -> impl IntoView {
             view! {
                 <div class="notice notice-warning">
                     <p class="notice-title" role="status">
-                        "This record is archived since " {format::date_of(moment)}
+                        {t("This record is archived since")} " " {format::date_of(moment)}
                     </p>
-                    <p>"It can be read, and neither changed nor used for predictions."</p>
+                    <p>{t("It can be read, and neither changed nor used for predictions.")}</p>
                     {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
                     {move || session::allows(Permission::EditPatients).then(|| view! {
                         <button type="button" class="btn" disabled=move || waiting.get() on:click=restore>
-                            "Restore"
+                            {t("Restore")}
                         </button>
                     })}
                 </div>
@@ -119,7 +119,7 @@ fn AskArchive(name: String, asking: RwSignal<bool>) -> impl IntoView {
     });
     view! {
         <Confirm
-            title="Archive this record?"
+            title=t("Archive this record?")
             id="ask-archive"
             verb="Archive the record"
             action=archive
@@ -127,8 +127,8 @@ fn AskArchive(name: String, asking: RwSignal<bool>) -> impl IntoView {
         >
             <p><strong class="identifying">{name}</strong></p>
             <p>
-                "The record leaves the list of patients and takes no more changes. Everything in \
-                it is kept, and it can be restored at any time."
+                {t("The record leaves the list of patients and takes no more changes. Everything in \
+                it is kept, and it can be restored at any time.")}
             </p>
         </Confirm>
     }

@@ -13,6 +13,7 @@ use super::{
     sparkline::sparkline,
 };
 use crate::format;
+use crate::language::t;
 
 /// A table of patients; each line leads to the patient.
 #[component]
@@ -26,16 +27,16 @@ pub fn PatientTable(
             <table class="table patients" role="table">
                 <thead role="rowgroup">
                     <tr role="row">
-                        <th scope="col" role="columnheader">"Patient"</th>
-                        <th scope="col" role="columnheader">"Age, sex"</th>
-                        <th scope="col" role="columnheader">"KDIGO"</th>
-                        <th scope="col" role="columnheader" class="number">"eGFR"</th>
-                        <th scope="col" role="columnheader" class="number">"uACR"</th>
-                        <th scope="col" role="columnheader" class="number">"2-year risk"</th>
-                        <th scope="col" role="columnheader" class="number">"5-year risk"</th>
-                        <th scope="col" role="columnheader">"Category"</th>
-                        <th scope="col" role="columnheader">"Due"</th>
-                        <th scope="col" role="columnheader">"Last value"</th>
+                        <th scope="col" role="columnheader">{t("Patient")}</th>
+                        <th scope="col" role="columnheader">{t("Age, sex")}</th>
+                        <th scope="col" role="columnheader">{t("KDIGO")}</th>
+                        <th scope="col" role="columnheader" class="number">{t("eGFR")}</th>
+                        <th scope="col" role="columnheader" class="number">{t("uACR")}</th>
+                        <th scope="col" role="columnheader" class="number">{t("2-year risk")}</th>
+                        <th scope="col" role="columnheader" class="number">{t("5-year risk")}</th>
+                        <th scope="col" role="columnheader">{t("Category")}</th>
+                        <th scope="col" role="columnheader">{t("Due")}</th>
+                        <th scope="col" role="columnheader">{t("Last value")}</th>
                     </tr>
                 </thead>
                 <tbody role="rowgroup">
@@ -65,7 +66,7 @@ fn Line(item: PatientListItem) -> impl IntoView {
                 <span class="when">
                     <span class="identifying">{item.mrn}</span>
                     {item.archived_at.map(|_| view! {
-                        " " <span class="badge badge-quiet">"Archived"</span>
+                        " " <span class="badge badge-quiet">{t("Archived")}</span>
                     })}
                 </span>
             </th>
@@ -122,7 +123,7 @@ fn Risk(risk: Option<LatestRisk>, trend: Option<RiskTrend>) -> impl IntoView {
         return view! {
             <td role="cell" class="cell-risk2 number" data-label="2 years"><Nothing /></td>
             <td role="cell" class="cell-risk5 number" data-label="5 years"><Nothing /></td>
-            <td role="cell" class="cell-category"><span class="badge badge-quiet">"Not predicted"</span></td>
+            <td role="cell" class="cell-category"><span class="badge badge-quiet">{t("Not predicted")}</span></td>
         }
         .into_any();
     };
@@ -148,6 +149,6 @@ fn Risk(risk: Option<LatestRisk>, trend: Option<RiskTrend>) -> impl IntoView {
 fn Nothing() -> impl IntoView {
     view! {
         <span class="muted" aria-hidden="true">"–"</span>
-        <span class="visually-hidden">"unknown"</span>
+        <span class="visually-hidden">{t("unknown")}</span>
     }
 }

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::problem_note::ProblemNote;
-use crate::{api, record::Record};
+use crate::{api, language::t, record::Record};
 
 /// How far the asking has come.
 #[derive(Clone, PartialEq)]
@@ -90,9 +90,9 @@ impl Asked {
         let state = match ended.status {
             PredictionStatus::Succeeded => Asking::Ready,
             PredictionStatus::Cancelled => {
-                Asking::Ended("The prediction was cancelled.".to_owned())
+                Asking::Ended(t("The prediction was cancelled.").to_owned())
             }
-            _ => Asking::Ended(ended.error.clone().unwrap_or_else(|| "It failed.".to_owned())),
+            _ => Asking::Ended(ended.error.clone().unwrap_or_else(|| t("It failed.").to_owned())),
         };
         let succeeded = state == Asking::Ready;
         self.state.try_set(state);
@@ -160,7 +160,7 @@ pub fn PredictButton(
                     {move || asked.busy().then(|| {
                         view! { <span class="spinner" aria-hidden="true"></span> }
                     })}
-                    "Predict"
+                    {t("Predict")}
                 </button>
             }
         })
@@ -177,16 +177,16 @@ pub fn PredictProgress(
     view! {
         <div role="status" class="progress-place">
             {move || match state.get() {
-                Asking::Sent => view! { <Running text="Asking for a prediction…" /> }.into_any(),
+                Asking::Sent => view! { <Running text=t("Asking for a prediction…") /> }.into_any(),
                 Asking::Open(prediction) => {
                     let text = match prediction.status {
-                        PredictionStatus::Running => "Running: the values are being computed…",
-                        _ => "Queued: waiting for a worker…",
+                        PredictionStatus::Running => t("Running: the values are being computed…"),
+                        _ => t("Queued: waiting for a worker…"),
                     };
                     view! { <Running text asked=(asked, *prediction) /> }.into_any()
                 }
                 Asking::Ready => view! {
-                    <p class="visually-hidden">"The prediction is ready."</p>
+                    <p class="visually-hidden">{t("The prediction is ready.")}</p>
                 }
                 .into_any(),
                 Asking::Ended(why) => view! {
@@ -224,7 +224,7 @@ fn Running(
                     class="btn btn-small"
                     on:click=move |_| asked.cancel(&prediction)
                 >
-                    "Cancel"
+                    {t("Cancel")}
                 </button>
             })}
         </div>
@@ -240,7 +240,7 @@ fn Refusal(problem: Problem) -> impl IntoView {
         <div class="notice notice-warning" role="alert">
             <p class="notice-title">{problem.title}</p>
             {problem.detail.map(|detail| view! { <p>{detail}</p> })}
-            <ul aria-label="What is missing">{reasons}</ul>
+            <ul aria-label=t("What is missing")>{reasons}</ul>
         </div>
     }
 }

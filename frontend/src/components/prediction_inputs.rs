@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::patient_header::sex_label;
-use crate::{charts::egfr::method_label, format};
+use crate::{charts::egfr::method_label, format, language::t};
 
 /// MEST-C scores as pathologists write them: `M1 E0 S1 T? C0`.
 pub fn mest_c(scores: [(&str, Option<u8>); 5]) -> String {
@@ -23,18 +23,18 @@ fn known(value: Option<bool>) -> String {
     match value {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "not known",
+        None => t("not known"),
     }
     .to_owned()
 }
 
 fn names(labels: &[&str]) -> String {
-    if labels.is_empty() { "none recorded".to_owned() } else { labels.join(", ") }
+    if labels.is_empty() { t("none recorded").to_owned() } else { labels.join(", ") }
 }
 
 fn biopsy(biopsy: Option<&BiopsyInput>) -> String {
     biopsy.map_or_else(
-        || "none recorded".to_owned(),
+        || t("none recorded").to_owned(),
         |biopsy| {
             let BiopsyInput { m, e, s, t, c, .. } = *biopsy;
             let scores = mest_c([("M", m), ("E", e), ("S", s), ("T", t), ("C", c)]);
@@ -52,18 +52,18 @@ pub fn InputsTable(
     let therapies: Vec<&str> = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
     let outcomes: Vec<&str> = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
     let facts: Vec<_> = [
-        ("Age", format!("{} years", inputs.age_years)),
-        ("Sex at birth", sex_label(inputs.sex).to_owned()),
-        ("Diabetes", known(inputs.diabetes)),
-        ("Hypertension", known(inputs.hypertension)),
-        ("Cardiovascular disease", known(inputs.cardiovascular_disease)),
-        ("Heart failure", known(inputs.heart_failure)),
-        ("Smokes", known(inputs.smoker)),
-        ("Cause of kidney disease", inputs.renal_disease.label().to_owned()),
-        ("Region of KFRE", inputs.region.label().to_owned()),
-        ("Therapies", names(&therapies)),
-        ("Biopsy", biopsy(inputs.biopsy.as_ref())),
-        ("End points", names(&outcomes)),
+        (t("Age"), format!("{} years", inputs.age_years)),
+        (t("Sex at birth"), sex_label(inputs.sex).to_owned()),
+        (t("Diabetes"), known(inputs.diabetes)),
+        (t("Hypertension"), known(inputs.hypertension)),
+        (t("Cardiovascular disease"), known(inputs.cardiovascular_disease)),
+        (t("Heart failure"), known(inputs.heart_failure)),
+        (t("Smokes"), known(inputs.smoker)),
+        (t("Cause of kidney disease"), inputs.renal_disease.label().to_owned()),
+        (t("Region of KFRE"), inputs.region.label().to_owned()),
+        (t("Therapies"), names(&therapies)),
+        (t("Biopsy"), biopsy(inputs.biopsy.as_ref())),
+        (t("End points"), names(&outcomes)),
     ]
     .into_iter()
     .map(|(name, value)| {
@@ -73,14 +73,14 @@ pub fn InputsTable(
     let values: Vec<_> =
         inputs.values.into_iter().rev().map(|value| view! { <Line value /> }).collect();
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Inputs used">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Inputs used")>
             <table class="table table-tight">
                 <thead>
                     <tr>
-                        <th scope="col">"Input"</th>
-                        <th scope="col">"Value"</th>
-                        <th scope="col">"Date"</th>
-                        <th scope="col">"Source"</th>
+                        <th scope="col">{t("Input")}</th>
+                        <th scope="col">{t("Value")}</th>
+                        <th scope="col">{t("Date")}</th>
+                        <th scope="col">{t("Source")}</th>
                     </tr>
                 </thead>
                 <tbody>{facts} {values}</tbody>

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     charts::{contributions::ContributionsChart, risk::RiskChart},
     format,
+    language::t,
     record::Record,
     session,
 };
@@ -33,13 +34,13 @@ pub fn PredictionPanel() -> impl IntoView {
         <section class="card prediction" aria-labelledby="prediction">
             <div class="card-head">
                 <div>
-                    <h2 id="prediction" tabindex="-1">"Risk of kidney failure"</h2>
-                    <p class="fine">"Dialysis or kidney transplant"</p>
+                    <h2 id="prediction" tabindex="-1">{t("Risk of kidney failure")}</h2>
+                    <p class="fine">{t("Dialysis or kidney transplant")}</p>
                 </div>
                 <div class="row">
                     {move || (latest.with(Option::is_some) && session::allows(Permission::PreviewPredictions))
                         .then(|| view! {
-                            <A href=format!("/patients/{}/what-if", record.id) attr:class="btn">"What if?"</A>
+                            <A href=format!("/patients/{}/what-if", record.id) attr:class="btn">{t("What if?")}</A>
                         })}
                     <PredictButton asked />
                 </div>
@@ -68,12 +69,12 @@ fn Empty() -> impl IntoView {
     let record = Record::here();
     view! {
         <div class="empty">
-            <p>"There is no prediction for this patient yet."</p>
+            <p>{t("There is no prediction for this patient yet.")}</p>
             {move || if record.predictable() {
-                "It needs an eGFR or a creatinine of the last five years; with a urine \
-                 albumin/creatinine ratio the validated equation speaks too. Then press Predict."
+                t("It needs an eGFR or a creatinine of the last five years; with a urine \
+                 albumin/creatinine ratio the validated equation speaks too. Then press Predict.")
             } else {
-                "A clinician can request one."
+                t("A clinician can request one.")
             }}
         </div>
     }
@@ -93,20 +94,20 @@ fn Standing(prediction: Prediction, latest: Memo<Option<Prediction>>) -> impl In
         if older() {
             Some(view! {
                 <div class="notice">
-                    <p>"This is the earlier prediction of " {format::date_time(asked_at)} "."</p>
+                    <p>{t("This is the earlier prediction of")} " " {format::date_time(asked_at)} "."</p>
                     <button
                         type="button"
                         class="btn btn-small"
                         on:click=move |_| record.chosen.set(None)
                     >
-                        "Show the latest"
+                        {t("Show the latest")}
                     </button>
                 </div>
             }.into_any())
         } else if outdated() {
             Some(view! {
                 <p class="notice notice-warning">
-                    "The record has changed since this prediction. Predict again to take that into account."
+                    {t("The record has changed since this prediction. Predict again to take that into account.")}
                 </p>
             }.into_any())
         } else {
@@ -119,15 +120,15 @@ fn Standing(prediction: Prediction, latest: Memo<Option<Prediction>>) -> impl In
 fn Answer(prediction: Prediction) -> impl IntoView {
     let Some(result) = prediction.result.clone() else {
         return view! {
-            <p class="notice">{prediction.error.unwrap_or_else(|| "There is no result.".to_owned())}</p>
+            <p class="notice">{prediction.error.unwrap_or_else(|| t("There is no result.").to_owned())}</p>
         }
         .into_any();
     };
     let PredictionResult { kfre, risk, category, category_source, advice, warnings, .. } =
         result.clone();
     let source = match category_source {
-        RiskSource::Kfre => "from KFRE",
-        RiskSource::Network => "from the network, because KFRE does not apply",
+        RiskSource::Kfre => t("from KFRE"),
+        RiskSource::Network => t("from the network, because KFRE does not apply"),
     };
     view! {
         <div class="voices">
@@ -135,19 +136,19 @@ fn Answer(prediction: Prediction) -> impl IntoView {
             <NetworkVoice risk />
         </div>
         <p class="verdict">
-            <span class="muted">"Category"</span>
+            <span class="muted">{t("Category")}</span>
             <RiskBadge category />
-            <span class="muted">{source} " (KDIGO 2024, 2.2.1 to 2.2.3)"</span>
+            <span class="muted">{source} " " {t("(KDIGO 2024, 2.2.1 to 2.2.3)")}</span>
         </p>
         {result.risk_within(5).map(|probability| view! { <Frequency probability /> })}
         {result.igan.clone().map(|igan| view! { <IganVoice igan /> })}
         <div class="prediction-charts">
             <section aria-labelledby="risk-chart">
-                <h3 id="risk-chart">"Over five years"</h3>
+                <h3 id="risk-chart">{t("Over five years")}</h3>
                 <RiskChart result=result.clone() />
             </section>
             <section aria-labelledby="contributions-chart">
-                <h3 id="contributions-chart">"What moves the network’s risk"</h3>
+                <h3 id="contributions-chart">{t("What moves the network’s risk")}</h3>
                 <ContributionsChart result />
             </section>
         </div>
@@ -161,11 +162,11 @@ fn Answer(prediction: Prediction) -> impl IntoView {
 }
 
 /// The variables of the equation's forms (Tangri 2011, 2016).
-const fn variables(count: u8) -> &'static str {
+fn variables(count: u8) -> &'static str {
     match count {
-        4 => "4 variables: age, sex, eGFR, uACR",
-        6 => "6 variables: age, sex, eGFR, uACR, diabetes, hypertension",
-        _ => "8 variables: age, sex, eGFR, uACR, albumin, phosphate, bicarbonate, calcium",
+        4 => t("4 variables: age, sex, eGFR, uACR"),
+        6 => t("6 variables: age, sex, eGFR, uACR, diabetes, hypertension"),
+        _ => t("8 variables: age, sex, eGFR, uACR, albumin, phosphate, bicarbonate, calcium"),
     }
 }
 
@@ -177,22 +178,22 @@ fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
                 <Number text=format::percent_precise(kfre.risk_2y) of="within 2 years" />
                 <Number text=format::percent_precise(kfre.risk_5y) of="within 5 years" />
             </div>
-            <p class="fine">{variables(kfre.variables)} " · baseline: " {kfre.region.label()}</p>
+            <p class="fine">{variables(kfre.variables)} " " {t("· baseline:")} " " {kfre.region.label()}</p>
         }
         .into_any(),
         None => view! {
-            <p class="figure-value figure-none">"does not apply"</p>
-            <p class="fine">"The notes below say why."</p>
+            <p class="figure-value figure-none">{t("does not apply")}</p>
+            <p class="fine">{t("The notes below say why.")}</p>
         }
         .into_any(),
     };
     view! {
-        <section class="voice voice-kfre" aria-label="KFRE">
+        <section class="voice voice-kfre" aria-label=t("KFRE")>
             <p class="voice-name">
-                <strong>"KFRE"</strong>
-                <span class="badge badge-validated">"validated equation"</span>
+                <strong>{t("KFRE")}</strong>
+                <span class="badge badge-validated">{t("validated equation")}</span>
             </p>
-            <p class="fine">"Kidney Failure Risk Equation"</p>
+            <p class="fine">{t("Kidney Failure Risk Equation")}</p>
             {content}
         </section>
     }
@@ -204,19 +205,19 @@ fn NetworkVoice(risk: Vec<YearRisk>) -> impl IntoView {
         .iter()
         .filter(|risk| matches!(risk.year, 2 | 5))
         .map(|risk| {
-            let of = if risk.year == 2 { "within 2 years" } else { "within 5 years" };
+            let of = if risk.year == 2 { t("within 2 years") } else { t("within 5 years") };
             let interval =
                 format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper));
             view! { <Number text=format::percent(risk.probability) of interval /> }
         })
         .collect();
     view! {
-        <section class="voice voice-network" aria-label="Network">
+        <section class="voice voice-network" aria-label=t("Network")>
             <p class="voice-name">
-                <strong>"Network"</strong>
-                <span class="badge badge-research">"research: trained on simulated patients"</span>
+                <strong>{t("Network")}</strong>
+                <span class="badge badge-research">{t("research: trained on simulated patients")}</span>
             </p>
-            <p class="fine">"Convolutional network over the whole course, with its 90 % interval"</p>
+            <p class="fine">{t("Convolutional network over the whole course, with its 90 % interval")}</p>
             <div class="voice-numbers">{numbers}</div>
         </section>
     }
@@ -233,7 +234,7 @@ fn Number(
             <span class="voice-percent">{text}</span>
             <span class="muted">{of}</span>
             {interval.map(|interval| view! {
-                <span class="fine"><span class="visually-hidden">"90 % interval "</span>{interval}</span>
+                <span class="fine"><span class="visually-hidden">{t("90 % interval")} " "</span>{interval}</span>
             })}
         </p>
     }
@@ -246,9 +247,9 @@ fn Frequency(probability: f64) -> impl IntoView {
         <div class="frequency">
             <PeopleArray probability years=5 />
             <p>
-                "Of 100 people like this one, "
-                <strong>{of_hundred(probability).replace(" of 100", "")}</strong>
-                " reach kidney failure within 5 years."
+                {t("Of 100 people like this one,")} " "
+                <strong>{of_hundred(probability).replace(t(" of 100"), "")}</strong>
+                " " {t("reach kidney failure within 5 years.")}
             </p>
         </div>
     }
@@ -258,12 +259,12 @@ fn Frequency(probability: f64) -> impl IntoView {
 fn IganVoice(igan: Igan) -> impl IntoView {
     view! {
         <p class="verdict">
-            <strong>"IgAN Prediction Tool"</strong>
+            <strong>{t("IgAN Prediction Tool")}</strong>
             <span>{format::percent(igan.risk_5y)}</span>
             <span class="muted">
-                "within 5 years: a fall of eGFR by 50 % or kidney failure (post-biopsy form, Barbour 2022)"
+                {t("within 5 years: a fall of eGFR by 50 % or kidney failure (post-biopsy form, Barbour 2022)")}
             </span>
-            {igan.experimental.then(|| view! { <span class="badge badge-research">"experimental"</span> })}
+            {igan.experimental.then(|| view! { <span class="badge badge-research">{t("experimental")}</span> })}
         </p>
     }
 }
@@ -276,9 +277,9 @@ fn AdviceList(advice: Vec<Advice>) -> impl IntoView {
         .collect();
     view! {
         <section aria-labelledby="advice">
-            <h3 id="advice">"What the guidelines say"</h3>
+            <h3 id="advice">{t("What the guidelines say")}</h3>
             {if items.is_empty() {
-                view! { <p class="muted">"Nothing beyond routine care."</p> }.into_any()
+                view! { <p class="muted">{t("Nothing beyond routine care.")}</p> }.into_any()
             } else {
                 view! { <ul class="advice">{items}</ul> }.into_any()
             }}
@@ -293,7 +294,7 @@ fn WarningList(warnings: Vec<Warning>) -> impl IntoView {
     (!items.is_empty()).then(|| {
         view! {
             <section aria-labelledby="warnings">
-                <h3 id="warnings">"Keep in mind"</h3>
+                <h3 id="warnings">{t("Keep in mind")}</h3>
                 <ul class="warnings">{items}</ul>
             </section>
         }
@@ -304,7 +305,7 @@ fn WarningList(warnings: Vec<Warning>) -> impl IntoView {
 #[component]
 fn Circumstances(prediction: Prediction) -> impl IntoView {
     let model = prediction.model.map_or_else(
-        || "not known".into_any(),
+        || t("not known").into_any(),
         |model| {
             let href = format!("/models/{}", model.version);
             view! { <A href>{model.name} " " {model.version}</A> }.into_any()
@@ -313,12 +314,12 @@ fn Circumstances(prediction: Prediction) -> impl IntoView {
     view! {
         <footer class="circumstances">
             <p class="fine">
-                "As of " {format::date(prediction.inputs.as_of)}
-                " · requested " {format::date_time(prediction.requested_at)}
-                " · model " {model}
+                {t("As of")} " " {format::date(prediction.inputs.as_of)}
+                " " {t("· requested")} " " {format::date_time(prediction.requested_at)}
+                " " {t("· model")} " " {model}
             </p>
             <details class="twin">
-                <summary>"Inputs used"</summary>
+                <summary>{t("Inputs used")}</summary>
                 <InputsTable inputs=prediction.inputs />
             </details>
         </footer>

@@ -4,6 +4,8 @@
 
 use leptos::{ev, prelude::*};
 
+use crate::language::t;
+
 /// Where the choice is kept in the browser's storage; `theme.js` reads the same name.
 const STORED_AS: &str = "nephrocast.private";
 
@@ -36,10 +38,10 @@ pub fn PrivacySwitch() -> impl IntoView {
         <button
             type="button"
             class="icon-button"
-            aria-label="Hide names"
+            aria-label=t("Hide names")
             aria-keyshortcuts=KEY
             aria-pressed=move || if hidden.get() { "true" } else { "false" }
-            title=move || if hidden.get() { "Show names (F8)" } else { "Hide names (F8)" }
+            title=move || if hidden.get() { t("Show names (F8)") } else { t("Hide names (F8)") }
             on:click=move |_| switch()
         >
             <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false">

@@ -7,7 +7,7 @@ use shared::{
 };
 
 use super::{field::SelectField, problem_note::ProblemNote};
-use crate::{api, format};
+use crate::{api, format, language::t};
 
 /// The section of the page.
 #[component]
@@ -33,18 +33,18 @@ pub fn Private(
     let none = Signal::derive(|| None::<Problem>);
     view! {
         <section class="card stack" aria-labelledby="private">
-            <h2 id="private">"Private counts"</h2>
+            <h2 id="private">{t("Private counts")}</h2>
             <p class="muted">
-                "The groups and filters above, up to four fields, with nothing withheld: every count has random noise \
-                 instead (differential privacy). Each new question spends for ever; the same one again is free."
+                {t("The groups and filters above, up to four fields, with nothing withheld: every count has random noise \
+                 instead (differential privacy). Each new question spends for ever; the same one again is free.")}
             </p>
             <div class="question">
-                <SelectField label="Spend (ε)" pointer="/epsilon" value=epsilon options=prices problem=none form="private" />
+                <SelectField label=t("Spend (ε)") pointer="/epsilon" value=epsilon options=prices problem=none form="private" />
                 <button
                     type="button" class="btn" disabled=move || ask.pending().get()
                     on:click=move |_| { ask.dispatch_local(()); }
                 >
-                    "Count and pay"
+                    {t("Count and pay")}
                 </button>
                 <p role="status">
                     {move || budgets.get().and_then(Result::ok).map(|budgets| {
@@ -69,7 +69,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
     let rows = counts.into_iter().map(|one| {
         let values: Vec<String> = one.group.values().map(|value| value.replace('_', " ")).collect();
         let name =
-            if values.is_empty() { "Everybody asked for".to_owned() } else { values.join(", ") };
+            if values.is_empty() { t("Everybody asked for").to_owned() } else { values.join(", ") };
         view! {
             <tr>
                 <th scope="row">{name}</th>
@@ -79,17 +79,17 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
     });
     let rows = rows.collect_view();
     let cost = if repeated {
-        "Answered before, so it cost nothing.".to_owned()
+        t("Answered before, so it cost nothing.").to_owned()
     } else {
         format!("It cost {epsilon}.")
     };
     view! {
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Private counts">
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Private counts")>
             <table class="table table-tight">
                 <thead>
                     <tr>
-                        <th scope="col">"Group"</th>
-                        <th scope="col" class="number">"People, with noise"</th>
+                        <th scope="col">{t("Group")}</th>
+                        <th scope="col" class="number">{t("People, with noise")}</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -97,7 +97,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
         </div>
         <p class="fine">{format!("19 of 20 counts are at most {margin} from the truth. {cost}")}</p>
         <div class="row">
-            <button type="button" class="btn" on:click=save>"Download these counts"</button>
+            <button type="button" class="btn" on:click=save>{t("Download these counts")}</button>
         </div>
     }
 }

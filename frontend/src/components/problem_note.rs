@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 use shared::problem::Problem;
 
+use crate::language::t;
+
 /// A problem in place of content.
 #[component]
 pub fn ProblemNote(
@@ -17,12 +19,12 @@ pub fn ProblemNote(
             <p class="notice-title">{problem.title}</p>
             {problem.detail.map(|detail| view! { <p>{detail}</p> })}
             {problem.instance.map(|id| {
-                view! { <p class="fine">"Request " <code>{id}</code></p> }
+                view! { <p class="fine">{t("Request")} " " <code>{id}</code></p> }
             })}
             {retry.map(|retry| {
                 view! {
                     <button type="button" class="btn" on:click=move |_| retry.run(())>
-                        "Try again"
+                        {t("Try again")}
                     </button>
                 }
             })}

@@ -7,9 +7,11 @@ use shared::problem::{FieldProblem, Problem, ProblemKind};
 
 use super::problem_note::FormProblem;
 
+use crate::language::t;
+
 /// A day as an input holds it, or what is wrong with it.
 pub fn read_day(pointer: &str, text: &str) -> Result<NaiveDate, FieldProblem> {
-    text.parse().map_err(|_| FieldProblem::new(pointer, "Enter a date."))
+    text.parse().map_err(|_| FieldProblem::new(pointer, t("Enter a date.")))
 }
 
 /// A problem made of what is wrong with fields.
@@ -56,7 +58,7 @@ pub fn RecordForm(
                     {verb}
                 </button>
                 <button type="button" class="btn btn-quiet" on:click=move |_| close.run(())>
-                    "Cancel"
+                    {t("Cancel")}
                 </button>
             </div>
         </form>

@@ -4,6 +4,7 @@
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{dialog::Dialog, problem_note::FormProblem, sign_in_form::SignInForm};
+use crate::language::t;
 use crate::session;
 
 /// A dialog that opens when the session has ended.
@@ -26,29 +27,29 @@ fn Ending(can_stay: bool) -> impl IntoView {
     let email = session::user().map(|user| user.email).unwrap_or_default();
     let close = Callback::new(|()| session::dismiss_warning());
     view! {
-        <Dialog title="Your session is about to end" id="session-ending" close>
+        <Dialog title=t("Your session is about to end") id="session-ending" close>
             <FormProblem problem=Signal::derive(problem) />
             {if can_stay {
                 view! {
-                    <p>"Nothing has happened for a while. In three minutes you will be signed out."</p>
+                    <p>{t("Nothing has happened for a while. In three minutes you will be signed out.")}</p>
                     <button
                         type="button"
                         class="btn btn-primary btn-wide"
                         on:click=move |_| { stay.dispatch_local(()); }
                     >
-                        "Stay signed in"
+                        {t("Stay signed in")}
                     </button>
                 }
                 .into_any()
             } else {
                 view! {
-                    <p>"It has nearly reached its longest time. Sign in again to go on."</p>
+                    <p>{t("It has nearly reached its longest time. Sign in again to go on.")}</p>
                     <SignInForm only=email form="stay" />
                 }
                 .into_any()
             }}
             <button type="button" class="btn btn-quiet" on:click=|_| spawn_local(session::sign_out())>
-                "Sign out now"
+                {t("Sign out now")}
             </button>
         </Dialog>
     }
@@ -77,10 +78,10 @@ fn SignInAgain() -> impl IntoView {
             }
         >
             <div class="stack">
-                <h2 id="session-dialog-title">"Your session has ended"</h2>
+                <h2 id="session-dialog-title">{t("Your session has ended")}</h2>
                 <p>
-                    "Sign in again as " <strong>{name}</strong>
-                    " to go on. Everything on the page is still there."
+                    {t("Sign in again as")} " " <strong>{name}</strong>
+                    " " {t("to go on. Everything on the page is still there.")}
                 </p>
                 <SignInForm only=email.unwrap_or_default() form="again" />
                 <button
@@ -88,7 +89,7 @@ fn SignInAgain() -> impl IntoView {
                     class="btn btn-quiet"
                     on:click=|_| spawn_local(session::sign_out())
                 >
-                    "Leave the page and sign out"
+                    {t("Leave the page and sign out")}
                 </button>
             </div>
         </dialog>

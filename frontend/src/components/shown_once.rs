@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::language::t;
+
 /// A secret that the server shows once and keeps no copy of, and a button that copies it.
 #[component]
 pub fn ShownOnce(
@@ -26,7 +28,7 @@ pub fn Copyable(
 ) -> impl IntoView {
     view! {
         <div class="stack-tight">
-            <pre class="code" tabindex="0" role="group" aria-label="Code"><code>{text.clone()}</code></pre>
+            <pre class="code" tabindex="0" role="group" aria-label=t("Code")><code>{text.clone()}</code></pre>
             <Copy text />
         </div>
     }
@@ -42,15 +44,15 @@ fn Copy(text: String) -> impl IntoView {
             let done = JsFuture::from(clipboard.write_text(&text)).await.is_ok();
             // The dialog may be closed by now.
             let _ = copied.try_set(if done {
-                "Copied."
+                t("Copied.")
             } else {
-                "The browser did not allow it: select and copy it by hand."
+                t("The browser did not allow it: select and copy it by hand.")
             });
         });
     };
     view! {
         <div class="row">
-            <button type="button" class="btn" on:click=copy>"Copy"</button>
+            <button type="button" class="btn" on:click=copy>{t("Copy")}</button>
             <span class="fine" role="status">{move || copied.get()}</span>
         </div>
     }

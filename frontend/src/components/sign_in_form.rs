@@ -8,6 +8,7 @@ use shared::{
 };
 
 use super::{field::TextField, problem_note::FormProblem};
+use crate::language::t;
 use crate::session;
 
 /// Asks who one is. Once signed in, the session says so to whoever listens.
@@ -71,8 +72,8 @@ pub fn SignInForm(
             {move || if asks_code.get() {
                 view! {
                     <TextField
-                        label="Code from your app" pointer="/code" value=code problem
-                        autocomplete="one-time-code" form hint="Or one of your recovery codes"
+                        label=t("Code from your app") pointer="/code" value=code problem
+                        autocomplete="one-time-code" form hint=t("Or one of your recovery codes")
                     />
                 }
                 .into_any()
@@ -80,12 +81,12 @@ pub fn SignInForm(
                 view! {
                     {(!fixed).then(|| view! {
                         <TextField
-                            label="E-mail address" pointer="/email" kind="email" value=email problem
+                            label=t("E-mail address") pointer="/email" kind="email" value=email problem
                             autocomplete="username" form
                         />
                     })}
                     <TextField
-                        label="Password" pointer="/password" kind="password" value=password problem
+                        label=t("Password") pointer="/password" kind="password" value=password problem
                         autocomplete="current-password" form
                     />
                 }
@@ -93,7 +94,7 @@ pub fn SignInForm(
             }}
             <button type="submit" class="btn btn-primary btn-wide" aria-disabled=move || pending.get().to_string()>
                 {move || pending.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })}
-                {move || if asks_code.get() { "Confirm" } else { "Sign in" }}
+                {move || if asks_code.get() { t("Confirm") } else { t("Sign in") }}
             </button>
         </form>
     }

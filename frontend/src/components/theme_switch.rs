@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::language::t;
+
 /// Where the choice is kept in the browser's storage; `theme.js` reads the same name.
 const STORED_AS: &str = "nephrocast.theme";
 
@@ -14,7 +16,7 @@ enum Theme {
 }
 
 impl Theme {
-    const fn next(self) -> Self {
+    fn next(self) -> Self {
         match self {
             Self::System => Self::Light,
             Self::Light => Self::Dark,
@@ -23,7 +25,7 @@ impl Theme {
     }
 
     /// The value of `data-theme`; none leaves it to the system.
-    const fn name(self) -> Option<&'static str> {
+    fn name(self) -> Option<&'static str> {
         match self {
             Self::System => None,
             Self::Light => Some("light"),
@@ -31,23 +33,23 @@ impl Theme {
         }
     }
 
-    const fn label(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
-            Self::System => "Theme: as the system",
-            Self::Light => "Theme: light",
-            Self::Dark => "Theme: dark",
+            Self::System => t("Theme: as the system"),
+            Self::Light => t("Theme: light"),
+            Self::Dark => t("Theme: dark"),
         }
     }
 
     /// A sun, a moon, or half of each.
-    const fn picture(self) -> &'static str {
+    fn picture(self) -> &'static str {
         match self {
-            Self::System => {
-                "M12 4a8 8 0 1 0 0 16zM12 2.500a9.5 9.5 0 1 0 0 19 9.5 9.5 0 0 0 0-19zm0 1.500a8 8 0 1 1 0 16z"
-            }
-            Self::Light => {
-                "M12 7.500a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM11.250 2h1.500v3h-1.500zM11.250 19h1.500v3h-1.500zM2 11.250h3v1.500H2zM19 11.250h3v1.500h-3zM4.4 5.460l1.060-1.060 2.120 2.120-1.060 1.060zM16.420 17.480l1.060-1.060 2.120 2.120-1.060 1.060zM5.460 19.600l-1.060-1.060 2.120-2.120 1.060 1.060zM17.480 7.580l-1.060-1.060 2.120-2.120 1.060 1.060z"
-            }
+            Self::System => t(
+                "M12 4a8 8 0 1 0 0 16zM12 2.500a9.5 9.5 0 1 0 0 19 9.5 9.5 0 0 0 0-19zm0 1.500a8 8 0 1 1 0 16z",
+            ),
+            Self::Light => t(
+                "M12 7.500a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM11.250 2h1.500v3h-1.500zM11.250 19h1.500v3h-1.500zM2 11.250h3v1.500H2zM19 11.250h3v1.500h-3zM4.4 5.460l1.060-1.060 2.120 2.120-1.060 1.060zM16.420 17.480l1.060-1.060 2.120 2.120-1.060 1.060zM5.460 19.600l-1.060-1.060 2.120-2.120 1.060 1.060zM17.480 7.580l-1.060-1.060 2.120-2.120 1.060 1.060z",
+            ),
             Self::Dark => "M20.5 14.200A8.7 8.7 0 0 1 9.8 3.500a8.9 8.9 0 1 0 10.7 10.700z",
         }
     }

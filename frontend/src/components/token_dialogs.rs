@@ -14,7 +14,7 @@ use super::{
     record_form::{RecordForm, incomplete, read_day},
     shown_once::ShownOnce,
 };
-use crate::{api, format, session};
+use crate::{api, format, language::t, session};
 
 /// How long a token is good for unless the person says otherwise.
 const USUAL_DAYS: u64 = 90;
@@ -35,13 +35,13 @@ pub fn NewTokenDialog(
         let mut errors = Vec::new();
         let name = name.get_untracked().trim().to_owned();
         if name.is_empty() {
-            errors.push(FieldProblem::new("/name", "Say what the token is for."));
+            errors.push(FieldProblem::new("/name", t("Say what the token is for.")));
         }
         let day = read_day("/expires_at", &ends.get_untracked());
         let day = day.map_err(|wrong| errors.push(wrong));
         let scopes = chosen.get_untracked();
         if scopes.is_empty() {
-            errors.push(FieldProblem::new("/scopes", "Choose what the token may do."));
+            errors.push(FieldProblem::new("/scopes", t("Choose what the token may do.")));
         }
         match day {
             Ok(day) if errors.is_empty() => {
@@ -61,16 +61,16 @@ pub fn NewTokenDialog(
         }
     });
     view! {
-        <Dialog title="New API token" id="new-token" close>
+        <Dialog title=t("New API token") id="new-token" close>
             <RecordForm save verb="Make token" close problem>
                 <TextField
-                    label="What it is for" pointer="/name" value=name problem form="token" required=true
-                    hint="The program or machine that will hold it"
+                    label=t("What it is for") pointer="/name" value=name problem form="token" required=true
+                    hint=t("The program or machine that will hold it")
                 />
                 <Scopes chosen />
                 <TextField
-                    label="Ends on" pointer="/expires_at" kind="date" value=ends problem form="token" required=true
-                    hint="When this day begins (UTC); at most a year from now"
+                    label=t("Ends on") pointer="/expires_at" kind="date" value=ends problem form="token" required=true
+                    hint=t("When this day begins (UTC); at most a year from now")
                 />
             </RecordForm>
         </Dialog>
@@ -104,7 +104,7 @@ fn Scopes(chosen: RwSignal<Vec<Scope>>) -> impl IntoView {
         .collect();
     view! {
         <fieldset class="field">
-            <legend>"What it may do"</legend>
+            <legend>{t("What it may do")}</legend>
             {boxes}
         </fieldset>
     }
@@ -121,12 +121,12 @@ pub fn SecretDialog(
     view! {
         <Dialog title=format!("The secret of {}", made.token.name) id="token-secret" close>
             <p>
-                "Copy it now and keep it as you would a password. It is shown this once: Nephrocast \
-                keeps no copy."
+                {t("Copy it now and keep it as you would a password. It is shown this once: Nephrocast \
+                keeps no copy.")}
             </p>
             <ShownOnce secret=made.secret />
             <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
-                "I have kept it"
+                {t("I have kept it")}
             </button>
         </Dialog>
     }
@@ -150,7 +150,7 @@ pub fn RevokeDialog(
     });
     view! {
         <Confirm title=format!("Revoke {name}?") id="revoke-token" verb="Revoke token" action close>
-            <p>"The program that holds it is refused from its next request on. This cannot be undone."</p>
+            <p>{t("The program that holds it is refused from its next request on. This cannot be undone.")}</p>
         </Confirm>
     }
 }

@@ -5,52 +5,53 @@ use leptos_router::components::A;
 use shared::{
     INTENDED_USE,
     access::{Permission, Reach, Role},
+    phrase,
     user::User,
 };
 
-use crate::{api, app::set_title, components::async_view::AsyncView, session};
+use crate::{api, app::set_title, components::async_view::AsyncView, language::t, session};
 
 /// A published source: what it gives, and where it is written.
 const SOURCES: [(&str, &str, &str); 7] = [
     (
-        "Estimated GFR",
-        "CKD-EPI 2021 creatinine equation, without race",
+        phrase!("Estimated GFR"),
+        phrase!("CKD-EPI 2021 creatinine equation, without race"),
         "Inker LA et al. New creatinine- and cystatin C-based equations to estimate GFR without \
          race. N Engl J Med 2021;385:1737–1749.",
     ),
     (
-        "Kidney failure risk, 4 variables",
-        "Age, sex, eGFR and urine albumin-to-creatinine ratio; 2 and 5 years",
+        phrase!("Kidney failure risk, 4 variables"),
+        phrase!("Age, sex, eGFR and urine albumin-to-creatinine ratio; 2 and 5 years"),
         "Tangri N et al. A predictive model for progression of chronic kidney disease to kidney \
          failure. JAMA 2011;305:1553–1559.",
     ),
     (
-        "Kidney failure risk, calibration",
-        "Baselines for North America and for other regions; 6 and 8 variables",
+        phrase!("Kidney failure risk, calibration"),
+        phrase!("Baselines for North America and for other regions; 6 and 8 variables"),
         "Tangri N et al. Multinational assessment of accuracy of equations for predicting risk of \
          kidney failure. JAMA 2016;315:164–174.",
     ),
     (
-        "Kidney failure risk, United Kingdom",
-        "Baseline recalibrated for the United Kingdom, 4 variables",
+        phrase!("Kidney failure risk, United Kingdom"),
+        phrase!("Baseline recalibrated for the United Kingdom, 4 variables"),
         "Major RW et al. The Kidney Failure Risk Equation for prediction of end stage renal \
          disease in UK primary care. PLoS Med 2019;16:e1002955.",
     ),
     (
-        "Categories and advice",
-        "G and A categories, the heat map of risk, thresholds for referral",
+        phrase!("Categories and advice"),
+        phrase!("G and A categories, the heat map of risk, thresholds for referral"),
         "KDIGO 2024 Clinical practice guideline for the evaluation and management of chronic \
          kidney disease. Kidney Int 2024;105(4S):S117–S314.",
     ),
     (
-        "IgA nephropathy, biopsy scores",
-        "Oxford classification, MEST-C",
+        phrase!("IgA nephropathy, biopsy scores"),
+        phrase!("Oxford classification, MEST-C"),
         "Trimarchi H et al. Oxford classification of IgA nephropathy 2016. Kidney Int \
          2017;91:1014–1021.",
     ),
     (
-        "IgA nephropathy, risk after biopsy",
-        "International IgAN Prediction Tool; experimental here",
+        phrase!("IgA nephropathy, risk after biopsy"),
+        phrase!("International IgAN Prediction Tool; experimental here"),
         "Barbour SJ et al. Application of the International IgA Nephropathy Prediction Tool one or \
          two years post-biopsy. Kidney Int 2022;102:160–172.",
     ),
@@ -59,7 +60,7 @@ const SOURCES: [(&str, &str, &str); 7] = [
 /// The page for whoever wants to know what stands behind a number.
 #[component]
 pub fn AboutPage() -> impl IntoView {
-    set_title("About");
+    set_title(t("About"));
     let user = Memo::new(|_| session::user());
     let sources = SOURCES.map(|(what, how, written)| {
         view! {
@@ -74,43 +75,43 @@ pub fn AboutPage() -> impl IntoView {
     });
     view! {
         <div class="page page-narrow prose">
-            <h1>"About Nephrocast"</h1>
+            <h1>{t("About Nephrocast")}</h1>
             {move || user.get().map(|user| view! { <YourAccount user /> })}
             <div class="notice notice-warning">
-                <p class="notice-title">"Intended use"</p>
+                <p class="notice-title">{t("Intended use")}</p>
                 <p>{INTENDED_USE}</p>
             </div>
             <section class="card stack">
-                <h2>"What it does"</h2>
+                <h2>{t("What it does")}</h2>
                 <p>
-                    "Nephrocast keeps the record of people with chronic kidney disease: laboratory \
+                    {t("Nephrocast keeps the record of people with chronic kidney disease: laboratory \
                     values, therapies, biopsies and end points. From these it estimates how likely \
-                    kidney failure (dialysis or a transplant) is within the next one to five years."
+                    kidney failure (dialysis or a transplant) is within the next one to five years.")}
                 </p>
                 <p>
-                    "Two voices answer, always side by side. The "
-                    <strong>"Kidney Failure Risk Equation"</strong>
-                    " is published and validated in many countries; where it applies, its numbers \
-                    decide the category. A " <strong>"neural network"</strong>
-                    " also reads the course of the values over time and shows what moved its answer, \
-                    with a 90 % interval."
+                    {t("Two voices answer, always side by side. The")} " "
+                    <strong>{t("Kidney Failure Risk Equation")}</strong>
+                    " " {t("is published and validated in many countries; where it applies, its numbers \
+                    decide the category. A")} " " <strong>{t("neural network")}</strong>
+                    " " {t("also reads the course of the values over time and shows what moved its answer, \
+                    with a 90 % interval.")}
                 </p>
             </section>
             <section class="card stack">
-                <h2>"The network"</h2>
+                <h2>{t("The network")}</h2>
                 <p>
-                    "The network is trained on simulated patients, not on real ones. Its figures of \
+                    {t("The network is trained on simulated patients, not on real ones. Its figures of \
                     merit therefore speak of the simulation only. Every prediction keeps the \
                     version of the network and the values it rests on, so that it can be \
-                    reproduced."
+                    reproduced.")}
                 </p>
                 {move || session::allows(Permission::ReadModels).then(|| view! { <CardLink /> })}
             </section>
             <section class="card stack">
-                <h2>"Equations and their sources"</h2>
+                <h2>{t("Equations and their sources")}</h2>
                 <dl class="sources">{sources}</dl>
             </section>
-            <p class="fine">"Nephrocast " {env!("CARGO_PKG_VERSION")} ". Licensed Apache-2.0 or MIT."</p>
+            <p class="fine">{t("Nephrocast")} " " {env!("CARGO_PKG_VERSION")} {t(". Licensed Apache-2.0 or MIT.")}</p>
         </div>
     }
 }
@@ -127,7 +128,7 @@ fn CardLink() -> impl IntoView {
                 let active = models.items.into_iter().find(|model| model.active && model.has_card);
                 active.map(|model| {
                     let href = format!("/models/{}", model.version);
-                    view! { <p><A href>"Model card of the active version, " {model.version}</A></p> }
+                    view! { <p><A href>{t("Model card of the active version,")} " " {model.version}</A></p> }
                 })
             }
         />
@@ -150,26 +151,26 @@ fn what_the_account_does(user: &User) -> &'static str {
     let role: Role = user.role;
     match session::reach(role) {
         Reach::Everyone if role.allows(Permission::EditPatients) => {
-            "You can search, read and change every patient's record, and ask for predictions."
+            t("You can search, read and change every patient's record, and ask for predictions.")
         }
-        Reach::Everyone => {
+        Reach::Everyone => t(
             "You can search and read every patient's record and its predictions. You cannot change \
-             clinical data."
-        }
-        Reach::InCare => {
+             clinical data.",
+        ),
+        Reach::InCare => t(
             "You can read and change the records of the patients whose care team you belong to, and \
-             ask for predictions; others you can open in an emergency."
-        }
+             ask for predictions; others you can open in an emergency.",
+        ),
         Reach::OwnRecord if user.patient_id.is_some() => {
-            "You can read your own record and its predictions, as your clinic has allowed."
+            t("You can read your own record and its predictions, as your clinic has allowed.")
         }
-        Reach::OwnRecord => {
+        Reach::OwnRecord => t(
             "Your account is not linked to a record yet. Ask your clinic to link it; then you can \
-             read your own record here."
-        }
-        Reach::Nobody => {
+             read your own record here.",
+        ),
+        Reach::Nobody => t(
             "You can ask for figures of groups of people and take away rows without identity. Your \
-             account opens no patient's record."
-        }
+             account opens no patient's record.",
+        ),
     }
 }

@@ -17,7 +17,9 @@ use crate::{
         async_view::AsyncView, dialog::Dialog, field::TextField, problem_note::ProblemNote,
         record_form::RecordForm, shown_once::ShownOnce,
     },
-    format, session,
+    format,
+    language::t,
+    session,
 };
 
 /// The dialog that is open.
@@ -34,31 +36,31 @@ enum Open {
 /// The account of whoever is signed in.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    set_title("Your account");
+    set_title(t("Your account"));
     let open = RwSignal::new(None::<Open>);
     let factor = LocalResource::new(api::me::second_factor);
     let close = Callback::new(move |()| open.set(None));
     let changed = RwSignal::new("");
     view! {
         <div class="page page-narrow">
-            <h1>"Your account"</h1>
+            <h1>{t("Your account")}</h1>
             {move || session::must_enrol().then(|| view! {
                 <p class="notice notice-warning" role="alert">
-                    "This site requires a second factor of your role. Set it up below; everything else is closed until then."
+                    {t("This site requires a second factor of your role. Set it up below; everything else is closed until then.")}
                 </p>
             })}
             {move || session::user().map(|user| view! { <Facts user /> })}
             <section class="card stack-tight" aria-labelledby="password">
-                <h2 id="password">"Password"</h2>
+                <h2 id="password">{t("Password")}</h2>
                 <div class="row">
                     <button type="button" class="btn" on:click=move |_| open.set(Some(Open::Password))>
-                        "Change password"
+                        {t("Change password")}
                     </button>
                     <span role="status">{move || changed.get()}</span>
                 </div>
             </section>
             <section class="card stack-tight" aria-labelledby="factor">
-                <h2 id="factor">"Second factor"</h2>
+                <h2 id="factor">{t("Second factor")}</h2>
                 <AsyncView resource=factor rows=2 render=move |factor| view! { <Factor factor open /> } />
             </section>
             <Sessions />
@@ -79,13 +81,13 @@ pub fn AccountPage() -> impl IntoView {
 #[component]
 fn Facts(user: User) -> impl IntoView {
     view! {
-        <section class="card" aria-label="You">
+        <section class="card" aria-label=t("You")>
             <dl class="facts">
-                <dt>"Name"</dt>
+                <dt>{t("Name")}</dt>
                 <dd>{user.display_name}</dd>
-                <dt>"E-mail address"</dt>
+                <dt>{t("E-mail address")}</dt>
                 <dd>{user.email}</dd>
-                <dt>"Role"</dt>
+                <dt>{t("Role")}</dt>
                 <dd>{user.role.label()}</dd>
             </dl>
         </section>
@@ -111,16 +113,16 @@ fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl 
         }
     });
     view! {
-        <Dialog title="Change password" id="change-password" close>
+        <Dialog title=t("Change password") id="change-password" close>
             <RecordForm save verb="Change" close problem>
                 <TextField
-                    label="Current password" pointer="/current_password" kind="password" value=current
+                    label=t("Current password") pointer="/current_password" kind="password" value=current
                     problem autocomplete="current-password" form="password"
                 />
                 <TextField
-                    label="New password" pointer="/new_password" kind="password" value=new
+                    label=t("New password") pointer="/new_password" kind="password" value=new
                     problem autocomplete="new-password" form="password"
-                    hint="12 characters or more; a few unrelated words are easy to keep in mind"
+                    hint=t("12 characters or more; a few unrelated words are easy to keep in mind")
                 />
             </RecordForm>
         </Dialog>
@@ -131,10 +133,11 @@ fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl 
 fn Factor(factor: SecondFactor, open: RwSignal<Option<Open>>) -> impl IntoView {
     let (text, verb, next) = if factor.enabled {
         let left = factor.recovery_codes_left;
-        (format!("On. {left} recovery codes are left."), "Remove", Open::Remove)
+        (format!("On. {left} recovery codes are left."), t("Remove"), Open::Remove)
     } else {
-        let text = "Off. With it, signing in asks for a code from an app on your telephone, too.";
-        (text.to_owned(), "Set up", Open::Begin)
+        let text =
+            t("Off. With it, signing in asks for a code from an app on your telephone, too.");
+        (text.to_owned(), t("Set up"), Open::Begin)
     };
     view! {
         <p>{text}</p>
@@ -143,7 +146,7 @@ fn Factor(factor: SecondFactor, open: RwSignal<Option<Open>>) -> impl IntoView {
             {factor.enabled.then(|| view! {
                 " "
                 <button type="button" class="btn" on:click=move |_| open.set(Some(Open::Renew))>
-                    "New recovery codes"
+                    {t("New recovery codes")}
                 </button>
             })}
         </div>
@@ -169,11 +172,11 @@ fn Renew(
         }
     });
     view! {
-        <Dialog title="New recovery codes?" id="renew-codes" close>
-            <p>"The codes that you have kept count no more."</p>
+        <Dialog title=t("New recovery codes?") id="renew-codes" close>
+            <p>{t("The codes that you have kept count no more.")}</p>
             <RecordForm save verb="Make new codes" close problem>
                 <TextField
-                    label="Your password" pointer="/password" kind="password" value=password
+                    label=t("Your password") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="renew"
                 />
             </RecordForm>
@@ -188,10 +191,10 @@ fn OwnRecord() -> impl IntoView {
     let problem = move || export.value().get().and_then(Result::err);
     view! {
         <section class="card stack-tight" aria-labelledby="own-record">
-            <h2 id="own-record">"Your record"</h2>
+            <h2 id="own-record">{t("Your record")}</h2>
             <p>
-                "Save a copy of everything that is kept about you: the values, the treatments, and who \
-                looked at your record. The file has one entry a line, for programs to read."
+                {t("Save a copy of everything that is kept about you: the values, the treatments, and who \
+                looked at your record. The file has one entry a line, for programs to read.")}
             </p>
             {move || problem().map(|problem| view! { <ProblemNote problem /> })}
             <div>
@@ -199,7 +202,7 @@ fn OwnRecord() -> impl IntoView {
                     type="button" class="btn" disabled=move || export.pending().get()
                     on:click=move |_| { export.dispatch_local(()); }
                 >
-                    "Save a copy"
+                    {t("Save a copy")}
                 </button>
             </div>
         </section>
@@ -218,10 +221,10 @@ fn Begin(close: Callback<()>, open: RwSignal<Option<Open>>) -> impl IntoView {
         }
     });
     view! {
-        <Dialog title="Set up a second factor" id="begin-factor" close>
+        <Dialog title=t("Set up a second factor") id="begin-factor" close>
             <RecordForm save verb="Go on" close problem>
                 <TextField
-                    label="Your password, once more" pointer="/password" kind="password" value=password
+                    label=t("Your password, once more") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="begin"
                 />
             </RecordForm>
@@ -251,17 +254,17 @@ fn Scan(
     });
     let picture = String::from(js_sys::encode_uri_component(&enrolment.qr_svg));
     view! {
-        <Dialog title="Scan with your app" id="scan-factor" close>
+        <Dialog title=t("Scan with your app") id="scan-factor" close>
             <img
                 class="qr" width="220" height="220"
-                alt="QR code for an authenticator app; the secret below is the same"
+                alt=t("QR code for an authenticator app; the secret below is the same")
                 src=format!("data:image/svg+xml,{picture}")
             />
-            <p class="fine">"Or type this secret into the app:"</p>
+            <p class="fine">{t("Or type this secret into the app:")}</p>
             <ShownOnce secret=enrolment.secret />
             <RecordForm save verb="Confirm" close problem>
                 <TextField
-                    label="Code that the app shows" pointer="/code" value=code problem
+                    label=t("Code that the app shows") pointer="/code" value=code problem
                     autocomplete="one-time-code" form="scan"
                 />
             </RecordForm>
@@ -272,14 +275,14 @@ fn Scan(
 #[component]
 fn Codes(codes: Vec<String>, close: Callback<()>) -> impl IntoView {
     view! {
-        <Dialog title="Keep your recovery codes" id="recovery-codes" close>
+        <Dialog title=t("Keep your recovery codes") id="recovery-codes" close>
             <p>
-                "Signing in asks for a code from now on. Should you lose the telephone, each of these \
-                signs you in once. They are shown this once."
+                {t("Signing in asks for a code from now on. Should you lose the telephone, each of these \
+                signs you in once. They are shown this once.")}
             </p>
             <ShownOnce secret=codes.join("\n") />
             <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
-                "I have kept them"
+                {t("I have kept them")}
             </button>
         </Dialog>
     }
@@ -301,10 +304,10 @@ fn Remove(close: Callback<()>, factor: LocalResource<api::Result<SecondFactor>>)
         }
     });
     view! {
-        <Dialog title="Remove the second factor?" id="remove-factor" close>
+        <Dialog title=t("Remove the second factor?") id="remove-factor" close>
             <RecordForm save verb="Remove" close problem>
                 <TextField
-                    label="Your password" pointer="/password" kind="password" value=password
+                    label=t("Your password") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="remove"
                 />
             </RecordForm>
@@ -327,7 +330,7 @@ fn Sessions() -> impl IntoView {
     let problem = move || end.value().get().and_then(Result::err);
     view! {
         <section class="card stack-tight" aria-labelledby="sessions">
-            <h2 id="sessions">"Where you are signed in"</h2>
+            <h2 id="sessions">{t("Where you are signed in")}</h2>
             {move || problem().map(|problem| view! { <ProblemNote problem /> })}
             <AsyncView
                 resource=sessions
@@ -340,7 +343,7 @@ fn Sessions() -> impl IntoView {
                         {several.then(|| view! {
                             <div>
                                 <button type="button" class="btn" on:click=move |_| { end.dispatch_local(None); }>
-                                    "End all others"
+                                    {t("End all others")}
                                 </button>
                             </div>
                         })}
@@ -356,7 +359,7 @@ fn Line(
     session: Session,
     end: Action<Option<shared::id::SessionId>, api::Result<()>>,
 ) -> impl IntoView {
-    let name = session.device.unwrap_or_else(|| "Unknown program".to_owned());
+    let name = session.device.unwrap_or_else(|| t("Unknown program").to_owned());
     let from = session.address.map(|address| format!(" from {address}")).unwrap_or_default();
     let id = session.id;
     let label = format!("End {name}{from}");
@@ -365,11 +368,11 @@ fn Line(
             <div>
                 <p>
                     <strong>{name}</strong> {from}
-                    {session.current.then(|| view! { " " <span class="badge">"this one"</span> })}
+                    {session.current.then(|| view! { " " <span class="badge">{t("this one")}</span> })}
                 </p>
                 <p class="fine">
-                    "since " {format::date_time(session.started_at)}
-                    ", last used " {format::date_time(session.last_used_at)}
+                    {t("since")} " " {format::date_time(session.started_at)}
+                    {t(", last used")} " " {format::date_time(session.last_used_at)}
                 </p>
             </div>
             {(!session.current).then(|| view! {
@@ -377,7 +380,7 @@ fn Line(
                     type="button" class="btn btn-small" aria-label=label
                     on:click=move |_| { end.dispatch_local(Some(id)); }
                 >
-                    "End"
+                    {t("End")}
                 </button>
             })}
         </li>

@@ -15,12 +15,13 @@ use crate::{
         record_form::RecordForm,
     },
     format,
+    language::t,
 };
 
 /// The page.
 #[component]
 pub fn ArchivedRecordsPage() -> impl IntoView {
-    set_title("Archived records");
+    set_title(t("Archived records"));
     let erased = RwSignal::new(false);
     let records = LocalResource::new(move || {
         let erased = erased.get();
@@ -34,20 +35,20 @@ pub fn ArchivedRecordsPage() -> impl IntoView {
     });
     view! {
         <div class="page">
-            <div class="page-head"><h1>"Archived records"</h1></div>
+            <div class="page-head"><h1>{t("Archived records")}</h1></div>
             <p>
-                "Clinicians archive records. When one no longer has to be kept, erasing it takes out \
-                 whose it was, for good; what was measured stays. "
-                <a href="/settings">"How long records are kept"</a> " is a setting."
+                {t("Clinicians archive records. When one no longer has to be kept, erasing it takes out \
+                 whose it was, for good; what was measured stays.")} " "
+                <a href="/settings">{t("How long records are kept")}</a> " " {t("is a setting.")}
             </p>
-            <section class="card stack" aria-label="Records">
+            <section class="card stack" aria-label=t("Records")>
                 <label class="check">
                     <input
                         type="checkbox"
                         prop:checked=move || erased.get()
                         on:change:target=move |event| erased.set(event.target().checked())
                     />
-                    "Erased ones"
+                    {t("Erased ones")}
                 </label>
                 <AsyncView
                     resource=records
@@ -67,7 +68,7 @@ fn List(
     chosen: RwSignal<Option<ArchivedRecord>>,
 ) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <p class="muted">"There is none."</p> }.into_any();
+        return view! { <p class="muted">{t("There is none.")}</p> }.into_any();
     }
     let items = RwSignal::new(page.items);
     let cursor = RwSignal::new(page.next_cursor);
@@ -96,7 +97,7 @@ fn List(
         </ul>
         {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
         {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn" on:click=move |_| more.run(())>"Load more"</button>
+            <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
         })}
     }
     .into_any()
@@ -132,7 +133,7 @@ fn Line(record: ArchivedRecord, chosen: RwSignal<Option<ArchivedRecord>>) -> imp
                     aria-label=label
                     on:click=move |_| chosen.set(Some(record.clone()))
                 >
-                    "Erase"
+                    {t("Erase")}
                 </button>
             })}
         </li>
@@ -156,17 +157,17 @@ fn EraseDialog(record: ArchivedRecord, close: Callback<()>, done: Callback<()>) 
     view! {
         <Dialog title=format!("Erase the record of {}?", record.patient_name) id="erase" close>
             <p>
-                "Names, number, day of birth, notes, documents and the patient’s own account are \
-                 destroyed. Nobody can take that back. The audit log keeps who did what."
+                {t("Names, number, day of birth, notes, documents and the patient’s own account are \
+                 destroyed. Nobody can take that back. The audit log keeps who did what.")}
             </p>
             <RecordForm save verb="Erase for good" close problem>
                 <TextField
-                    label="Medical record number" pointer="/mrn" value=mrn problem form="erase"
-                    hint="Once more, exactly" required=true
+                    label=t("Medical record number") pointer="/mrn" value=mrn problem form="erase"
+                    hint=t("Once more, exactly") required=true
                 />
                 <TextField
-                    label="Reason" pointer="/reason" value=reason problem form="erase" required=true
-                    hint="Such as the number of the request; it stays"
+                    label=t("Reason") pointer="/reason" value=reason problem form="erase" required=true
+                    hint=t("Such as the number of the request; it stays")
                 />
             </RecordForm>
         </Dialog>

@@ -22,6 +22,7 @@ use crate::{
         problem_note::{FormProblem, ProblemNote},
     },
     format,
+    language::t,
 };
 
 /// What is asked for, as it is typed: days are local.
@@ -74,7 +75,7 @@ fn beginning(day: &str) -> String {
 /// The audit log.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    set_title("Audit log");
+    set_title(t("Audit log"));
     let address = use_query_map();
     let asked = Memo::new(move |_| {
         address.with(|address| {
@@ -101,9 +102,9 @@ pub fn AuditPage() -> impl IntoView {
     });
     view! {
         <div class="page">
-            <div class="page-head"><h1>"Audit log"</h1></div>
+            <div class="page-head"><h1>{t("Audit log")}</h1></div>
             <Check asked />
-            <section class="card card-flush" aria-label="Entries">
+            <section class="card card-flush" aria-label=t("Entries")>
                 <Filters asked ask />
                 <AsyncView
                     resource=first
@@ -130,10 +131,10 @@ fn Check(asked: Memo<Asked>) -> impl IntoView {
     };
     view! {
         <section class="card stack" aria-labelledby="whole">
-            <h2 id="whole">"Is it whole?"</h2>
+            <h2 id="whole">{t("Is it whole?")}</h2>
             <p class="muted">
-                "Every entry is sealed into a chain of hashes within a second. A check recomputes \
-                 all of them and names the first entry that somebody changed, removed or put in."
+                {t("Every entry is sealed into a chain of hashes within a second. A check recomputes \
+                 all of them and names the first entry that somebody changed, removed or put in.")}
             </p>
             <div class="form-actions">
                 <button
@@ -144,7 +145,7 @@ fn Check(asked: Memo<Asked>) -> impl IntoView {
                         verify.dispatch_local(());
                     }
                 >
-                    {move || if verifying.get() { "Checking…" } else { "Check the log" }}
+                    {move || if verifying.get() { t("Checking…") } else { t("Check the log") }}
                 </button>
                 <button
                     type="button"
@@ -154,7 +155,7 @@ fn Check(asked: Memo<Asked>) -> impl IntoView {
                         export.dispatch_local(());
                     }
                 >
-                    "Export (NDJSON)"
+                    {t("Export (NDJSON)")}
                 </button>
             </div>
             <FormProblem problem=Signal::derive(problem) />
@@ -169,9 +170,9 @@ fn Check(asked: Memo<Asked>) -> impl IntoView {
 #[component]
 fn Finding(found: AuditVerification) -> impl IntoView {
     let (class, title) = match found.verdict {
-        AuditVerdict::Whole => ("notice notice-success", "The log is whole"),
-        AuditVerdict::Broken => ("notice notice-error", "The log was changed"),
-        AuditVerdict::Unfinished => ("notice notice-warning", "The check ran out of time"),
+        AuditVerdict::Whole => ("notice notice-success", t("The log is whole")),
+        AuditVerdict::Broken => ("notice notice-error", t("The log was changed")),
+        AuditVerdict::Unfinished => ("notice notice-warning", t("The check ran out of time")),
     };
     let checked = format!("{} sealed entries are as they were sealed.", found.checked);
     let waiting = found.unsealed_since.map(|since| {
@@ -188,11 +189,11 @@ fn Finding(found: AuditVerification) -> impl IntoView {
             <p>{checked}</p>
             {waiting.map(|waiting| view! { <p>{waiting}</p> })}
             {(found.verdict == AuditVerdict::Unfinished).then(|| view! {
-                <p>"Run " <code>"nephrocast audit verify"</code> " on the server: it has no limit."</p>
+                <p>{t("Run")} " " <code>"nephrocast audit verify"</code> " " {t("on the server: it has no limit.")}</p>
             })}
             {found.checkpoint.map(|checkpoint| view! {
                 <details class="twin">
-                    <summary>"Signed checkpoint, to keep elsewhere"</summary>
+                    <summary>{t("Signed checkpoint, to keep elsewhere")}</summary>
                     <pre class="wrap">{checkpoint}</pre>
                 </details>
             })}
@@ -222,12 +223,12 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
     view! {
         <form class="filters" role="search" on:submit=|event| event.prevent_default()>
             <label class="filter filter-search">
-                <span>"Account"</span>
+                <span>{t("Account")}</span>
                 <input
                     type="text"
                     class="control"
                     inputmode="email"
-                    placeholder="E-mail address"
+                    placeholder=t("E-mail address")
                     autocomplete="off"
                     spellcheck="false"
                     prop:value=move || asked.with(|asked| asked.actor.clone())
@@ -238,28 +239,28 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                 />
             </label>
             <label class="filter">
-                <span>"What"</span>
+                <span>{t("What")}</span>
                 <select
                     class="control"
                     on:change:target=move |event| {
                         ask.run(Asked { action: event.target().value(), ..asked.get_untracked() });
                     }
                 >
-                    <option value="">"Anything"</option>
+                    <option value="">{t("Anything")}</option>
                     {NOUNS.map(|(noun, text)| view! {
                         <option value=noun selected=move || asked.with(|asked| asked.action == noun)>{text}</option>
                     })}
                 </select>
             </label>
             <label class="filter">
-                <span>"Outcome"</span>
+                <span>{t("Outcome")}</span>
                 <select
                     class="control"
                     on:change:target=move |event| {
                         ask.run(Asked { outcome: event.target().value(), ..asked.get_untracked() });
                     }
                 >
-                    <option value="">"Any"</option>
+                    <option value="">{t("Any")}</option>
                     {AuditOutcome::ALL.map(|outcome| {
                         let name = outcome_name(outcome);
                         view! {
@@ -271,21 +272,21 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                 </select>
             </label>
             <label class="filter">
-                <span>"Emergency"</span>
+                <span>{t("Emergency")}</span>
                 <select
                     class="control"
                     on:change:target=move |event| {
                         ask.run(Asked { emergency: event.target().value(), ..asked.get_untracked() });
                     }
                 >
-                    <option value="">"Either"</option>
-                    {[("true", "In an emergency"), ("false", "All else")].map(|(value, text)| view! {
+                    <option value="">{t("Either")}</option>
+                    {[("true", t("In an emergency")), ("false", t("All else"))].map(|(value, text)| view! {
                         <option value=value selected=move || asked.with(|asked| asked.emergency == value)>{text}</option>
                     })}
                 </select>
             </label>
-            {day("From", |asked| asked.from.clone(), |asked, from| Asked { from, ..asked })}
-            {day("To", |asked| asked.to.clone(), |asked, to| Asked { to, ..asked })}
+            {day(t("From"), |asked| asked.from.clone(), |asked, from| Asked { from, ..asked })}
+            {day(t("To"), |asked| asked.to.clone(), |asked, to| Asked { to, ..asked })}
             {move || asked.with(|asked| !asked.patient.is_empty()).then(|| view! {
                 <button
                     type="button"
@@ -294,7 +295,7 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                         ask.run(Asked { patient: String::new(), ..asked.get_untracked() });
                     }
                 >
-                    "One patient only: show all"
+                    {t("One patient only: show all")}
                 </button>
             })}
         </form>
@@ -318,7 +319,7 @@ fn Pages(
     ask: Callback<Asked>,
 ) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <div class="empty" role="status"><h2>"No entry matches"</h2></div> }
+        return view! { <div class="empty" role="status"><h2>{t("No entry matches")}</h2></div> }
             .into_any();
     }
     let items = RwSignal::new(page.items);
@@ -350,16 +351,16 @@ fn Pages(
         });
     });
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Audit entries">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Audit entries")>
             <table class="table table-tight audit">
                 <thead>
                     <tr>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Who"</th>
-                        <th scope="col">"What"</th>
-                        <th scope="col">"Patient"</th>
-                        <th scope="col">"Outcome"</th>
-                        <th scope="col"><span class="visually-hidden">"Details"</span></th>
+                        <th scope="col">{t("When")}</th>
+                        <th scope="col">{t("Who")}</th>
+                        <th scope="col">{t("What")}</th>
+                        <th scope="col">{t("Patient")}</th>
+                        <th scope="col">{t("Outcome")}</th>
+                        <th scope="col"><span class="visually-hidden">{t("Details")}</span></th>
                     </tr>
                 </thead>
                 <tbody>
@@ -373,7 +374,7 @@ fn Pages(
             {move || loading.get().then(|| view! { <Skeleton rows=2 /> })}
             {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
             {move || cursor.with(Option::is_some).then(|| view! {
-                <button type="button" class="btn" on:click=move |_| more.run(())>"Load more"</button>
+                <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
             })}
         </div>
         {move || shown.get().map(|entry| view! {
@@ -393,7 +394,7 @@ fn Line(
     let when = format::date_time(item.at);
     let name = item.actor.as_ref().and_then(|actor| actor.display_name.clone());
     let who = name.unwrap_or_else(|| {
-        if item.actor.is_some() { "Unknown" } else { "Nobody signed in" }.to_owned()
+        if item.actor.is_some() { t("Unknown") } else { t("Nobody signed in") }.to_owned()
     });
     let role = item.actor_role.map_or("", shared::access::Role::label);
     let label = format!("Details of entry {}", item.id);
@@ -411,7 +412,7 @@ fn Line(
             <td>{audit_words::action(&item.action)} <span class="when">{item.action.clone()}</span></td>
             <td>
                 {only.map(|(id, title)| view! {
-                    <A href=format!("/patients/{id}") attr:class="identifying">{patient.unwrap_or_else(|| "Patient".to_owned())}</A>
+                    <A href=format!("/patients/{id}") attr:class="identifying">{patient.unwrap_or_else(|| t("Patient").to_owned())}</A>
                     " "
                     <button
                         type="button"
@@ -421,14 +422,14 @@ fn Line(
                             ask.run(Asked { patient: id.to_string(), ..asked.get_untracked() });
                         }
                     >
-                        "Only"
+                        {t("Only")}
                     </button>
                 })}
             </td>
             <td>
                 <span class=badge>{item.outcome.label()}</span>
                 {item.emergency_access_id.is_some().then(|| view! {
-                    " " <span class="badge risk-high">"Emergency"</span>
+                    " " <span class="badge risk-high">{t("Emergency")}</span>
                 })}
             </td>
             <td class="number">
@@ -438,7 +439,7 @@ fn Line(
                     aria-label=label
                     on:click=move |_| shown.set(Some(entry.clone()))
                 >
-                    "Details"
+                    {t("Details")}
                 </button>
             </td>
         </tr>

@@ -26,6 +26,7 @@ use crate::{
         record_form::{incomplete, wire_name},
     },
     format,
+    language::t,
 };
 
 /// What can be typed, in the order of the form.
@@ -80,7 +81,7 @@ impl Draft {
             text => text.parse().ok().filter(|age| (18..=120).contains(age)),
         };
         age.map(Some).ok_or_else(|| {
-            FieldProblem::new("/age", "The equations speak for 18 to 120 completed years.")
+            FieldProblem::new("/age", t("The equations speak for 18 to 120 completed years."))
         })
     }
 
@@ -161,7 +162,7 @@ fn pointer(code: ObservationCode) -> String {
 /// The page.
 #[component]
 pub fn CalculatorPage() -> impl IntoView {
-    set_title("Quick calculator");
+    set_title(t("Quick calculator"));
     let draft = Draft::new();
     let read = Memo::new(move |_| draft.read());
     let problem = Signal::derive(move || {
@@ -173,40 +174,40 @@ pub fn CalculatorPage() -> impl IntoView {
         <div class="page">
             <header class="page-head">
                 <div>
-                    <h1>"Quick calculator"</h1>
-                    <p>"For values at hand, without a record. Nothing leaves this browser."</p>
+                    <h1>{t("Quick calculator")}</h1>
+                    <p>{t("For values at hand, without a record. Nothing leaves this browser.")}</p>
                 </div>
                 <div class="row no-print">
-                    <button type="button" class="btn" on:click=move |_| draft.clear()>"Clear"</button>
-                    <button type="button" class="btn" on:click=|_| print()>"Print"</button>
+                    <button type="button" class="btn" on:click=move |_| draft.clear()>{t("Clear")}</button>
+                    <button type="button" class="btn" on:click=|_| print()>{t("Print")}</button>
                 </div>
             </header>
             <div class="what-if">
-                <form class="card stack" on:submit=|event| event.prevent_default() aria-label="Values">
+                <form class="card stack" on:submit=|event| event.prevent_default() aria-label=t("Values")>
                     <div class="grid-2">
-                        <TextField label="Age, in years" pointer="/age" value=draft.age problem kind="number" />
+                        <TextField label=t("Age, in years") pointer="/age" value=draft.age problem kind="number" />
                         <SelectField
-                            label="Sex" pointer="/sex" value=draft.sex problem
+                            label=t("Sex") pointer="/sex" value=draft.sex problem
                             options=[Sex::Female, Sex::Male]
                                 .map(|sex| (wire_name(sex), sex_label(sex).to_owned()))
                         />
                     </div>
                     {(0..BASIC).map(field).collect_view()}
                     <SelectField
-                        label="KFRE calibrated for" pointer="/region" value=draft.region problem
+                        label=t("KFRE calibrated for") pointer="/region" value=draft.region problem
                         options=REGIONS.map(|region| (wire_name(region), region.label().to_owned()))
                     />
                     <details class="entry">
-                        <summary>"Four more values, for the form of eight variables"</summary>
+                        <summary>{t("Four more values, for the form of eight variables")}</summary>
                         <div class="stack">{(BASIC..VALUES.len()).map(field).collect_view()}</div>
                     </details>
                 </form>
                 <section class="card stack" aria-labelledby="results" aria-live="polite">
-                    <h2 id="results">"Results"</h2>
+                    <h2 id="results">{t("Results")}</h2>
                     {move || match read.get().0 {
                         Some(inputs) => view! { <Results inputs /> }.into_any(),
                         None => view! {
-                            <p class="empty">"Type an age and a creatinine or an eGFR."</p>
+                            <p class="empty">{t("Type an age and a creatinine or an eGFR.")}</p>
                         }
                         .into_any(),
                     }}
@@ -228,7 +229,7 @@ fn ValueField(draft: Draft, index: usize, problem: Signal<Option<Problem>>) -> i
     let (value, unit) = draft.values[index];
     let hint = match code {
         ObservationCode::Egfr => {
-            "If the laboratory reports one; otherwise computed from creatinine"
+            t("If the laboratory reports one; otherwise computed from creatinine")
         }
         _ => "",
     };
@@ -237,7 +238,7 @@ fn ValueField(draft: Draft, index: usize, problem: Signal<Option<Problem>>) -> i
         <div class="value-field">
             <TextField label pointer=pointer(code) value problem hint />
             <SelectField
-                label="Unit" pointer=format!("{}/unit", pointer(code)) value=unit problem
+                label=t("Unit") pointer=format!("{}/unit", pointer(code)) value=unit problem
                 options=unit_options(code, "") form="unit"
             />
         </div>
@@ -250,9 +251,10 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
     let acr = latest_quantity::<AcrMgG>(&inputs);
     let computed =
         inputs.values.iter().any(|value| value.method == ObservationMethod::CkdEpi2021Creatinine);
-    let source = if computed { "CKD-EPI 2021, from creatinine" } else { "as reported" };
+    let source = if computed { t("CKD-EPI 2021, from creatinine") } else { t("as reported") };
     let Some(egfr) = egfr else {
-        return view! { <p class="empty">"A creatinine or an eGFR is missing."</p> }.into_any();
+        return view! { <p class="empty">{t("A creatinine or an eGFR is missing.")}</p> }
+            .into_any();
     };
     let g = g_category(egfr);
     let found = acr.map(|acr| (a_category(acr), cell(g, a_category(acr))));
@@ -264,13 +266,13 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
     };
     let meaning = found.map(|(_, cell)| {
         let times = match cell.monitor_per_year {
-            1 => "once a year".to_owned(),
+            1 => t("once a year").to_owned(),
             times => format!("{times} times a year"),
         };
         let action = match cell.action {
             Action::Screen => "screen",
             Action::Treat => "treat",
-            Action::TreatAndRefer => "treat and refer",
+            Action::TreatAndRefer => t("treat and refer"),
         };
         format!("{}: monitor {times}, {action}", kdigo_risk_label(cell.risk))
     });
@@ -279,14 +281,14 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
             <div class="voice-numbers">
                 <p class="voice-number">
                     <span class="voice-percent">{format::percent_precise(kfre.risk_2y)}</span>
-                    <span class="muted">"within 2 years"</span>
+                    <span class="muted">{t("within 2 years")}</span>
                 </p>
                 <p class="voice-number">
                     <span class="voice-percent">{format::percent_precise(kfre.risk_5y)}</span>
-                    <span class="muted">"within 5 years"</span>
+                    <span class="muted">{t("within 5 years")}</span>
                 </p>
             </div>
-            <p class="fine">{kfre.variables} " variables, " {kfre.region.label()} " (Tangri 2016; United Kingdom: Major 2019)"</p>
+            <p class="fine">{kfre.variables} " " {t("variables,")} " " {kfre.region.label()} " " {t("(Tangri 2016; United Kingdom: Major 2019)")}</p>
         }
         .into_any(),
         Err(refusals) => {
@@ -297,7 +299,7 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
     };
     view! {
         <section class="voice" aria-labelledby="result-egfr">
-            <h3 id="result-egfr">"eGFR"</h3>
+            <h3 id="result-egfr">{t("eGFR")}</h3>
             <p class="voice-number">
                 <span class="voice-percent">{format::number(egfr.get(), 1)}</span>
                 <span class="muted">{format::unit(ObservationCode::Egfr.canonical_unit())}</span>
@@ -305,12 +307,12 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
             <p class="fine">{source}</p>
         </section>
         <section class="voice" aria-labelledby="result-kdigo">
-            <h3 id="result-kdigo">"KDIGO 2024"</h3>
+            <h3 id="result-kdigo">{t("KDIGO 2024")}</h3>
             <p><KdigoBadge kdigo /></p>
-            <p class="fine">{meaning.unwrap_or_else(|| "The urine ACR is missing.".to_owned())}</p>
+            <p class="fine">{meaning.unwrap_or_else(|| t("The urine ACR is missing.").to_owned())}</p>
         </section>
         <section class="voice" aria-labelledby="result-kfre">
-            <h3 id="result-kfre">"Kidney failure (KFRE)"</h3>
+            <h3 id="result-kfre">{t("Kidney failure (KFRE)")}</h3>
             {kfre}
         </section>
     }

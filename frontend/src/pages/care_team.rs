@@ -19,13 +19,15 @@ use crate::{
         async_view::AsyncView, emergencies::Emergencies, field::TextField,
         problem_note::FormProblem,
     },
-    format, session,
+    format,
+    language::t,
+    session,
 };
 
 /// The page.
 #[component]
 pub fn CareTeamPage() -> impl IntoView {
-    set_title("Care team");
+    set_title(t("Care team"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<PatientId>().ok()));
     let start = LocalResource::new(move || start(id.get()));
@@ -95,12 +97,12 @@ fn Team(patient: Patient, team: CareTeam) -> impl IntoView {
     view! {
         <header class="page-head">
             <div>
-                <h1>"Care team"</h1>
+                <h1>{t("Care team")}</h1>
                 <p><A href=format!("/patients/{id}") attr:class="identifying">{name}</A></p>
             </div>
         </header>
         <section class="card stack" aria-labelledby="members">
-            <h2 id="members">"Members"</h2>
+            <h2 id="members">{t("Members")}</h2>
             <FormProblem problem />
             <ul class="records">
                 {move || team.with(|team| {
@@ -112,7 +114,7 @@ fn Team(patient: Patient, team: CareTeam) -> impl IntoView {
                 })}
             </ul>
             {move || team.with(|team| team.members.is_empty()).then(|| view! {
-                <p class="muted">"Nobody yet."</p>
+                <p class="muted">{t("Nobody yet.")}</p>
             })}
         </section>
         {move || team.with(|team| team.may_change).then(|| view! { <Share team ask /> })}
@@ -129,16 +131,16 @@ fn Member(member: CareTeamMember, may_change: bool, ask: Callback<Change>) -> im
     let id = member.user_id;
     let added = member.added_by.map(|name| format!(", added by {name}"));
     let (text, label) = if is_own(id) {
-        ("Leave", "Leave the care team".to_owned())
+        (t("Leave"), t("Leave the care team").to_owned())
     } else {
-        ("Remove", format!("Remove {}", member.display_name))
+        (t("Remove"), format!("Remove {}", member.display_name))
     };
     view! {
         <li class="record">
             <div>
                 <strong>{member.display_name}</strong>
-                {(!member.active).then(|| view! { " " <span class="badge badge-quiet">"no longer active"</span> })}
-                <p class="fine">"Since " {format::date_time(member.since)} {added}</p>
+                {(!member.active).then(|| view! { " " <span class="badge badge-quiet">{t("no longer active")}</span> })}
+                <p class="fine">{t("Since")} " " {format::date_time(member.since)} {added}</p>
             </div>
             {may_change.then(|| view! {
                 <button
@@ -167,10 +169,10 @@ fn Share(team: RwSignal<CareTeam>, ask: Callback<Change>) -> impl IntoView {
         move |id| team.with(|team| team.members.iter().any(|member| member.user_id == id));
     view! {
         <section class="card stack" aria-labelledby="share">
-            <h2 id="share">"Share or hand over"</h2>
+            <h2 id="share">{t("Share or hand over")}</h2>
             <TextField
-                label="Colleague" pointer="/q" value=q problem=none form="colleague"
-                hint="Part of the name; the first 20 are shown"
+                label=t("Colleague") pointer="/q" value=q problem=none form="colleague"
+                hint=t("Part of the name; the first 20 are shown")
             />
             <AsyncView
                 resource=found
@@ -194,7 +196,7 @@ fn Share(team: RwSignal<CareTeam>, ask: Callback<Change>) -> impl IntoView {
                                                 aria-label=share.clone()
                                                 on:click=move |_| ask.run(Change::Add(id))
                                             >
-                                                "Share"
+                                                {t("Share")}
                                             </button>
                                         })}
                                         {move || session::user().is_some_and(|own| belongs(own.id)).then(|| view! {
@@ -204,7 +206,7 @@ fn Share(team: RwSignal<CareTeam>, ask: Callback<Change>) -> impl IntoView {
                                                 aria-label=hand_over.clone()
                                                 on:click=move |_| ask.run(Change::HandOver(id))
                                             >
-                                                "Hand over"
+                                                {t("Hand over")}
                                             </button>
                                         })}
                                     </div>

@@ -18,16 +18,17 @@ use crate::{
         badges::{category_class, kdigo_class},
     },
     format,
+    language::t,
 };
 
 /// The page.
 #[component]
 pub fn DashboardPage() -> impl IntoView {
-    set_title("Dashboard");
+    set_title(t("Dashboard"));
     let counts = LocalResource::new(api::dashboard::read);
     view! {
         <div class="page">
-            <h1>"Dashboard"</h1>
+            <h1>{t("Dashboard")}</h1>
             <AsyncView resource=counts rows=12 render=shown />
         </div>
     }
@@ -41,20 +42,20 @@ fn shown(counts: Dashboard) -> AnyView {
         </p>
         <div class="dashboard">
             <section class="card" aria-labelledby="heat-map">
-                <h2 id="heat-map">"KDIGO categories"</h2>
+                <h2 id="heat-map">{t("KDIGO categories")}</h2>
                 {heat_map(&counts.kdigo)}
             </section>
             <section class="card stack" aria-labelledby="risks">
-                <h2 id="risks">"Predicted risk of kidney failure"</h2>
+                <h2 id="risks">{t("Predicted risk of kidney failure")}</h2>
                 {categories(&counts.risk_categories)}
                 {histogram(&counts.risk_2y, &counts.risk_5y)}
             </section>
             <section class="card stack" aria-labelledby="crossings">
-                <h2 id="crossings">"Over a threshold this month"</h2>
+                <h2 id="crossings">{t("Over a threshold this month")}</h2>
                 {crossings(counts.crossings)}
             </section>
             <section class="card stack" aria-labelledby="gaps">
-                <h2 id="gaps">"What records lack"</h2>
+                <h2 id="gaps">{t("What records lack")}</h2>
                 {gaps(&counts.data_gaps, patients)}
             </section>
         </div>
@@ -67,7 +68,7 @@ fn number(patients: i64) -> String {
 }
 
 fn people(patients: i64) -> String {
-    if patients == 1 { "1 patient".to_owned() } else { format!("{} patients", number(patients)) }
+    if patients == 1 { t("1 patient").to_owned() } else { format!("{} patients", number(patients)) }
 }
 
 /// The address of the list of those who are counted.
@@ -86,7 +87,8 @@ fn heat_map(cells: &[KdigoCount]) -> AnyView {
     let rows: Vec<_> = cells
         .chunks(COLUMNS)
         .map(|row| {
-            let (name, range) = row.first().and_then(|cell| cell.g).map_or(("Unknown", ""), egfr);
+            let (name, range) =
+                row.first().and_then(|cell| cell.g).map_or((t("Unknown"), ""), egfr);
             let cells: Vec<_> = row.iter().copied().map(heat_cell).collect();
             view! { <tr><th scope="row">{name}<small>{range}</small></th>{cells}</tr> }
         })
@@ -94,34 +96,34 @@ fn heat_map(cells: &[KdigoCount]) -> AnyView {
     view! {
         <table class="heat-map">
             <caption class="visually-hidden">
-                "Patients by KDIGO category of eGFR (rows, mL/min/1.73 m²) and of albuminuria (columns, mg/g)"
+                {t("Patients by KDIGO category of eGFR (rows, mL/min/1.73 m²) and of albuminuria (columns, mg/g)")}
             </caption>
             <thead>
                 <tr>
                     <td></td>
-                    <th scope="col">"A1"<small>"under 30"</small></th>
-                    <th scope="col">"A2"<small>"30 to 300"</small></th>
-                    <th scope="col">"A3"<small>"over 300"</small></th>
-                    <th scope="col">"Unknown"</th>
+                    <th scope="col">"A1"<small>{t("under 30")}</small></th>
+                    <th scope="col">"A2"<small>{t("30 to 300")}</small></th>
+                    <th scope="col">"A3"<small>{t("over 300")}</small></th>
+                    <th scope="col">{t("Unknown")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
         <p class="fine">
-            "Rows: eGFR, mL/min/1.73 m². Columns: urine ACR, mg/g, or a PCR where no ACR was measured."
+            {t("Rows: eGFR, mL/min/1.73 m². Columns: urine ACR, mg/g, or a PCR where no ACR was measured.")}
         </p>
     }
     .into_any()
 }
 
-const fn egfr(category: GCategory) -> (&'static str, &'static str) {
+fn egfr(category: GCategory) -> (&'static str, &'static str) {
     let range = match category {
-        GCategory::G1 => "90 or more",
-        GCategory::G2 => "60 to 89",
-        GCategory::G3a => "45 to 59",
-        GCategory::G3b => "30 to 44",
-        GCategory::G4 => "15 to 29",
-        GCategory::G5 => "under 15",
+        GCategory::G1 => t("90 or more"),
+        GCategory::G2 => t("60 to 89"),
+        GCategory::G3a => t("45 to 59"),
+        GCategory::G3b => t("30 to 44"),
+        GCategory::G4 => t("15 to 29"),
+        GCategory::G5 => t("under 15"),
     };
     (category.label(), range)
 }
@@ -132,7 +134,7 @@ fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
         Some(KdigoRisk::Low) => "low",
         Some(KdigoRisk::Moderate) => "moderate",
         Some(KdigoRisk::High) => "high",
-        Some(KdigoRisk::VeryHigh) => "very high",
+        Some(KdigoRisk::VeryHigh) => t("very high"),
         None => "",
     };
     if patients == 0 {
@@ -150,10 +152,10 @@ fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
     let who = format!(
         " {}: {} {}, ",
         if patients == 1 { "patient" } else { "patients" },
-        g.map_or("eGFR unknown,", GCategory::label),
-        a.map_or("albuminuria unknown", ACategory::label),
+        g.map_or(t("eGFR unknown,"), GCategory::label),
+        a.map_or(t("albuminuria unknown"), ACategory::label),
     );
-    let rest = if risk.is_some() { " risk" } else { "risk unknown" };
+    let rest = if risk.is_some() { " risk" } else { t("risk unknown") };
     view! {
         <td>
             <A href=list(&wanted) attr:class=class>
@@ -186,7 +188,7 @@ fn categories(counts: &[CategoryCount]) -> AnyView {
             }
         })
         .collect();
-    view! { <ul class="tiles" aria-label="Patients by category of risk">{items}</ul> }.into_any()
+    view! { <ul class="tiles" aria-label=t("Patients by category of risk")>{items}</ul> }.into_any()
 }
 
 fn histogram(risk_2y: &[RiskCount], risk_5y: &[RiskCount]) -> AnyView {
@@ -207,12 +209,12 @@ fn histogram(risk_2y: &[RiskCount], risk_5y: &[RiskCount]) -> AnyView {
         .collect();
     view! {
         <table class="bars">
-            <caption class="visually-hidden">"Patients by the risk of the latest prediction"</caption>
+            <caption class="visually-hidden">{t("Patients by the risk of the latest prediction")}</caption>
             <thead>
                 <tr>
-                    <th scope="col">"Risk"</th>
-                    <th scope="col">"Within 2 years"</th>
-                    <th scope="col">"Within 5 years"</th>
+                    <th scope="col">{t("Risk")}</th>
+                    <th scope="col">{t("Within 2 years")}</th>
+                    <th scope="col">{t("Within 5 years")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -236,12 +238,12 @@ fn bar(patients: i64, most: i64) -> AnyView {
 }
 
 /// What a threshold asks for.
-const fn asks(threshold: Threshold) -> (&'static str, &'static str) {
+fn asks(threshold: Threshold) -> (&'static str, &'static str) {
     match threshold {
-        Threshold::ConsiderReferral => ("Consider referral", "5-year risk of 3 % or more"),
-        Threshold::Refer => ("Refer", "5-year risk of 5 % or more"),
-        Threshold::Multidisciplinary => ("Multidisciplinary care", "2-year risk over 10 %"),
-        Threshold::PrepareReplacement => ("Prepare replacement", "2-year risk over 40 %"),
+        Threshold::ConsiderReferral => (t("Consider referral"), t("5-year risk of 3 % or more")),
+        Threshold::Refer => (t("Refer"), t("5-year risk of 5 % or more")),
+        Threshold::Multidisciplinary => (t("Multidisciplinary care"), t("2-year risk over 10 %")),
+        Threshold::PrepareReplacement => (t("Prepare replacement"), t("2-year risk over 40 %")),
     }
 }
 
@@ -264,13 +266,13 @@ fn crossings(crossings: Crossings) -> AnyView {
     let is_cut = usize::try_from(MOST_CROSSINGS) == Ok(crossings.patients.len());
     let lines: Vec<_> = crossings.patients.into_iter().map(crossing).collect();
     view! {
-        <ul class="tiles" aria-label="Patients by threshold">{counts}</ul>
+        <ul class="tiles" aria-label=t("Patients by threshold")>{counts}</ul>
         {if nobody {
-            view! { <p class="muted">"Nobody's latest prediction came over a threshold this month."</p> }.into_any()
+            view! { <p class="muted">{t("Nobody's latest prediction came over a threshold this month.")}</p> }.into_any()
         } else {
-            view! { <ul class="crossings" aria-label="Who came over a threshold">{lines}</ul> }.into_any()
+            view! { <ul class="crossings" aria-label=t("Who came over a threshold")>{lines}</ul> }.into_any()
         }}
-        {is_cut.then(|| view! { <p class="fine">"The latest 50 are shown."</p> })}
+        {is_cut.then(|| view! { <p class="fine">{t("The latest 50 are shown.")}</p> })}
         <p class="fine">
             {format!(
                 "Since {}: the latest prediction is over the threshold, and the one before was not \
@@ -320,9 +322,9 @@ fn gaps(counts: &[GapCount], all: i64) -> AnyView {
         .collect();
     view! {
         <table class="bars">
-            <caption class="visually-hidden">"Records in use, by what they lack"</caption>
+            <caption class="visually-hidden">{t("Records in use, by what they lack")}</caption>
             <thead class="visually-hidden">
-                <tr><th scope="col">"Gap"</th><th scope="col">"Records"</th></tr>
+                <tr><th scope="col">{t("Gap")}</th><th scope="col">{t("Records")}</th></tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>

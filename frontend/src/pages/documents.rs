@@ -22,7 +22,9 @@ use crate::{
         field::SelectField,
         problem_note::ProblemNote,
     },
-    format, session,
+    format,
+    language::t,
+    session,
 };
 
 type Documents = LocalResource<api::Result<Page<Document>>>;
@@ -30,7 +32,7 @@ type Documents = LocalResource<api::Result<Page<Document>>>;
 /// The page of one patient's documents.
 #[component]
 pub fn DocumentsPage() -> impl IntoView {
-    set_title("Documents");
+    set_title(t("Documents"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<PatientId>().ok()));
     let patient = LocalResource::new(move || patient(id.get()));
@@ -55,12 +57,12 @@ fn Parts(patient: Patient) -> impl IntoView {
     view! {
         <header class="page-head">
             <div>
-                <h1>"Documents"</h1>
+                <h1>{t("Documents")}</h1>
                 <p><A href=format!("/patients/{id}") attr:class="identifying">{name}</A></p>
             </div>
         </header>
         {move || editable().then(|| view! { <Upload id documents /> })}
-        <section class="card" aria-label="Documents of the record">
+        <section class="card" aria-label=t("Documents of the record")>
             <AsyncView
                 resource=documents
                 rows=4
@@ -136,14 +138,14 @@ fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
             on:dragleave=move |_| over.set(false)
             on:drop=drop_files
         >
-            <h2 id="add-documents">"Add documents"</h2>
+            <h2 id="add-documents">{t("Add documents")}</h2>
             <div class="grid-2">
                 <SelectField
-                    label="What they are" pointer="/kind" value=kind options
+                    label=t("What they are") pointer="/kind" value=kind options
                     problem=Signal::stored(None::<Problem>)
                 />
                 <div class="field">
-                    <label for="files">"Files"</label>
+                    <label for="files">{t("Files")}</label>
                     <input
                         type="file" id="files" multiple=true
                         accept=".pdf,.png,.jpg,.jpeg,.tif,.tiff,.dcm"
@@ -155,7 +157,7 @@ fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
                     />
                 </div>
             </div>
-            <p class="fine">"PDF, PNG, JPEG, TIFF or DICOM, up to 25 MiB each. Or drop them here."</p>
+            <p class="fine">{t("PDF, PNG, JPEG, TIFF or DICOM, up to 25 MiB each. Or drop them here.")}</p>
             <ul class="records" aria-live="polite">
                 <For each=move || sending.get() key=|one| one.key let:one>
                     <li class="record"><Progress one sending /></li>
@@ -180,7 +182,7 @@ fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
         .into_any(),
         Some(failed) => {
             let errors: Vec<_> =
-                failed.errors.iter().map(|error| view! { <p>"It " {error.message.clone()} "."</p> }).collect();
+                failed.errors.iter().map(|error| view! { <p>{t("It")} " " {error.message.clone()} "."</p> }).collect();
             view! {
                 <div class="stack-tight">
                     <p><strong>{name.clone()}</strong></p>
@@ -191,7 +193,7 @@ fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
                     type="button" class="btn btn-small"
                     on:click=move |_| sending.update(|all| all.retain(|other| other.key != key))
                 >
-                    "Dismiss"
+                    {t("Dismiss")}
                 </button>
             }
             .into_any()
@@ -217,8 +219,8 @@ fn List(
     if page.items.is_empty() {
         return view! {
             <div class="empty" role="status">
-                <h2>"No documents yet"</h2>
-                <p>"Letters, reports and pictures of the record are kept here."</p>
+                <h2>{t("No documents yet")}</h2>
+                <p>{t("Letters, reports and pictures of the record are kept here.")}</p>
             </div>
         }
         .into_any();
@@ -250,7 +252,7 @@ fn List(
         {move || cursor.get().map(|from| view! {
             <div class="list-end">
                 <button type="button" class="btn" on:click=move |_| { more.dispatch_local(from.clone()); }>
-                    "Load more"
+                    {t("Load more")}
                 </button>
             </div>
         })}
@@ -285,7 +287,7 @@ fn Line(
     );
     let shown = Showing::of(&document.media_type) != Showing::Nowhere;
     let [look, save, remove] =
-        ["Show", "Save", "Remove"].map(|verb| format!("{verb} {}", document.title));
+        [t("Show"), t("Save"), t("Remove")].map(|verb| format!("{verb} {}", document.title));
     let (one, other, third) = (document.clone(), document.clone(), document.clone());
     view! {
         <li class="record">
@@ -293,13 +295,13 @@ fn Line(
                 <p><strong class="identifying">{document.title}</strong></p>
                 <p class="fine">{about}</p>
                 {(!shown).then(|| view! {
-                    <p class="fine">"This browser cannot show this kind of file: save it and open it there."</p>
+                    <p class="fine">{t("This browser cannot show this kind of file: save it and open it there.")}</p>
                 })}
             </div>
             <div class="row">
                 {shown.then(|| view! {
                     <button type="button" class="btn btn-small" aria-label=look on:click=move |_| show(one.clone(), open, problem)>
-                        "Show"
+                        {t("Show")}
                     </button>
                 })}
                 <button type="button" class="btn btn-small" aria-label=save on:click=move |_| {
@@ -308,7 +310,7 @@ fn Line(
                         let _ = problem.try_set(api::documents::save(&document).await.err());
                     });
                 }>
-                    "Save"
+                    {t("Save")}
                 </button>
                 {move || editable.get().then(|| {
                     let document = third.clone();
@@ -317,7 +319,7 @@ fn Line(
                             type="button" class="btn btn-small btn-quiet" aria-label=remove.clone()
                             on:click=move |_| open.set(Some(Open::Remove(document.clone())))
                         >
-                            "Remove"
+                            {t("Remove")}
                         </button>
                     }
                 })}
@@ -358,7 +360,7 @@ fn Remove(document: Document, open: RwSignal<Option<Open>>, documents: Documents
             action
             close=move |()| open.set(None)
         >
-            <p>"Its content is destroyed and cannot be brought back; that it was here stays in the audit log."</p>
+            <p>{t("Its content is destroyed and cannot be brought back; that it was here stays in the audit log.")}</p>
         </Confirm>
     }
 }

@@ -19,16 +19,17 @@ use crate::{
         field::TextField,
         problem_note::FormProblem,
     },
+    language::t,
     session,
 };
 
 /// The page.
 #[component]
 pub fn EmergencyAccessPage() -> impl IntoView {
-    set_title("Emergency access");
+    set_title(t("Emergency access"));
     view! {
         <div class="page">
-            <h1>"Emergency access"</h1>
+            <h1>{t("Emergency access")}</h1>
             {move || session::allows(Permission::BreakGlass).then(|| view! { <BreakGlass /> })}
             {move || session::allows(Permission::ReadAudit).then(|| view! { <Emergencies /><Deserted /> })}
         </div>
@@ -63,18 +64,18 @@ fn BreakGlass() -> impl IntoView {
     view! {
         <form class="card stack" novalidate=true on:submit=submit>
             <p>
-                "For a patient whose care team you do not belong to. The record opens for a limited \
+                {t("For a patient whose care team you do not belong to. The record opens for a limited \
                  time; your reason and all you do in it are on record, and the care team and the \
-                 administrators see them."
+                 administrators see them.")}
             </p>
             <FormProblem problem />
             <TextField
-                label="Medical record number" pointer="/mrn" value=mrn problem form="emergency"
-                hint="Exactly as it is written" required=true
+                label=t("Medical record number") pointer="/mrn" value=mrn problem form="emergency"
+                hint=t("Exactly as it is written") required=true
             />
-            <TextField label="Reason" pointer="/reason" value=reason problem form="emergency" required=true />
+            <TextField label=t("Reason") pointer="/reason" value=reason problem form="emergency" required=true />
             <div class="form-actions">
-                <button type="submit" class="btn btn-primary">"Open the record"</button>
+                <button type="submit" class="btn btn-primary">{t("Open the record")}</button>
             </div>
             <div role="status">
                 {move || opened.get().map(|access: EmergencyAccess| view! {
@@ -82,7 +83,7 @@ fn BreakGlass() -> impl IntoView {
                         <A href=format!("/patients/{}", access.patient_id) attr:class="identifying">
                             {access.patient_name}
                         </A>
-                        " is open to you until "
+                        " " {t("is open to you until")} " "
                         <Until
                             id=access.id
                             user_id=access.user_id
@@ -102,7 +103,7 @@ fn Deserted() -> impl IntoView {
     let deserted = LocalResource::new(api::care_teams::deserted);
     view! {
         <section class="card stack" aria-labelledby="deserted">
-            <h2 id="deserted">"Records without a care team"</h2>
+            <h2 id="deserted">{t("Records without a care team")}</h2>
             <AsyncView resource=deserted render=|page| view! { <Names page /> } />
         </section>
     }
@@ -111,7 +112,7 @@ fn Deserted() -> impl IntoView {
 #[component]
 fn Names(page: Page<PatientListItem>) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <p class="muted">"Every patient has somebody."</p> }.into_any();
+        return view! { <p class="muted">{t("Every patient has somebody.")}</p> }.into_any();
     }
     let lines: Vec<_> = page
         .items
@@ -124,7 +125,7 @@ fn Names(page: Page<PatientListItem>) -> impl IntoView {
     let more = page.next_cursor.is_some();
     view! {
         <ul>{lines}</ul>
-        {more.then(|| view! { <p class="muted">"There are more; give these a team first."</p> })}
+        {more.then(|| view! { <p class="muted">{t("There are more; give these a team first.")}</p> })}
     }
     .into_any()
 }

@@ -20,6 +20,7 @@ use crate::{
     components::problem_note::FormProblem,
     format,
     imports::{LEFT_OUT, Piece, faulty_rows, first_choice, heads, pieces, wrong},
+    language::t,
 };
 
 /// Where the browser keeps what the columns of a file hold, for the next one with the same heads.
@@ -67,7 +68,7 @@ struct State {
 /// The page.
 #[component]
 pub fn ImportPage() -> impl IntoView {
-    set_title("Import");
+    set_title(t("Import"));
     let state = State {
         file: RwSignal::new(None),
         columns: RwSignal::new(Vec::new()),
@@ -83,13 +84,13 @@ pub fn ImportPage() -> impl IntoView {
         <div class="page">
             <div class="page-head">
                 <div>
-                    <h1>"Import"</h1>
-                    <p>"Patients, or laboratory values of patients who are registered, from a file"</p>
+                    <h1>{t("Import")}</h1>
+                    <p>{t("Patients, or laboratory values of patients who are registered, from a file")}</p>
                 </div>
             </div>
             <Choose state />
             <div aria-live="polite">
-                {move || state.busy.get().then(|| view! { <p class="muted">"Working…"</p> })}
+                {move || state.busy.get().then(|| view! { <p class="muted">{t("Working…")}</p> })}
             </div>
             <FormProblem problem=Signal::derive(move || state.problem.get()) />
             {move || state.report.get().filter(|_| state.taken.with(Option::is_none)).map(|report| {
@@ -130,9 +131,9 @@ fn Choose(state: State) -> impl IntoView {
                 choose(event.data_transfer().and_then(|dragged| dragged.files()));
             }
         >
-            <h2 id="choose-file">"File"</h2>
+            <h2 id="choose-file">{t("File")}</h2>
             <div class="field">
-                <label for="file">"CSV or NDJSON, UTF-8, up to 8 MiB and 10,000 rows. Or drop it here."</label>
+                <label for="file">{t("CSV or NDJSON, UTF-8, up to 8 MiB and 10,000 rows. Or drop it here.")}</label>
                 <input
                     type="file" id="file" accept=".csv,.tsv,.txt,.ndjson,.jsonl"
                     on:change:target=move |event| {
@@ -142,14 +143,14 @@ fn Choose(state: State) -> impl IntoView {
                     }
                 />
             </div>
-            {move || state.file.get().map(|file| view! { <p>"Chosen: " <strong>{file.name}</strong></p> })}
+            {move || state.file.get().map(|file| view! { <p>{t("Chosen:")} " " <strong>{file.name}</strong></p> })}
         </section>
     }
 }
 
 fn too_large() -> Problem {
     Problem {
-        detail: Some("A file has at most 8 MiB: cut it into several.".to_owned()),
+        detail: Some(t("A file has at most 8 MiB: cut it into several.").to_owned()),
         ..Problem::new(ProblemKind::TooLarge)
     }
 }
@@ -157,7 +158,8 @@ fn too_large() -> Problem {
 fn not_utf_8() -> Problem {
     Problem {
         detail: Some(
-            "The file is not UTF-8: save it as “CSV UTF-8”. Guessing would break names.".to_owned(),
+            t("The file is not UTF-8: save it as “CSV UTF-8”. Guessing would break names.")
+                .to_owned(),
         ),
         ..Problem::new(ProblemKind::Invalid)
     }
@@ -261,30 +263,30 @@ fn Columns(state: State, columns: Vec<ImportColumn>) -> impl IntoView {
     let unchosen = move || state.columns.with(|columns| columns.iter().any(String::is_empty));
     view! {
         <section class="card stack import-columns" aria-labelledby="columns">
-            <h2 id="columns">"Columns"</h2>
+            <h2 id="columns">{t("Columns")}</h2>
             <div class="table-scroll" tabindex="0" role="group" aria-labelledby="columns">
                 <table class="table">
                     <thead>
                         <tr>
-                            <th scope="col">"In the file"</th>
-                            <th scope="col">"What it holds"</th>
-                            <th scope="col" colspan="3">"First rows"</th>
+                            <th scope="col">{t("In the file")}</th>
+                            <th scope="col">{t("What it holds")}</th>
+                            <th scope="col" colspan="3">{t("First rows")}</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <p class="fine">"Remembered in this browser for the next file with the same heads."</p>
+            <p class="fine">{t("Remembered in this browser for the next file with the same heads.")}</p>
             <div class="form-actions">
                 <button
                     type="button" class="btn"
                     disabled=move || state.busy.get() || unchosen()
                     on:click=move |_| spawn_local(rehearse(state))
                 >
-                    "Check the file"
+                    {t("Check the file")}
                 </button>
                 {move || unchosen().then(|| view! {
-                    <p class="field-error">"Choose what every column holds, or leave it out."</p>
+                    <p class="field-error">{t("Choose what every column holds, or leave it out.")}</p>
                 })}
             </div>
         </section>
@@ -298,7 +300,7 @@ fn Holds(state: State, index: usize, head: String) -> impl IntoView {
         state.columns.with(|columns| columns.get(index).cloned().unwrap_or_default())
     });
     let fields = ImportField::ALL.map(|field| (field.name(), field.name().replace('_', " ")));
-    let options: Vec<_> = [("", "Choose…".to_owned()), (LEFT_OUT, "Leave it out".to_owned())]
+    let options: Vec<_> = [("", t("Choose…").to_owned()), (LEFT_OUT, t("Leave it out").to_owned())]
         .into_iter()
         .chain(fields)
         .map(|(name, text)| {
@@ -335,7 +337,7 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
     if !problems.is_empty() {
         return view! {
             <section class="notice notice-warning" aria-labelledby="check">
-                <h2 id="check">"No row was looked at yet"</h2>
+                <h2 id="check">{t("No row was looked at yet")}</h2>
                 <ul>{problems}</ul>
             </section>
         }
@@ -359,10 +361,10 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
     };
     view! {
         <section class="card stack" aria-labelledby="check">
-            <h2 id="check">"What would become of it"</h2>
+            <h2 id="check">{t("What would become of it")}</h2>
             {tallies(&[
-                ("would be taken", created),
-                ("on record already", report.existing),
+                (t("would be taken"), created),
+                (t("on record already"), report.existing),
                 ("faulty", report.faulty),
             ])}
             <Faulty rows=faulty columns=report.columns name=file_name(state) />
@@ -375,12 +377,12 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
                     {format!("Import {}", rows_of(created))}
                 </button>
                 {move || (!state.is_checked.get()).then(|| view! {
-                    <p class="field-hint">"The columns were changed: check the file again first."</p>
+                    <p class="field-hint">{t("The columns were changed: check the file again first.")}</p>
                 })}
             </div>
             <p class="fine">
-                "Nothing has been changed so far. Faulty rows are left out, what is on record stays as it \
-                 is, and sending a file again creates nothing twice."
+                {t("Nothing has been changed so far. Faulty rows are left out, what is on record stays as it \
+                 is, and sending a file again creates nothing twice.")}
             </p>
         </section>
     }
@@ -393,7 +395,7 @@ fn of_outcome(rows: &[ImportRow]) -> Vec<ImportRow> {
 
 fn rows_of(count: usize) -> String {
     if count == 1 {
-        "1 row".to_owned()
+        t("1 row").to_owned()
     } else {
         format!("{} rows", format::number(count as f64, 0))
     }
@@ -443,14 +445,14 @@ fn Faulty(rows: Vec<ImportRow>, columns: Vec<ImportColumn>, name: String) -> imp
         failed.set(saved.is_none());
     };
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Faulty rows">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Faulty rows")>
             <table class="table">
-                <caption class="visually-hidden">"Faulty rows"</caption>
+                <caption class="visually-hidden">{t("Faulty rows")}</caption>
                 <thead>
                     <tr>
-                        <th scope="col" class="number">"Line"</th>
-                        <th scope="col">"What is wrong"</th>
-                        <th scope="col">"What stands there"</th>
+                        <th scope="col" class="number">{t("Line")}</th>
+                        <th scope="col">{t("What is wrong")}</th>
+                        <th scope="col">{t("What stands there")}</th>
                     </tr>
                 </thead>
                 <tbody>{lines}</tbody>
@@ -458,8 +460,8 @@ fn Faulty(rows: Vec<ImportRow>, columns: Vec<ImportColumn>, name: String) -> imp
         </div>
         {(0 < more).then(|| view! { <p class="fine">{format!("And {} more.", rows_of(more))}</p> })}
         <div class="form-actions">
-            <button type="button" class="btn" on:click=save>"Download the faulty rows"</button>
-            {move || failed.get().then(|| view! { <p class="field-error">"The browser did not save it."</p> })}
+            <button type="button" class="btn" on:click=save>{t("Download the faulty rows")}</button>
+            {move || failed.get().then(|| view! { <p class="field-error">{t("The browser did not save it.")}</p> })}
         </div>
     }
     .into_any()
@@ -516,11 +518,11 @@ fn Progress(state: State) -> impl IntoView {
         <section class="card stack" aria-labelledby="progress">
             <h2 id="progress">
                 {move || if ended() {
-                    "Done"
+                    t("Done")
                 } else if halted() {
-                    "Not finished"
+                    t("Not finished")
                 } else {
-                    "Importing"
+                    t("Importing")
                 }}
             </h2>
             <progress
@@ -532,17 +534,17 @@ fn Progress(state: State) -> impl IntoView {
             </p>
             {move || taken.with(|taken| tallies(&[
                 ("taken", taken.created),
-                ("on record already", taken.existing),
-                ("faulty now", taken.faulty.len()),
+                (t("on record already"), taken.existing),
+                (t("faulty now"), taken.faulty.len()),
             ]))}
             {move || halted().then(|| view! {
                 <div class="notice notice-warning">
                     <p>
-                        "What is counted above is on record; the rest is not. A piece whose answer was lost \
-                         may be on record too: sent again, it is found there and nothing is created twice."
+                        {t("What is counted above is on record; the rest is not. A piece whose answer was lost \
+                         may be on record too: sent again, it is found there and nothing is created twice.")}
                     </p>
                     <button type="button" class="btn btn-primary" on:click=move |_| spawn_local(take(state))>
-                        "Go on"
+                        {t("Go on")}
                     </button>
                 </div>
             })}
@@ -553,9 +555,9 @@ fn Progress(state: State) -> impl IntoView {
                         disabled=move || state.stopping.get()
                         on:click=move |_| state.stopping.set(true)
                     >
-                        "Stop after this piece"
+                        {t("Stop after this piece")}
                     </button>
-                    <p class="field-hint">"Keep this page open until it is done."</p>
+                    <p class="field-hint">{t("Keep this page open until it is done.")}</p>
                 </div>
             })}
             {move || ended().then(|| {
@@ -565,7 +567,7 @@ fn Progress(state: State) -> impl IntoView {
                 });
                 view! {
                     <Faulty rows columns name=file_name(state) />
-                    <p><A href="/patients">"To the patients"</A></p>
+                    <p><A href="/patients">{t("To the patients")}</A></p>
                 }
             })}
         </section>

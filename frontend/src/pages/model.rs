@@ -4,12 +4,12 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use shared::model::{CardBar, CardFigure, CardMetric, ModelCard, SourceAttribute};
 
-use crate::{api, app::set_title, components::async_view::AsyncView, format};
+use crate::{api, app::set_title, components::async_view::AsyncView, format, language::t};
 
 /// The page of one release's card.
 #[component]
 pub fn ModelPage() -> impl IntoView {
-    set_title("Model card");
+    set_title(t("Model card"));
     let params = use_params_map();
     let version = Memo::new(move |_| params.with(|params| params.get("version")));
     let card = LocalResource::new(move || {
@@ -29,14 +29,14 @@ fn Card(card: ModelCard) -> impl IntoView {
     let sentences: Vec<_> = summary.into_iter().map(|text| view! { <p>{text}</p> }).collect();
     view! {
         <div class="page-head">
-            <h1>"Model card: " {name} " " {version}</h1>
-            <p>"Released " {format::date(released_on)}</p>
+            <h1>{t("Model card:")} " " {name} " " {version}</h1>
+            <p>{t("Released")} " " {format::date(released_on)}</p>
         </div>
         <div class="notice notice-warning">
-            <p class="notice-title">"Intended use"</p>
+            <p class="notice-title">{t("Intended use")}</p>
             <p>{intended_use}</p>
         </div>
-        <section class="card stack prose" aria-label="Summary">{sentences}</section>
+        <section class="card stack prose" aria-label=t("Summary")>{sentences}</section>
         <Bars bars=card.bars />
         <Metrics metrics=card.metrics />
         <Figures figures=card.figures />
@@ -51,8 +51,8 @@ fn Bars(bars: Vec<CardBar>) -> impl IntoView {
         .map(|bar| {
             let (class, word) = match bar.met {
                 Some(true) => ("badge risk-low", "reached"),
-                Some(false) => ("badge risk-high", "not reached"),
-                None => ("badge badge-quiet", "not measured"),
+                Some(false) => ("badge risk-high", t("not reached")),
+                None => ("badge badge-quiet", t("not measured")),
             };
             view! {
                 <tr>
@@ -67,16 +67,16 @@ fn Bars(bars: Vec<CardBar>) -> impl IntoView {
         .collect();
     view! {
         <section class="card card-flush" aria-labelledby="bars">
-            <div class="card-title"><h2 id="bars">"What it had to reach"</h2></div>
-            <div class="table-scroll" tabindex="0" role="region" aria-label="What it had to reach, table">
+            <div class="card-title"><h2 id="bars">{t("What it had to reach")}</h2></div>
+            <div class="table-scroll" tabindex="0" role="region" aria-label=t("What it had to reach, table")>
                 <table class="table wide">
                     <thead>
                         <tr>
-                            <th scope="col">"Measure"</th>
-                            <th scope="col">"Bar"</th>
-                            <th scope="col">"Value"</th>
-                            <th scope="col">"Verdict"</th>
-                            <th scope="col">"Measured by"</th>
+                            <th scope="col">{t("Measure")}</th>
+                            <th scope="col">{t("Bar")}</th>
+                            <th scope="col">{t("Value")}</th>
+                            <th scope="col">{t("Verdict")}</th>
+                            <th scope="col">{t("Measured by")}</th>
                         </tr>
                     </thead>
                     <tbody>{lines}</tbody>
@@ -111,20 +111,20 @@ fn Metrics(metrics: Vec<CardMetric>) -> impl IntoView {
         .collect();
     view! {
         <section class="card card-flush" aria-labelledby="metrics">
-            <div class="card-title"><h2 id="metrics">"How well it did"</h2></div>
-            <div class="table-scroll" tabindex="0" role="region" aria-label="How well it did, table">
+            <div class="card-title"><h2 id="metrics">{t("How well it did")}</h2></div>
+            <div class="table-scroll" tabindex="0" role="region" aria-label=t("How well it did, table")>
                 <table class="table table-tight">
                     <thead>
                         <tr>
-                            <th scope="col">"Voice"</th>
-                            <th scope="col">"Group"</th>
-                            <th scope="col" class="number">"Years"</th>
-                            <th scope="col" class="number">"Patients"</th>
-                            <th scope="col" class="number">"AUROC"</th>
-                            <th scope="col" class="number">"Predicted"</th>
-                            <th scope="col" class="number">"Observed"</th>
-                            <th scope="col" class="number">"Calibration slope"</th>
-                            <th scope="col" class="number">"Brier"</th>
+                            <th scope="col">{t("Voice")}</th>
+                            <th scope="col">{t("Group")}</th>
+                            <th scope="col" class="number">{t("Years")}</th>
+                            <th scope="col" class="number">{t("Patients")}</th>
+                            <th scope="col" class="number">{t("AUROC")}</th>
+                            <th scope="col" class="number">{t("Predicted")}</th>
+                            <th scope="col" class="number">{t("Observed")}</th>
+                            <th scope="col" class="number">{t("Calibration slope")}</th>
+                            <th scope="col" class="number">{t("Brier")}</th>
                         </tr>
                     </thead>
                     <tbody>{lines}</tbody>
@@ -151,7 +151,7 @@ fn Figures(figures: Vec<CardFigure>) -> impl IntoView {
     (!pictures.is_empty()).then(|| {
         view! {
             <section class="card stack" aria-labelledby="figures">
-                <h2 id="figures">"Figures"</h2>
+                <h2 id="figures">{t("Figures")}</h2>
                 <div class="card-figures">{pictures}</div>
             </section>
         }
@@ -183,9 +183,9 @@ fn Attributes(attributes: Vec<SourceAttribute>) -> impl IntoView {
         .collect();
     view! {
         <section class="card stack prose" aria-labelledby="attributes">
-            <h2 id="attributes">"Source attributes"</h2>
+            <h2 id="attributes">{t("Source attributes")}</h2>
             <p class="fine">
-                "The 31 attributes that 45 CFR 170.315(b)(11)(iv)(B) asks for, in its order."
+                {t("The 31 attributes that 45 CFR 170.315(b)(11)(iv)(B) asks for, in its order.")}
             </p>
             {groups}
         </section>

@@ -11,6 +11,7 @@ use crate::{
         async_view::AsyncView, dialog::Confirm, model_comparison::Comparison, model_drift::Drift,
     },
     format,
+    language::t,
 };
 
 /// What is to be done with a release.
@@ -24,7 +25,7 @@ enum Change {
 /// The page for whoever decides which network answers.
 #[component]
 pub fn ModelsPage() -> impl IntoView {
-    set_title("Models");
+    set_title(t("Models"));
     let models = LocalResource::new(api::models::list);
     let change = RwSignal::new(None::<Change>);
     let done = Callback::new(move |()| {
@@ -35,8 +36,8 @@ pub fn ModelsPage() -> impl IntoView {
     view! {
         <div class="page">
             <div class="page-head">
-                <h1>"Models"</h1>
-                <p>"Released networks. KFRE is a published equation and needs no release."</p>
+                <h1>{t("Models")}</h1>
+                <p>{t("Released networks. KFRE is a published equation and needs no release.")}</p>
             </div>
             <AsyncView
                 resource=models
@@ -61,16 +62,16 @@ fn Releases(items: Vec<ModelSummary>, change: RwSignal<Option<Change>>) -> impl 
     let drifting = drifting.or_else(|| watched.first().cloned());
     let lines: Vec<_> = items.into_iter().map(|model| view! { <Release model change /> }).collect();
     view! {
-        <section class="card card-flush" aria-label="Releases">
-            <div class="table-scroll" tabindex="0" role="region" aria-label="Releases, table">
+        <section class="card card-flush" aria-label=t("Releases")>
+            <div class="table-scroll" tabindex="0" role="region" aria-label=t("Releases, table")>
                 <table class="table">
                     <thead>
                         <tr>
-                            <th scope="col">"Version"</th>
-                            <th scope="col">"Role"</th>
-                            <th scope="col">"Trained on"</th>
-                            <th scope="col">"Released"</th>
-                            <th scope="col">"Actions"</th>
+                            <th scope="col">{t("Version")}</th>
+                            <th scope="col">{t("Role")}</th>
+                            <th scope="col">{t("Trained on")}</th>
+                            <th scope="col">{t("Released")}</th>
+                            <th scope="col">{t("Actions")}</th>
                         </tr>
                     </thead>
                     <tbody>{lines}</tbody>
@@ -85,7 +86,7 @@ fn Releases(items: Vec<ModelSummary>, change: RwSignal<Option<Change>>) -> impl 
 #[component]
 fn Release(model: ModelSummary, change: RwSignal<Option<Change>>) -> impl IntoView {
     let version = model.version.clone();
-    let name = model.name.clone().unwrap_or_else(|| "not loaded".to_owned());
+    let name = model.name.clone().unwrap_or_else(|| t("not loaded").to_owned());
     let href = format!("/models/{version}");
     view! {
         <tr>
@@ -99,9 +100,9 @@ fn Release(model: ModelSummary, change: RwSignal<Option<Change>>) -> impl IntoVi
                 <span class="when">{name}</span>
             </th>
             <td class="nowrap">
-                {model.active.then(|| view! { <span class="badge badge-active">"active"</span> })}
-                {model.shadow.then(|| view! { <span class="badge">"shadow"</span> })}
-                {model.problem.is_some().then(|| view! { <span class="badge risk-high">"not loaded"</span> })}
+                {model.active.then(|| view! { <span class="badge badge-active">{t("active")}</span> })}
+                {model.shadow.then(|| view! { <span class="badge">{t("shadow")}</span> })}
+                {model.problem.is_some().then(|| view! { <span class="badge risk-high">{t("not loaded")}</span> })}
             </td>
             <td>
                 {model.trained_on}
@@ -111,13 +112,13 @@ fn Release(model: ModelSummary, change: RwSignal<Option<Change>>) -> impl IntoVi
             <td>
                 <div class="row">
                     {(!model.active && model.problem.is_none()).then(|| view! {
-                        <Act version=version.clone() label="Activate" to=Change::Activate change />
+                        <Act version=version.clone() label=t("Activate") to=Change::Activate change />
                     })}
                     {(!model.active && !model.shadow && model.problem.is_none()).then(|| view! {
-                        <Act version=version.clone() label="Run as shadow" to=Change::SetShadow change />
+                        <Act version=version.clone() label=t("Run as shadow") to=Change::SetShadow change />
                     })}
                     {model.shadow.then(|| view! {
-                        <Act version=version.clone() label="Stop shadow" to=Change::ClearShadow change />
+                        <Act version=version.clone() label=t("Stop shadow") to=Change::ClearShadow change />
                     })}
                 </div>
             </td>
@@ -162,20 +163,22 @@ fn Question(change: Change, done: Callback<()>, close: Callback<()>) -> impl Int
     let (title, verb, meaning) = match change {
         Change::Activate(version) => (
             format!("Activate version {version}?"),
-            "Activate",
-            "From the next prediction on it answers, for everybody. Predictions that were made \
-             stay as they are and keep the version that made them. The change is in the audit log.",
+            t("Activate"),
+            t("From the next prediction on it answers, for everybody. Predictions that were made \
+             stay as they are and keep the version that made them. The change is in the audit log."),
         ),
         Change::SetShadow(version) => (
             format!("Run version {version} as shadow?"),
-            "Run as shadow",
-            "It also answers every new prediction, unseen, on the same inputs. Nobody who cares \
+            t("Run as shadow"),
+            t(
+                "It also answers every new prediction, unseen, on the same inputs. Nobody who cares \
              for patients sees its risks; this page compares them.",
+            ),
         ),
         Change::ClearShadow(version) => (
             format!("Stop version {version} as shadow?"),
-            "Stop shadow",
-            "It answers no further predictions. What it has said so far stays for comparison.",
+            t("Stop shadow"),
+            t("It answers no further predictions. What it has said so far stays for comparison."),
         ),
     };
     view! {

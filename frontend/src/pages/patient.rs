@@ -18,13 +18,14 @@ use crate::{
         observation_table::ObservationTable, outcomes::Outcomes, patient_header::PatientHeader,
         prediction_panel::PredictionPanel, therapies::Therapies,
     },
+    language::t,
     record::Record,
 };
 
 /// The page of one patient.
 #[component]
 pub fn PatientPage() -> impl IntoView {
-    set_title("Patient");
+    set_title(t("Patient"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
     let patient = LocalResource::new(move || {
@@ -61,7 +62,7 @@ fn Parts(patient: Patient) -> impl IntoView {
         {move || shows_risk.get().then(|| view! { <PredictionPanel /> })}
         <div class="course">
             <section class="card" aria-labelledby="course">
-                <div class="card-head"><h2 id="course">"Course"</h2></div>
+                <div class="card-head"><h2 id="course">{t("Course")}</h2></div>
                 <CourseChart />
             </section>
             <div class="course-side">
@@ -72,11 +73,11 @@ fn Parts(patient: Patient) -> impl IntoView {
             </div>
         </div>
         <section class="card" aria-labelledby="values">
-            <div class="card-head"><h2 id="values">"Values"</h2></div>
+            <div class="card-head"><h2 id="values">{t("Values")}</h2></div>
             <div class="stack">
                 {move || record.editable().then(|| view! {
                     <details class="entry" open=move || entering.get()>
-                        <summary>"Record values"</summary>
+                        <summary>{t("Record values")}</summary>
                         <ObservationForm />
                     </details>
                 })}

@@ -22,12 +22,13 @@ use crate::{
         problem_note::FormProblem,
     },
     format,
+    language::t,
 };
 
 /// Registers a patient.
 #[component]
 pub fn NewPatientPage() -> impl IntoView {
-    set_title("New patient");
+    set_title(t("New patient"));
     let draft = Draft::empty();
     let problem = RwSignal::new(None::<Problem>);
     let navigate = use_navigate();
@@ -49,7 +50,7 @@ pub fn NewPatientPage() -> impl IntoView {
     });
     view! {
         <div class="page page-narrow">
-            <h1>"New patient"</h1>
+            <h1>{t("New patient")}</h1>
             <PatientForm draft problem save back="/patients".to_owned() verb="Register" />
         </div>
     }
@@ -58,7 +59,7 @@ pub fn NewPatientPage() -> impl IntoView {
 /// Changes a patient's facts.
 #[component]
 pub fn EditPatientPage() -> impl IntoView {
-    set_title("Change facts");
+    set_title(t("Change facts"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
     let patient = LocalResource::new(move || {
@@ -110,7 +111,7 @@ fn EditPatient(patient: Patient) -> impl IntoView {
     });
     view! {
         <div class="page-head">
-            <h1>"Facts about " <span class="identifying">{name}</span></h1>
+            <h1>{t("Facts about")} " " <span class="identifying">{name}</span></h1>
         </div>
         {move || newer.get().map(|conflicts| {
             let changed_at = recorded.with_untracked(|recorded| recorded.updated_at);
@@ -153,7 +154,7 @@ fn PatientForm(
                     }}
                     {verb}
                 </button>
-                <A href=back attr:class="btn btn-quiet">"Cancel"</A>
+                <A href=back attr:class="btn btn-quiet">{t("Cancel")}</A>
             </div>
         </form>
     }
@@ -170,7 +171,7 @@ fn ChangedMeanwhile(
         .map(|Conflict { label, theirs, ours }| {
             view! {
                 <li>
-                    <strong>{label}</strong> ": recorded now as “" {theirs} "”, yours is “" {ours} "”"
+                    <strong>{label}</strong> {t(": recorded now as “")} {theirs} {t("”, yours is “")} {ours} "”"
                 </li>
             }
         })
@@ -178,17 +179,17 @@ fn ChangedMeanwhile(
     let overlap = !differing.is_empty();
     view! {
         <div class="notice notice-warning" role="alert" id="newer" tabindex="-1">
-            <p class="notice-title">"Somebody changed this record while you were editing"</p>
+            <p class="notice-title">{t("Somebody changed this record while you were editing")}</p>
             <p>
                 {format!("It was last changed on {}. ", format::date_time(changed_at))}
-                "Their changes are in the form below now, and yours are kept. Nothing of yours has \
-                been saved yet."
+                {t("Their changes are in the form below now, and yours are kept. Nothing of yours has \
+                been saved yet.")}
             </p>
             {overlap.then(|| view! {
-                <p>"You both changed:"</p>
+                <p>{t("You both changed:")}</p>
                 <ul>{differing}</ul>
             })}
-            <p>"Look it over, then press Save again to keep what the form shows."</p>
+            <p>{t("Look it over, then press Save again to keep what the form shows.")}</p>
         </div>
     }
 }
@@ -220,15 +221,15 @@ fn Archive(recorded: RwSignal<Patient>) -> impl IntoView {
     let archived_at = move || recorded.with(|patient| patient.archived_at);
     view! {
         <section class="card stack-tight" aria-labelledby="archive">
-            <h2 id="archive">{move || if archived_at().is_some() { "Archived" } else { "Archive" }}</h2>
+            <h2 id="archive">{move || if archived_at().is_some() { t("Archived") } else { t("Archive") }}</h2>
             <FormProblem problem />
             <p class="muted" role="status">
                 {move || match archived_at() {
                     Some(moment) => {
                         format!("Out of use since {}. Everything in it is kept.", format::date_time(moment))
                     }
-                    None => "Takes the record out of the list. Everything in it is kept, and it can \
-                             be restored at any time."
+                    None => t("Takes the record out of the list. Everything in it is kept, and it can \
+                             be restored at any time.")
                         .to_owned(),
                 }}
             </p>
@@ -242,7 +243,7 @@ fn Archive(recorded: RwSignal<Patient>) -> impl IntoView {
                         toggle.dispatch_local(archived_at().is_none());
                     }
                 >
-                    {move || if archived_at().is_some() { "Restore this record" } else { "Archive this record" }}
+                    {move || if archived_at().is_some() { t("Restore this record") } else { t("Archive this record") }}
                 </button>
             </div>
         </section>

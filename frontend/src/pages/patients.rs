@@ -12,6 +12,7 @@ use shared::{
     dashboard::DataGap,
     page::Page,
     patient::{PatientFilter, PatientListItem, RenalDisease},
+    phrase,
     prediction::{ACategory, GCategory, RiskCategory},
 };
 
@@ -25,6 +26,7 @@ use crate::{
         problem_note::ProblemNote,
         record_form::wire_name,
     },
+    language::t,
     session,
 };
 
@@ -35,10 +37,10 @@ const REST_MS: u32 = 250;
 const BY_RISK: &str = "-risk";
 
 const SORTS: [(&str, &str); 4] = [
-    (BY_RISK, "Highest risk first"),
-    ("name", "Name"),
-    ("egfr", "Lowest eGFR first"),
-    ("-updated_at", "Last changed first"),
+    (BY_RISK, phrase!("Highest risk first")),
+    ("name", phrase!("Name")),
+    ("egfr", phrase!("Lowest eGFR first")),
+    ("-updated_at", phrase!("Last changed first")),
 ];
 
 const CATEGORIES: [(&str, RiskCategory); 4] = [
@@ -51,7 +53,7 @@ const CATEGORIES: [(&str, RiskCategory); 4] = [
 /// The list of patients.
 #[component]
 pub fn PatientsPage() -> impl IntoView {
-    set_title("Patients");
+    set_title(t("Patients"));
     let address = use_query_map();
     let wanted = Memo::new(move |_| {
         address.with(|address| ListQuery {
@@ -86,21 +88,21 @@ pub fn PatientsPage() -> impl IntoView {
     view! {
         <div class="page">
             <div class="page-head">
-                <h1>"Patients"</h1>
+                <h1>{t("Patients")}</h1>
                 <div class="row">
                 {move || predicts().then(|| view! { <BulkButton bulk filter /> })}
                 <ExportButton wanted />
                 {move || session::allows(Permission::EditPatients).then(|| view! {
                     {session::care_teams_only().then(|| view! {
-                        <A href="/emergency-access" attr:class="btn btn-quiet">"Emergency"</A>
+                        <A href="/emergency-access" attr:class="btn btn-quiet">{t("Emergency")}</A>
                     })}
-                    <A href="/import" attr:class="btn">"Import"</A>
-                    <A href="/patients/new" attr:class="btn btn-primary">"New patient"</A>
+                    <A href="/import" attr:class="btn">{t("Import")}</A>
+                    <A href="/patients/new" attr:class="btn btn-primary">{t("New patient")}</A>
                 })}
                 </div>
             </div>
             <BulkProgress bulk />
-            <section class="card card-flush" aria-label="Patient list">
+            <section class="card card-flush" aria-label=t("Patient list")>
                 <Filters wanted want />
                 <AsyncView
                     resource=first
@@ -131,7 +133,7 @@ fn ExportButton(wanted: Memo<ListQuery>) -> impl IntoView {
     let disabled = move || busy.get() || !wanted.with(ListQuery::is_understood);
     view! {
         <button type="button" class="btn btn-quiet" disabled=disabled on:click=move |_| export.run(())>
-            {move || if busy.get() { "Exporting…" } else { "Export CSV" }}
+            {move || if busy.get() { t("Exporting…") } else { t("Export CSV") }}
         </button>
         {move || problem.get().map(|problem| view! { <ProblemNote problem retry=export /> })}
     }
@@ -171,11 +173,11 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
             }
         >
             <label class="filter filter-search">
-                <span>"Search"</span>
+                <span>{t("Search")}</span>
                 <input
                     type="search"
                     class="control"
-                    placeholder="Name, record number, date of birth"
+                    placeholder=t("Name, record number, date of birth")
                     autocomplete="off"
                     spellcheck="false"
                     maxlength="100"
@@ -187,7 +189,7 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 />
             </label>
             <label class="filter">
-                <span>"Sort by"</span>
+                <span>{t("Sort by")}</span>
                 <select
                     class="control"
                     on:change:target=move |event| {
@@ -202,37 +204,37 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 </select>
             </label>
             <Choice
-                label="Risk" options=categories wanted want
+                label=t("Risk") options=categories wanted want
                 read=|wanted| &wanted.risk_category
                 write=|wanted, risk_category| wanted.risk_category = risk_category
             />
             <Choice
-                label="Stage" options=stages wanted want
+                label=t("Stage") options=stages wanted want
                 read=|wanted| &wanted.kdigo_g
                 write=|wanted, kdigo_g| wanted.kdigo_g = kdigo_g
             />
             <Choice
-                label="Albuminuria" options=albuminuria wanted want
+                label=t("Albuminuria") options=albuminuria wanted want
                 read=|wanted| &wanted.kdigo_a
                 write=|wanted, kdigo_a| wanted.kdigo_a = kdigo_a
             />
             <Choice
-                label="Cause" options=causes wanted want
+                label=t("Cause") options=causes wanted want
                 read=|wanted| &wanted.renal_disease
                 write=|wanted, renal_disease| wanted.renal_disease = renal_disease
             />
             <Choice
-                label="Lacking" options=gaps wanted want
+                label=t("Lacking") options=gaps wanted want
                 read=|wanted| &wanted.gap
                 write=|wanted, gap| wanted.gap = gap
             />
             <Tick
-                label="Tests overdue" wanted want
+                label=t("Tests overdue") wanted want
                 read=|wanted| &wanted.overdue
                 write=|wanted, overdue| wanted.overdue = overdue
             />
             <Tick
-                label="Rapid progression" wanted want
+                label=t("Rapid progression") wanted want
                 read=|wanted| &wanted.rapid_progression
                 write=|wanted, rapid_progression| wanted.rapid_progression = rapid_progression
             />
@@ -245,7 +247,7 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                         want.run(ListQuery { archived, ..wanted.get_untracked() });
                     }
                 />
-                "Show archived"
+                {t("Show archived")}
             </label>
         </form>
     }
@@ -280,7 +282,7 @@ fn Choice(
                     want.run(changed);
                 }
             >
-                <option value="">"Any"</option>
+                <option value="">{t("Any")}</option>
                 {options}
             </select>
         </label>
@@ -357,7 +359,7 @@ fn Pages(
             {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
             <p class="fine" role="status">{move || shown(items.with(Vec::len), cursor.with(Option::is_some))}</p>
             {move || cursor.with(Option::is_some).then(|| view! {
-                <button type="button" class="btn" on:click=move |_| more.run(())>"Load more"</button>
+                <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
             })}
         </div>
     }
@@ -367,7 +369,7 @@ fn Pages(
 fn shown(count: usize, more: bool) -> String {
     match (count, more) {
         (count, true) => format!("{count} patients shown, there are more"),
-        (1, false) => "1 patient".to_owned(),
+        (1, false) => t("1 patient").to_owned(),
         (count, false) => format!("{count} patients"),
     }
 }
@@ -382,19 +384,19 @@ fn Nobody(query: ListQuery, want: Callback<ListQuery>) -> impl IntoView {
         <div class="empty" role="status">
             {if filtered {
                 view! {
-                    <h2>"Nobody matches"</h2>
-                    <p>"Try a part of the name or of the record number, or fewer filters."</p>
+                    <h2>{t("Nobody matches")}</h2>
+                    <p>{t("Try a part of the name or of the record number, or fewer filters.")}</p>
                     <button type="button" class="btn" on:click=move |_| want.run(clear.clone())>
-                        "Clear the search"
+                        {t("Clear the search")}
                     </button>
                 }
                 .into_any()
             } else if query.archived {
-                view! { <h2>"No archived records"</h2> }.into_any()
+                view! { <h2>{t("No archived records")}</h2> }.into_any()
             } else {
                 view! {
-                    <h2>"No patients yet"</h2>
-                    <p>"Register the first one to enter laboratory values and ask for a prediction."</p>
+                    <h2>{t("No patients yet")}</h2>
+                    <p>{t("Register the first one to enter laboratory values and ask for a prediction.")}</p>
                 }
                 .into_any()
             }}

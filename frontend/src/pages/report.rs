@@ -24,6 +24,7 @@ use crate::{
         problem_note::ProblemNote,
     },
     format,
+    language::t,
     record::Record,
     session,
 };
@@ -34,7 +35,7 @@ pub mod plain;
 /// The page.
 #[component]
 pub fn ReportPage() -> impl IntoView {
-    set_title("Report");
+    set_title(t("Report"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
     let patient = LocalResource::new(move || {
@@ -89,7 +90,7 @@ fn Report(patient: Patient) -> impl IntoView {
     let content = Memo::new(move |_| Content::of(record));
     view! {
         <div class="report-tools no-print">
-            <A href=format!("/patients/{}", record.id) attr:class="btn btn-quiet">"Back to the record"</A>
+            <A href=format!("/patients/{}", record.id) attr:class="btn btn-quiet">{t("Back to the record")}</A>
             {move || chooses.get().then(|| view! { <Audience plain /> })}
             <button
                 type="button"
@@ -100,7 +101,7 @@ fn Report(patient: Patient) -> impl IntoView {
                     let _ = window().print();
                 }
             >
-                "Print"
+                {t("Print")}
             </button>
         </div>
         <article class="sheet" aria-labelledby="report-title">
@@ -117,20 +118,21 @@ fn Report(patient: Patient) -> impl IntoView {
 /// For whom it is written.
 #[component]
 fn Audience(plain: RwSignal<bool>) -> impl IntoView {
-    let choices = [(false, "For the chart"), (true, "For the patient")].map(|(value, text)| {
-        view! {
-            <label class="segment">
-                <input
-                    type="radio"
-                    name="audience"
-                    prop:checked=move || plain.get() == value
-                    on:change=move |_| plain.set(value)
-                />
-                <span>{text}</span>
-            </label>
-        }
-    });
-    view! { <fieldset class="segments" aria-label="Written for">{choices}</fieldset> }
+    let choices =
+        [(false, t("For the chart")), (true, t("For the patient"))].map(|(value, text)| {
+            view! {
+                <label class="segment">
+                    <input
+                        type="radio"
+                        name="audience"
+                        prop:checked=move || plain.get() == value
+                        on:change=move |_| plain.set(value)
+                    />
+                    <span>{text}</span>
+                </label>
+            }
+        });
+    view! { <fieldset class="segments" aria-label=t("Written for")>{choices}</fieldset> }
 }
 
 /// The head of both kinds: whose it is and from when.
@@ -143,13 +145,13 @@ fn Head(title: &'static str, patient: Patient) -> impl IntoView {
                 <h1 id="report-title">{title}</h1>
                 <p class="sheet-who">
                     <strong class="identifying">{patient.given_name} " " {patient.family_name}</strong>
-                    ", " {sex_label(patient.sex)} ", " {age} " years, born "
+                    ", " {sex_label(patient.sex)} ", " {age} " " {t("years, born")} " "
                     <span class="identifying">{format::date(patient.birth_date)}</span>
                 </p>
             </div>
             <p class="fine">
-                "Record " <span class="identifying">{patient.mrn}</span> <br />
-                "Printed " {format::date(format::today())} <br /> "Nephrocast"
+                {t("Record")} " " <span class="identifying">{patient.mrn}</span> <br />
+                {t("Printed")} " " {format::date(format::today())} <br /> {t("Nephrocast")}
             </p>
         </header>
     }

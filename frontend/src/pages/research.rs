@@ -26,6 +26,7 @@ use crate::{
         private_counts::Private,
     },
     format,
+    language::t,
 };
 
 /// What is chosen: fields and values by their names on the wire, nothing as empty text.
@@ -125,7 +126,7 @@ fn fields(none: &str) -> Vec<(String, String)> {
 /// The page.
 #[component]
 pub fn ResearchPage() -> impl IntoView {
-    set_title("Research");
+    set_title(t("Research"));
     let choice = Choice::new();
     let cohort = LocalResource::new(move || {
         let (asked, operation) = (choice.asked(), choice.operation());
@@ -139,13 +140,13 @@ pub fn ResearchPage() -> impl IntoView {
     });
     view! {
         <div class="page stack">
-            <h1>"Research"</h1>
+            <h1>{t("Research")}</h1>
             <p class="prose muted">
-                "Figures of groups of people, from one publication a day. Small groups are withheld, and \
-                 counts are perturbed and rounded, the same for everybody who asks."
+                {t("Figures of groups of people, from one publication a day. Small groups are withheld, and \
+                 counts are perturbed and rounded, the same for everybody who asks.")}
             </p>
             <Question choice />
-            <section class="card card-flush" aria-label="Answer">
+            <section class="card card-flush" aria-label=t("Answer")>
                 <AsyncView resource=cohort rows=8 render=move |answer| view! { <Shown answer choice /> } />
             </section>
             <Performance />
@@ -165,14 +166,14 @@ enum Answer {
 #[component]
 fn Question(choice: Choice) -> impl IntoView {
     let problem = Signal::derive(|| None::<Problem>);
-    let labels = ["Group by", "then by", "and by"];
+    let labels = [t("Group by"), t("then by"), t("and by")];
     let pointers = ["/group_by/0", "/group_by/1", "/group_by/2"];
     let groups: Vec<_> = (0..MOST_FIELDS)
         .map(|place| {
             view! {
                 <SelectField
                     label=labels[place] pointer=pointers[place] value=choice.groups[place]
-                    options=fields("Nothing") problem form="question"
+                    options=fields(t("Nothing")) problem form="question"
                 />
             }
         })
@@ -184,35 +185,35 @@ fn Question(choice: Choice) -> impl IntoView {
             // Years are those of a publication of this year.
             let values = field.values(format::today().year()).into_iter();
             let values = values.map(|value| (value.clone(), words(&value)));
-            let all = [(String::new(), "Any".to_owned())];
+            let all = [(String::new(), t("Any").to_owned())];
             let options: Vec<_> = all.into_iter().chain(values).collect();
             let pointer = format!("/filters/{}", field.name());
             view! { <SelectField label=field.label() pointer value options problem form="question" /> }
         })
         .collect();
-    let times: Vec<_> = [("now", "As of the publication"), ("years", "By calendar year")]
+    let times: Vec<_> = [("now", t("As of the publication")), ("years", t("By calendar year"))]
         .map(|(value, text)| (value.to_owned(), text.to_owned()))
         .into();
     let views: Vec<_> = [
-        (PEOPLE, "People and end points"),
-        (MISSING, "Missing values"),
-        (HISTOGRAM, "5-year risk, histogram"),
+        (PEOPLE, t("People and end points")),
+        (MISSING, t("Missing values")),
+        (HISTOGRAM, t("5-year risk, histogram")),
     ]
     .map(|(value, text)| (value.to_owned(), text.to_owned()))
     .into_iter()
     .chain(SummaryMeasure::ALL.map(|one| (one.name().to_owned(), measure_label(one))))
     .collect();
     view! {
-        <form class="card stack" aria-label="Question" on:submit=|event| event.prevent_default()>
+        <form class="card stack" aria-label=t("Question") on:submit=|event| event.prevent_default()>
             <div class="question">
                 {groups}
-                <SelectField label="Show" pointer="/show" value=choice.view options=views problem form="question" />
-                <SelectField label="When" pointer="/over" value=choice.over options=times problem form="question" />
+                <SelectField label=t("Show") pointer="/show" value=choice.view options=views problem form="question" />
+                <SelectField label=t("When") pointer="/over" value=choice.over options=times problem form="question" />
             </div>
             <details class="twin">
                 <summary>
                     {move || match choice.filters().len() {
-                        0 => "Only some people".to_owned(),
+                        0 => t("Only some people").to_owned(),
                         count => format!("Only some people ({count})"),
                     }}
                 </summary>

@@ -8,12 +8,13 @@ use crate::{
     api,
     app::set_title,
     components::{field::TextField, logo::Logo, problem_note::FormProblem},
+    language::t,
 };
 
 /// Sets a password with the secret in the address's fragment, which no server has seen.
 #[component]
 pub fn SetPasswordPage() -> impl IntoView {
-    set_title("Set your password");
+    set_title(t("Set your password"));
     let token = window().location().hash().unwrap_or_default();
     let token = StoredValue::new(token.trim_start_matches('#').to_owned());
     let password = RwSignal::new(String::new());
@@ -38,12 +39,12 @@ pub fn SetPasswordPage() -> impl IntoView {
             <section class="sign-in-card">
                 <div class="sign-in-brand">
                     <Logo />
-                    <h1>"Set your password"</h1>
+                    <h1>{t("Set your password")}</h1>
                 </div>
                 {move || if done.get() {
                     view! {
-                        <p role="status">"Your password is set. The link is good no more."</p>
-                        <A href="/sign-in" attr:class="btn btn-primary btn-wide">"Sign in"</A>
+                        <p role="status">{t("Your password is set. The link is good no more.")}</p>
+                        <A href="/sign-in" attr:class="btn btn-primary btn-wide">{t("Sign in")}</A>
                     }
                     .into_any()
                 } else {
@@ -51,11 +52,11 @@ pub fn SetPasswordPage() -> impl IntoView {
                         <form class="stack" novalidate=true on:submit=submit>
                             <FormProblem problem />
                             <TextField
-                                label="New password" pointer="/password" kind="password" value=password
+                                label=t("New password") pointer="/password" kind="password" value=password
                                 problem autocomplete="new-password" form="set"
-                                hint="12 characters or more; a few unrelated words are easy to keep in mind"
+                                hint=t("12 characters or more; a few unrelated words are easy to keep in mind")
                             />
-                            <button type="submit" class="btn btn-primary btn-wide">"Set password"</button>
+                            <button type="submit" class="btn btn-primary btn-wide">{t("Set password")}</button>
                         </form>
                     }
                     .into_any()

@@ -18,16 +18,17 @@ use crate::{
         record_form::{incomplete, wire_name},
     },
     format,
+    language::t,
 };
 
 /// The site's settings.
 #[component]
 pub fn SettingsPage() -> impl IntoView {
-    set_title("Settings");
+    set_title(t("Settings"));
     let settings = LocalResource::new(api::settings::read);
     view! {
         <div class="page page-narrow">
-            <h1>"Settings"</h1>
+            <h1>{t("Settings")}</h1>
             <AsyncView resource=settings rows=8 render=|settings| view! { <Form settings /> } />
         </div>
     }
@@ -37,7 +38,7 @@ const REGIONS: [KfreRegion; 3] =
     [KfreRegion::NorthAmerica, KfreRegion::Other, KfreRegion::UnitedKingdom];
 
 fn number(pointer: &str, text: &str) -> Result<i32, FieldProblem> {
-    text.trim().parse().map_err(|_| FieldProblem::new(pointer, "Enter a whole number."))
+    text.trim().parse().map_err(|_| FieldProblem::new(pointer, t("Enter a whole number.")))
 }
 
 #[component]
@@ -113,7 +114,7 @@ fn Form(settings: Settings) -> impl IntoView {
                 saved.set("Saved. It counts from the next request on.");
             }
             Err(failed) if failed.kind == ProblemKind::Stale => {
-                let detail = "Somebody else changed the settings. Load the page again.";
+                let detail = t("Somebody else changed the settings. Load the page again.");
                 problem.set(Some(Problem { detail: Some(detail.to_owned()), ..failed }));
             }
             Err(failed) => problem.set(Some(failed)),
@@ -158,31 +159,31 @@ fn Form(settings: Settings) -> impl IntoView {
         <form class="card stack" novalidate=true on:submit=submit>
             <FormProblem problem />
             <SelectField
-                label="KFRE baseline" pointer="/kfre_region" value=region options=regions problem form="settings"
-                hint="For new predictions; earlier ones keep theirs, and everybody may choose another"
+                label=t("KFRE baseline") pointer="/kfre_region" value=region options=regions problem form="settings"
+                hint=t("For new predictions; earlier ones keep theirs, and everybody may choose another")
             />
             <div class="grid-2">
                 <SelectField
-                    label="Language" pointer="/language" value=language options=languages problem form="settings"
-                    hint="Of the sign-in page, and of whoever has chosen none"
+                    label=t("Language") pointer="/language" value=language options=languages problem form="settings"
+                    hint=t("Of the sign-in page, and of whoever has chosen none")
                 />
                 <SelectField
-                    label="Units" pointer="/units" value=units options=systems problem form="settings"
-                    hint="Of whoever has chosen none; values are kept as they were recorded"
+                    label=t("Units") pointer="/units" value=units options=systems problem form="settings"
+                    hint=t("Of whoever has chosen none; values are kept as they were recorded")
                 />
             </div>
             <div class="grid-2">
                 <SelectField
-                    label="Who sees whom" pointer="/visibility" value=visibility options=visibilities problem form="settings"
-                    hint="Whoever registers a patient is the first of the care team"
+                    label=t("Who sees whom") pointer="/visibility" value=visibility options=visibilities problem form="settings"
+                    hint=t("Whoever registers a patient is the first of the care team")
                 />
                 <TextField
-                    label="An emergency opens a record for minutes" pointer="/emergency_access_minutes" kind="number"
-                    value=emergency problem form="settings" hint="15 to 1440; to others than the care team"
+                    label=t("An emergency opens a record for minutes") pointer="/emergency_access_minutes" kind="number"
+                    value=emergency problem form="settings" hint=t("15 to 1440; to others than the care team")
                 />
             </div>
             <p class="fine">
-                <a href="/emergency-access">"Emergencies, and records that nobody is left to care for"</a>
+                <a href="/emergency-access">{t("Emergencies, and records that nobody is left to care for")}</a>
             </p>
             <label class="check">
                 <input
@@ -190,49 +191,49 @@ fn Form(settings: Settings) -> impl IntoView {
                     prop:checked=move || risk.get()
                     on:change:target=move |event| risk.set(event.target().checked())
                 />
-                "Patients see the risk in their own record"
+                {t("Patients see the risk in their own record")}
             </label>
             <fieldset class="field">
-                <legend>"A second factor is required of"</legend>
+                <legend>{t("A second factor is required of")}</legend>
                 <div class="row">{boxes}</div>
             </fieldset>
             <div class="grid-2">
                 <TextField
-                    label="A session ends after minutes without use" pointer="/session_idle_minutes" kind="number"
-                    value=idle problem form="settings" hint="16 to 1440"
+                    label=t("A session ends after minutes without use") pointer="/session_idle_minutes" kind="number"
+                    value=idle problem form="settings" hint=t("16 to 1440")
                 />
                 <TextField
-                    label="and in any case after hours" pointer="/session_hours" kind="number"
-                    value=hours problem form="settings" hint="1 to 168"
+                    label=t("and in any case after hours") pointer="/session_hours" kind="number"
+                    value=hours problem form="settings" hint=t("1 to 168")
                 />
             </div>
             <TextField
-                label="Fewest people in a group of researchers' summaries" pointer="/minimum_cell_size"
+                label=t("Fewest people in a group of researchers' summaries") pointer="/minimum_cell_size"
                 kind="number" value=smallest problem form="settings"
-                hint="5 to 100; counts from the next publication on"
+                hint=t("5 to 100; counts from the next publication on")
             />
             <div class="grid-2">
                 <TextField
-                    label="Privacy budget of an API token (ε)" pointer="/token_privacy_budget" kind="number"
-                    value=of_token problem form="settings" hint="0 to 100, for ever; 0 answers no private counts"
+                    label=t("Privacy budget of an API token (ε)") pointer="/token_privacy_budget" kind="number"
+                    value=of_token problem form="settings" hint=t("0 to 100, for ever; 0 answers no private counts")
                 />
                 <TextField
-                    label="and of an account with all its tokens (ε)" pointer="/account_privacy_budget"
-                    kind="number" value=of_account problem form="settings" hint="0 to 100"
+                    label=t("and of an account with all its tokens (ε)") pointer="/account_privacy_budget"
+                    kind="number" value=of_account problem form="settings" hint=t("0 to 100")
                 />
             </div>
             <TextField
-                label="A record is kept for years after it was archived" pointer="/retention_years"
+                label=t("A record is kept for years after it was archived") pointer="/retention_years"
                 kind="number" value=kept problem form="settings"
-                hint="0 to 100; after that it may be erased, by hand"
+                hint=t("0 to 100; after that it may be erased, by hand")
             />
-            <p class="fine"><a href="/archived-records">"Archived records, and erasing them"</a></p>
+            <p class="fine"><a href="/archived-records">{t("Archived records, and erasing them")}</a></p>
             <div class="form-actions">
-                <button type="submit" class="btn btn-primary">"Save"</button>
+                <button type="submit" class="btn btn-primary">{t("Save")}</button>
                 <span role="status">{move || saved.get()}</span>
             </div>
             {move || current.with(|current| current.changed_at).map(|moment| view! {
-                <p class="fine">"Last changed " {format::date_time(moment)} "."</p>
+                <p class="fine">{t("Last changed")} " " {format::date_time(moment)} "."</p>
             })}
         </form>
     }

@@ -8,6 +8,7 @@ use super::home::first_page;
 use crate::{
     app::set_title,
     components::{logo::Logo, sign_in_form::SignInForm},
+    language::t,
     session,
 };
 
@@ -28,15 +29,15 @@ pub fn SignInPage() -> impl IntoView {
 
 #[component]
 fn SignInCard() -> impl IntoView {
-    set_title("Sign in");
+    set_title(t("Sign in"));
     view! {
         <div class="sign-in">
             <section class="sign-in-card">
                 <div class="sign-in-brand">
                     <Logo />
                     <div>
-                        <h1>"Nephrocast"</h1>
-                        <p class="muted">"Kidney failure risk over five years"</p>
+                        <h1>{t("Nephrocast")}</h1>
+                        <p class="muted">{t("Kidney failure risk over five years")}</p>
                     </div>
                 </div>
                 <SignInForm form="sign-in" />

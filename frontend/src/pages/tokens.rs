@@ -15,7 +15,9 @@ use crate::{
         problem_note::ProblemNote,
         token_dialogs::{NewTokenDialog, RevokeDialog, SecretDialog},
     },
-    format, session,
+    format,
+    language::t,
+    session,
 };
 
 /// The dialog that is open.
@@ -29,7 +31,7 @@ enum Open {
 /// The list of tokens, and ways to make and revoke them.
 #[component]
 pub fn TokensPage() -> impl IntoView {
-    set_title("API tokens");
+    set_title(t("API tokens"));
     let everybody = RwSignal::new(false);
     let tokens = LocalResource::new(move || {
         let everybody = everybody.get();
@@ -48,17 +50,17 @@ pub fn TokensPage() -> impl IntoView {
     view! {
         <div class="page page-narrow">
             <div class="page-head">
-                <h1>"API tokens"</h1>
+                <h1>{t("API tokens")}</h1>
                 <button type="button" class="btn btn-primary" on:click=move |_| open.set(Some(Open::New))>
-                    "New token"
+                    {t("New token")}
                 </button>
             </div>
             <p>
-                "A token lets a program, such as a laboratory’s system, use the "
-                <a href="/api/docs/" rel="external">"API"</a>
-                " in your name: it does what its scopes say, never more than your role, and ends on its day."
+                {t("A token lets a program, such as a laboratory’s system, use the")} " "
+                <a href="/api/docs/" rel="external">{"API"}</a>
+                " " {t("in your name: it does what its scopes say, never more than your role, and ends on its day.")}
             </p>
-            <section class="card" aria-label="Tokens">
+            <section class="card" aria-label=t("Tokens")>
                 {move || session::allows(Permission::OverseeTokens).then(|| view! {
                     <label class="check">
                         <input
@@ -66,7 +68,7 @@ pub fn TokensPage() -> impl IntoView {
                             prop:checked=move || everybody.get()
                             on:change:target=move |event| everybody.set(event.target().checked())
                         />
-                        "Everybody’s tokens"
+                        {t("Everybody’s tokens")}
                     </label>
                 })}
                 <AsyncView
@@ -87,7 +89,7 @@ pub fn TokensPage() -> impl IntoView {
 #[component]
 fn List(everybody: bool, page: Page<Token>, open: RwSignal<Option<Open>>) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <p class="muted">"No token yet."</p> }.into_any();
+        return view! { <p class="muted">{t("No token yet.")}</p> }.into_any();
     }
     let items = RwSignal::new(page.items);
     let cursor = RwSignal::new(page.next_cursor);
@@ -116,7 +118,7 @@ fn List(everybody: bool, page: Page<Token>, open: RwSignal<Option<Open>>) -> imp
         </ul>
         {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
         {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn" on:click=move |_| more.run(())>"Load more"</button>
+            <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
         })}
     }
     .into_any()
@@ -133,9 +135,9 @@ fn Line(token: Token, everybody: bool, open: RwSignal<Option<Open>>) -> impl Int
         None => format!("Ends {}", format::date_of(token.expires_at)),
     };
     let used = token.last_used_on.map_or_else(
-        || "never used".to_owned(),
+        || t("never used").to_owned(),
         |day| {
-            let from = token.last_used_address.as_deref().unwrap_or("an unknown address");
+            let from = token.last_used_address.as_deref().unwrap_or(t("an unknown address"));
             format!("last used {} from {from}", format::date(day))
         },
     );
@@ -160,7 +162,7 @@ fn Line(token: Token, everybody: bool, open: RwSignal<Option<Open>>) -> impl Int
                         aria-label=label
                         on:click=move |_| open.set(Some(Open::Revoke(token.clone())))
                     >
-                        "Revoke"
+                        {t("Revoke")}
                     </button>
                 </div>
             })}

@@ -20,7 +20,9 @@ use crate::{
         record_form::{RecordForm, incomplete, wire_name},
         shown_once::ShownOnce,
     },
-    format, session,
+    format,
+    language::t,
+    session,
 };
 
 /// The dialog that is open.
@@ -36,7 +38,7 @@ type Accounts = LocalResource<api::Result<Page<Account>>>;
 /// The list of accounts, and ways to make and change them.
 #[component]
 pub fn UsersPage() -> impl IntoView {
-    set_title("Users");
+    set_title(t("Users"));
     let (q, role, state) =
         (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
     let wanted = Memo::new(move |_| Wanted {
@@ -53,24 +55,24 @@ pub fn UsersPage() -> impl IntoView {
     view! {
         <div class="page">
             <div class="page-head">
-                <h1>"Users"</h1>
+                <h1>{t("Users")}</h1>
                 <button type="button" class="btn btn-primary" on:click=move |_| open.set(Some(Open::New))>
-                    "New user"
+                    {t("New user")}
                 </button>
             </div>
-            <section class="card card-flush" aria-label="User list">
+            <section class="card card-flush" aria-label=t("User list")>
                 <form class="filters" role="search" on:submit=|event| event.prevent_default()>
                     <label class="filter filter-search">
-                        <span>"Search"</span>
+                        <span>{t("Search")}</span>
                         <input
-                            type="search" class="control" placeholder="Name or e-mail address"
+                            type="search" class="control" placeholder=t("Name or e-mail address")
                             autocomplete="off" maxlength="100"
                             on:change:target=move |event| q.set(event.target().value())
                         />
                     </label>
-                    <Choice label="Role" value=role options=roles() />
+                    <Choice label=t("Role") value=role options=roles() />
                     <Choice
-                        label="State" value=state
+                        label=t("State") value=state
                         options=AccountState::ALL.map(|one| (wire_name(one), one.label().to_owned())).into()
                     />
                 </form>
@@ -103,7 +105,7 @@ fn Choice(
         <label class="filter">
             <span>{label}</span>
             <select class="control" on:change:target=move |event| value.set(event.target().value())>
-                <option value="">"Any"</option>
+                <option value="">{t("Any")}</option>
                 {options}
             </select>
         </label>
@@ -113,7 +115,7 @@ fn Choice(
 #[component]
 fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> impl IntoView {
     if page.items.is_empty() {
-        return view! { <p class="empty" role="status">"Nobody matches."</p> }.into_any();
+        return view! { <p class="empty" role="status">{t("Nobody matches.")}</p> }.into_any();
     }
     let (items, cursor) = (RwSignal::new(page.items), RwSignal::new(page.next_cursor));
     let more = Action::new_local(move |from: &String| {
@@ -128,16 +130,16 @@ fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> im
     });
     let problem = move || more.value().get().and_then(api::Result::err);
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Users">
+        <div class="table-scroll" tabindex="0" role="group" aria-label=t("Users")>
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col">"Name"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Second factor"</th>
-                        <th scope="col">"Last sign-in"</th>
-                        <th scope="col"><span class="visually-hidden">"Action"</span></th>
+                        <th scope="col">{t("Name")}</th>
+                        <th scope="col">{t("Role")}</th>
+                        <th scope="col">{t("State")}</th>
+                        <th scope="col">{t("Second factor")}</th>
+                        <th scope="col">{t("Last sign-in")}</th>
+                        <th scope="col"><span class="visually-hidden">{t("Action")}</span></th>
                     </tr>
                 </thead>
                 <tbody>
@@ -154,7 +156,7 @@ fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> im
                     type="button" class="btn" disabled=move || more.pending().get()
                     on:click=move |_| { more.dispatch_local(from.clone()); }
                 >
-                    "Load more"
+                    {t("Load more")}
                 </button>
             })}
         </div>
@@ -178,7 +180,7 @@ fn Line(account: Account, open: RwSignal<Option<Open>>) -> impl IntoView {
                     type="button" class="btn btn-small" aria-label=label
                     on:click=move |_| open.set(Some(Open::Edit(account.clone())))
                 >
-                    "Manage"
+                    {t("Manage")}
                 </button>
             </td>
         </tr>
@@ -221,7 +223,7 @@ impl Draft {
         let found = api::patients::list(&query).await?.items;
         let found = found.into_iter().find(|patient| patient.mrn == mrn).map(|patient| patient.id);
         let unknown =
-            || incomplete(vec![FieldProblem::new("/patient_id", "No record has this number.")]);
+            || incomplete(vec![FieldProblem::new("/patient_id", t("No record has this number."))]);
         found.map(Some).ok_or_else(unknown)
     }
 }
@@ -230,14 +232,14 @@ impl Draft {
 fn Fields(draft: Draft) -> impl IntoView {
     let Draft { name, role, mrn, problem, .. } = draft;
     view! {
-        <TextField label="Name" pointer="/display_name" value=name problem form="user" required=true />
-        <SelectField label="Role" pointer="/role" value=role options=roles() problem form="user" />
+        <TextField label=t("Name") pointer="/display_name" value=name problem form="user" required=true />
+        <SelectField label=t("Role") pointer="/role" value=role options=roles() problem form="user" />
         {move || {
             let own = draft.role().is_some_and(|role| role.reach() == Reach::OwnRecord);
             own.then(|| view! {
                 <TextField
-                    label="Medical record number" pointer="/patient_id" value=mrn problem form="user"
-                    hint="Whose record the account reads; empty changes nothing"
+                    label=t("Medical record number") pointer="/patient_id" value=mrn problem form="user"
+                    hint=t("Whose record the account reads; empty changes nothing")
                 />
             })
         }}
@@ -268,10 +270,10 @@ fn New(close: Callback<()>, open: RwSignal<Option<Open>>, accounts: Accounts) ->
         }
     });
     view! {
-        <Dialog title="New user" id="new-user" close>
+        <Dialog title=t("New user") id="new-user" close>
             <RecordForm save verb="Make account" close problem=draft.problem>
                 <TextField
-                    label="E-mail address" pointer="/email" kind="email" value=draft.email
+                    label=t("E-mail address") pointer="/email" kind="email" value=draft.email
                     problem=draft.problem form="user" required=true
                 />
                 <Fields draft />
@@ -287,12 +289,12 @@ fn Link(name: String, link: PasswordLink, close: Callback<()>) -> impl IntoView 
     view! {
         <Dialog title=format!("The link for {name}") id="password-link" close>
             <p>
-                "Pass it on to this person and to nobody else: whoever has it sets the password. It is \
-                shown this once, good once, and ends on " {format::date_time(link.expires_at)} "."
+                {t("Pass it on to this person and to nobody else: whoever has it sets the password. It is \
+                shown this once, good once, and ends on")} " " {format::date_time(link.expires_at)} "."
             </p>
             <ShownOnce secret=format!("{origin}{}", link.path) />
             <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
-                "I have passed it on"
+                {t("I have passed it on")}
             </button>
         </Dialog>
     }
@@ -365,11 +367,11 @@ fn Edit(
     let own = session::user().is_some_and(|user| user.id == id);
     let closed = account.state == AccountState::Deactivated;
     let acts = [
-        (!own && !closed, "Reset password", Act::Reset),
-        (account.state == AccountState::Locked, "Unlock", Act::Unlock),
-        (!own && account.second_factor, "Remove second factor", Act::RemoveFactor),
-        (!closed, "Deactivate", Act::Activate(false)),
-        (closed, "Activate again", Act::Activate(true)),
+        (!own && !closed, t("Reset password"), Act::Reset),
+        (account.state == AccountState::Locked, t("Unlock"), Act::Unlock),
+        (!own && account.second_factor, t("Remove second factor"), Act::RemoveFactor),
+        (!closed, t("Deactivate"), Act::Activate(false)),
+        (closed, t("Activate again"), Act::Activate(true)),
     ];
     let buttons: Vec<_> = acts
         .into_iter()

@@ -23,6 +23,7 @@ use crate::{
         async_view::AsyncView, badges::KdigoBadge, field::FactField, problem_note::ProblemNote,
     },
     format,
+    language::t,
     what_if::{LEVERS, Lever, POSITIONS, THERAPIES, moved, switched},
 };
 
@@ -32,7 +33,7 @@ const REST_MS: u32 = 40;
 /// The page of one patient's what-if.
 #[component]
 pub fn WhatIfPage() -> impl IntoView {
-    set_title("What if");
+    set_title(t("What if"));
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")?.parse::<PatientId>().ok()));
     let start = LocalResource::new(move || start(id.get()));
@@ -59,7 +60,7 @@ fn Start(patient: Patient, inputs: Option<PredictionInputs>) -> impl IntoView {
     view! {
         <header class="page-head">
             <div>
-                <h1>"What if?"</h1>
+                <h1>{t("What if?")}</h1>
                 <p><A href=href.clone() attr:class="identifying">{name}</A></p>
             </div>
         </header>
@@ -67,9 +68,9 @@ fn Start(patient: Patient, inputs: Option<PredictionInputs>) -> impl IntoView {
             Some(inputs) => view! { <WhatIf inputs /> }.into_any(),
             None => view! {
                 <div class="card empty">
-                    <h2>"There is no prediction to start from"</h2>
-                    <p>"A what-if moves the values of the latest prediction."</p>
-                    <A href=href attr:class="btn btn-primary">"Back to the record"</A>
+                    <h2>{t("There is no prediction to start from")}</h2>
+                    <p>{t("A what-if moves the values of the latest prediction.")}</p>
+                    <A href=href attr:class="btn btn-primary">{t("Back to the record")}</A>
                 </div>
             }
             .into_any(),
@@ -113,31 +114,31 @@ fn WhatIf(inputs: PredictionInputs) -> impl IntoView {
     let original = inputs.clone();
     view! {
         <p class="notice notice-warning">
-            "A what-if shows what the equation and the network would say of somebody with these values. \
-             It does not say what a treatment would do, and nothing of it is kept."
+            {t("A what-if shows what the equation and the network would say of somebody with these values. \
+             It does not say what a treatment would do, and nothing of it is kept.")}
         </p>
         <div class="what-if">
             <section class="card stack" aria-labelledby="levers">
                 <div class="card-head">
-                    <h2 id="levers">"Move the values"</h2>
+                    <h2 id="levers">{t("Move the values")}</h2>
                     <button
                         type="button" class="btn btn-small" disabled=move || !is_moved.get()
                         on:click=move |_| wanted.set(original.clone())
                     >
-                        "Back to the real values"
+                        {t("Back to the real values")}
                     </button>
                 </div>
                 <Levers inputs=inputs.clone() wanted />
             </section>
             <div class="stack what-if-answers">
                 <section class="card stack-tight" aria-labelledby="equation">
-                    <h2 id="equation">"Kidney Failure Risk Equation"</h2>
+                    <h2 id="equation">{t("Kidney Failure Risk Equation")}</h2>
                     <Equation real equation is_moved />
                 </section>
                 <section class="card stack-tight" aria-labelledby="network">
                     <div class="card-head">
-                        <h2 id="network">"Network"</h2>
-                        <span class="badge badge-research">"research: trained on simulated patients"</span>
+                        <h2 id="network">{t("Network")}</h2>
+                        <span class="badge badge-research">{t("research: trained on simulated patients")}</span>
                     </div>
                     <AsyncView
                         resource=now
@@ -168,28 +169,28 @@ fn Levers(inputs: PredictionInputs, wanted: RwSignal<PredictionInputs>) -> impl 
         {sliders}
         <div class="grid-2">
             <Fact
-                label="Diabetes" wanted read=|inputs| inputs.diabetes
+                label=t("Diabetes") wanted read=|inputs| inputs.diabetes
                 write=|inputs, known| inputs.diabetes = known
             />
             <Fact
-                label="Hypertension" wanted read=|inputs| inputs.hypertension
+                label=t("Hypertension") wanted read=|inputs| inputs.hypertension
                 write=|inputs, known| inputs.hypertension = known
             />
             <Fact
-                label="Cardiovascular disease" wanted read=|inputs| inputs.cardiovascular_disease
+                label=t("Cardiovascular disease") wanted read=|inputs| inputs.cardiovascular_disease
                 write=|inputs, known| inputs.cardiovascular_disease = known
             />
             <Fact
-                label="Heart failure" wanted read=|inputs| inputs.heart_failure
+                label=t("Heart failure") wanted read=|inputs| inputs.heart_failure
                 write=|inputs, known| inputs.heart_failure = known
             />
             <Fact
-                label="Smokes" wanted read=|inputs| inputs.smoker
+                label=t("Smokes") wanted read=|inputs| inputs.smoker
                 write=|inputs, known| inputs.smoker = known
             />
         </div>
         <fieldset class="field">
-            <legend>"Treatments"</legend>
+            <legend>{t("Treatments")}</legend>
             <div class="grid-2">{drugs}</div>
         </fieldset>
     }
@@ -203,7 +204,7 @@ fn Slider(lever: Lever, real: Option<f64>, wanted: RwSignal<PredictionInputs>) -
         Memo::new(move |_| wanted.with(|wanted| latest(wanted, code).map(|value| value.value)));
     let unit = format::unit(code.canonical_unit());
     let shown = move |value: Option<f64>| {
-        value.map_or_else(|| "not known".to_owned(), |value| format::number(value, decimals))
+        value.map_or_else(|| t("not known").to_owned(), |value| format::number(value, decimals))
     };
     let text = {
         let unit = unit.clone();
@@ -227,7 +228,7 @@ fn Slider(lever: Lever, real: Option<f64>, wanted: RwSignal<PredictionInputs>) -
                     }
                 }
             />
-            <span class="fine">"real: " {shown(real)}</span>
+            <span class="fine">{t("real:")} " " {shown(real)}</span>
         </div>
     }
 }
@@ -330,7 +331,7 @@ fn Network(
     view! {
         {move || problem().map(|problem| view! { <ProblemNote problem /> })}
         <Beside real=real.map(|risks| risks.map(format::percent)) moved is_moved />
-        <p class="fine">"KDIGO category " {category}</p>
+        <p class="fine">{t("KDIGO category")} " " {category}</p>
     }
 }
 
@@ -348,7 +349,7 @@ fn Beside(
     moved: Signal<Option<[(String, f64); 2]>>,
     is_moved: Memo<bool>,
 ) -> impl IntoView {
-    let rows = ["Within 2 years", "Within 5 years"].into_iter().enumerate().map(|(year, label)| {
+    let rows = [t("Within 2 years"), t("Within 5 years")].into_iter().enumerate().map(|(year, label)| {
         let real = real.clone().map_or_else(|| "–".to_owned(), |real| real[year].clone());
         let moved = move || {
             let risk = moved.get().map(|risks| risks[year].clone());
@@ -373,9 +374,9 @@ fn Beside(
         <table class="table table-tight beside">
             <thead>
                 <tr>
-                    <th scope="col"><span class="visually-hidden">"Horizon"</span></th>
-                    <th scope="col" class="number">"Real values"</th>
-                    <th scope="col" class="number">"What if"</th>
+                    <th scope="col"><span class="visually-hidden">{t("Horizon")}</span></th>
+                    <th scope="col" class="number">{t("Real values")}</th>
+                    <th scope="col" class="number">{t("What if")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>

@@ -15,6 +15,7 @@ use crate::{
         facts::Known,
     },
     format,
+    language::t,
 };
 
 /// What a chart's reader looks for, in the order of the page; what was never measured is left out.
@@ -44,20 +45,20 @@ pub fn Chart(
     let Content { patient, observations, prediction } = content;
     let (asked, result) = prediction.unzip();
     view! {
-        <Head title="Kidney report" patient=patient.clone() />
+        <Head title=t("Kidney report") patient=patient.clone() />
         <div class="sheet-columns">
             <Standing />
             <Facts patient />
         </div>
         <section>
-            <h2>"Risk of kidney failure (dialysis or transplant)"</h2>
+            <h2>{t("Risk of kidney failure (dialysis or transplant)")}</h2>
             {match result.clone() {
                 Some(result) => view! { <Risk result /> }.into_any(),
-                None => view! { <p class="muted">"No prediction has been made."</p> }.into_any(),
+                None => view! { <p class="muted">{t("No prediction has been made.")}</p> }.into_any(),
             }}
         </section>
         <section>
-            <h2>"Course of eGFR, mL/min/1.73 m²"</h2>
+            <h2>{t("Course of eGFR, mL/min/1.73 m²")}</h2>
             <CoursePicture observations />
         </section>
         <Values />
@@ -70,7 +71,7 @@ pub fn Chart(
 fn Standing() -> impl IntoView {
     let record = Record::here();
     let row = |label, found: Option<(String, String)>| {
-        let (value, day) = found.unwrap_or_else(|| ("not known".to_owned(), String::new()));
+        let (value, day) = found.unwrap_or_else(|| (t("not known").to_owned(), String::new()));
         view! { <dt>{label}</dt><dd><strong>{value}</strong> " " <span class="fine">{day}</span></dd> }
     };
     let number = |code| record.latest(code);
@@ -86,13 +87,13 @@ fn Standing() -> impl IntoView {
         });
     view! {
         <section>
-            <h2>"Where the kidneys stand"</h2>
+            <h2>{t("Where the kidneys stand")}</h2>
             <dl class="facts">
-                {row("eGFR", latest(record, ObservationCode::Egfr))}
-                {row("uACR", latest(record, ObservationCode::Uacr))}
-                <dt>"KDIGO"</dt>
+                {row(t("eGFR"), latest(record, ObservationCode::Egfr))}
+                {row(t("uACR"), latest(record, ObservationCode::Uacr))}
+                <dt>{t("KDIGO")}</dt>
                 <dd>{kdigo.map(|kdigo| view! { <KdigoBadge kdigo /> })}</dd>
-                <dt>"Therapies now"</dt>
+                <dt>{t("Therapies now")}</dt>
                 <dd><CurrentTherapies /></dd>
             </dl>
         </section>
@@ -102,18 +103,18 @@ fn Standing() -> impl IntoView {
 #[component]
 fn Facts(patient: Patient) -> impl IntoView {
     let facts = [
-        ("Diabetes", patient.diabetes),
-        ("Hypertension", patient.hypertension),
-        ("Cardiovascular disease", patient.cardiovascular_disease),
-        ("Heart failure", patient.heart_failure),
-        ("Smokes", patient.smoker),
+        (t("Diabetes"), patient.diabetes),
+        (t("Hypertension"), patient.hypertension),
+        (t("Cardiovascular disease"), patient.cardiovascular_disease),
+        (t("Heart failure"), patient.heart_failure),
+        (t("Smokes"), patient.smoker),
     ]
     .map(|(label, value)| view! { <dt>{label}</dt><dd><Known value /></dd> });
     view! {
         <section>
-            <h2>"Facts"</h2>
+            <h2>{t("Facts")}</h2>
             <dl class="facts">
-                <dt>"Cause"</dt>
+                <dt>{t("Cause")}</dt>
                 <dd>{patient.renal_disease.label()}</dd>
                 {facts}
             </dl>
@@ -131,7 +132,7 @@ fn Risk(result: PredictionResult) -> impl IntoView {
         })
     };
     let source = match result.category_source {
-        RiskSource::Network => "from the network, because KFRE does not apply",
+        RiskSource::Network => t("from the network, because KFRE does not apply"),
         kfre @ RiskSource::Kfre => source_label(kfre),
     };
     view! {
@@ -139,16 +140,16 @@ fn Risk(result: PredictionResult) -> impl IntoView {
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col">"Voice"</th>
-                        <th scope="col">"Within 2 years"</th>
-                        <th scope="col">"Within 5 years"</th>
+                        <th scope="col">{t("Voice")}</th>
+                        <th scope="col">{t("Within 2 years")}</th>
+                        <th scope="col">{t("Within 5 years")}</th>
                     </tr>
                 </thead>
                 <tbody>
                     {result.kfre.as_ref().map(|kfre| view! {
                         <tr>
                             <th scope="row">
-                                "KFRE, " {kfre.variables} " variables, " {kfre.region.label()}
+                                {t("KFRE,")} " " {kfre.variables} " " {t("variables,")} " " {kfre.region.label()}
                             </th>
                             <td>{format::percent_precise(kfre.risk_2y)}</td>
                             <td>{format::percent_precise(kfre.risk_5y)}</td>
@@ -160,7 +161,7 @@ fn Risk(result: PredictionResult) -> impl IntoView {
                         <td>{at(&result.risk, 5)}</td>
                     </tr>
                     <tr>
-                        <th scope="row">"Category"</th>
+                        <th scope="row">{t("Category")}</th>
                         <td colspan="2"><RiskBadge category=result.category /> " " {source}</td>
                     </tr>
                 </tbody>
@@ -188,7 +189,7 @@ fn Values() -> impl IntoView {
     (!values.is_empty()).then(|| {
         view! {
             <section>
-                <h2>"Latest values"</h2>
+                <h2>{t("Latest values")}</h2>
                 <ul class="sheet-values">{values}</ul>
             </section>
         }
@@ -209,13 +210,13 @@ fn Words(result: PredictionResult) -> impl IntoView {
     view! {
         {(!advice.is_empty()).then(|| view! {
             <section>
-                <h2>"What the guidelines say"</h2>
+                <h2>{t("What the guidelines say")}</h2>
                 <ul>{advice}</ul>
             </section>
         })}
         {(!warnings.is_empty()).then(|| view! {
             <section>
-                <h2>"Keep in mind"</h2>
+                <h2>{t("Keep in mind")}</h2>
                 <ul>{warnings}</ul>
             </section>
         })}

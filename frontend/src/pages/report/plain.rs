@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::{Content, CoursePicture, CurrentTherapies, Foot, Head, PeopleArray, Record};
-use crate::{components::natural_frequency::of_hundred, format};
+use crate::{components::natural_frequency::of_hundred, format, language::t};
 
 /// The sheet.
 #[component]
@@ -19,7 +19,7 @@ pub fn Plain(
     let Content { patient, observations, prediction } = content;
     let (asked, result) = prediction.unzip();
     view! {
-        <Head title="Your kidneys" patient />
+        <Head title=t("Your kidneys") patient />
         <Work observations />
         <Protein />
         {result.map(|result| view! { <Future result /> })}
@@ -29,22 +29,22 @@ pub fn Plain(
 }
 
 /// KDIGO's words for the categories (KDIGO 2024, table 1).
-const fn work(g: GCategory) -> &'static str {
+fn work(g: GCategory) -> &'static str {
     match g {
         GCategory::G1 => "normal",
-        GCategory::G2 => "mildly decreased",
-        GCategory::G3a => "mildly to moderately decreased",
-        GCategory::G3b => "moderately to severely decreased",
-        GCategory::G4 => "severely decreased",
-        GCategory::G5 => "so low that it is called kidney failure",
+        GCategory::G2 => t("mildly decreased"),
+        GCategory::G3a => t("mildly to moderately decreased"),
+        GCategory::G3b => t("moderately to severely decreased"),
+        GCategory::G4 => t("severely decreased"),
+        GCategory::G5 => t("so low that it is called kidney failure"),
     }
 }
 
-const fn protein(a: ACategory) -> &'static str {
+fn protein(a: ACategory) -> &'static str {
     match a {
-        ACategory::A1 => "normal or only mildly increased",
-        ACategory::A2 => "moderately increased",
-        ACategory::A3 => "severely increased",
+        ACategory::A1 => t("normal or only mildly increased"),
+        ACategory::A2 => t("moderately increased"),
+        ACategory::A3 => t("severely increased"),
     }
 }
 
@@ -55,22 +55,22 @@ fn Work(observations: Vec<Observation>) -> impl IntoView {
         let category = value.quantity().map(g_category);
         view! {
             <p>
-                "Your eGFR was " <strong>{format::number(value.value, 0)}</strong> " on "
-                {format::date_of(value.effective_at)} ". It says how many millilitres of blood your \
-                kidneys clean in a minute; in healthy young adults it is about 100."
+                {t("Your eGFR was")} " " <strong>{format::number(value.value, 0)}</strong> " " {t("on")} " "
+                {format::date_of(value.effective_at)} {t(". It says how many millilitres of blood your \
+                kidneys clean in a minute; in healthy young adults it is about 100.")}
                 {category.map(|g| view! {
-                    " Doctors call this kidney function " <strong>{work(g)}</strong>
-                    " (stage " {g.label()} ")."
+                    t(" Doctors call this kidney function ") <strong>{work(g)}</strong>
+                    " " {t("(stage")} " " {g.label()} ")."
                 })}
             </p>
         }
     });
     view! {
         <section>
-            <h2>"How well your kidneys work"</h2>
+            <h2>{t("How well your kidneys work")}</h2>
             {words}
             <CoursePicture observations />
-            <p class="fine">"Every dot is one test. The lines are the borders between the stages."</p>
+            <p class="fine">{t("Every dot is one test. The lines are the borders between the stages.")}</p>
         </section>
     }
 }
@@ -82,12 +82,12 @@ fn Protein() -> impl IntoView {
         let category = value.quantity().map(a_category);
         view! {
             <section>
-                <h2>"Protein in your urine"</h2>
+                <h2>{t("Protein in your urine")}</h2>
                 <p>
-                    "Healthy kidneys keep protein in the blood. Your albumin test (uACR) was "
-                    <strong>{format::quantity(value.value, &value.unit)}</strong> " on "
+                    {t("Healthy kidneys keep protein in the blood. Your albumin test (uACR) was")} " "
+                    <strong>{format::quantity(value.value, &value.unit)}</strong> " " {t("on")} " "
                     {format::date_of(value.effective_at)}
-                    {category.map(|a| view! { ", which is " <strong>{protein(a)}</strong> })} "."
+                    {category.map(|a| view! { t(", which is ") <strong>{protein(a)}</strong> })} "."
                 </p>
             </section>
         }
@@ -100,27 +100,27 @@ fn Future(result: PredictionResult) -> impl IntoView {
         result.risk_within(years).map(|risk| {
             view! {
                 <li>
-                    "within " {years} " years: " <strong>{of_hundred(risk)}</strong> " people"
+                    {t("within")} " " {years} " " {t("years:")} " " <strong>{of_hundred(risk)}</strong> " " {t("people")}
                 </li>
             }
         })
     };
     view! {
         <section>
-            <h2>"What may come"</h2>
+            <h2>{t("What may come")}</h2>
             <div class="sheet-risk">
                 <div>
-                    <p>"Of 100 people with values like yours, so many need dialysis or a kidney transplant:"</p>
+                    <p>{t("Of 100 people with values like yours, so many need dialysis or a kidney transplant:")}</p>
                     <ul>{sentence(2)} {sentence(5)}</ul>
                     <p>
-                        "The others do not in that time. Nobody can say which of the 100 people you \
-                        are. The numbers change as your values change; treatment and habits move them."
+                        {t("The others do not in that time. Nobody can say which of the 100 people you \
+                        are. The numbers change as your values change; treatment and habits move them.")}
                     </p>
                 </div>
                 {result.risk_within(5).map(|probability| view! {
                     <figure>
                         <PeopleArray probability years=5 />
-                        <figcaption class="fine">"Full dots: kidney failure within 5 years"</figcaption>
+                        <figcaption class="fine">{t("Full dots: kidney failure within 5 years")}</figcaption>
                     </figure>
                 })}
             </div>
@@ -133,26 +133,26 @@ fn Future(result: PredictionResult) -> impl IntoView {
 fn Help() -> impl IntoView {
     view! {
         <section>
-            <h2>"What helps"</h2>
+            <h2>{t("What helps")}</h2>
             <ul>
                 <li>
-                    "Take your medicines as agreed, and do not stop them on your own. You take now: "
+                    {t("Take your medicines as agreed, and do not stop them on your own. You take now:")} " "
                     <CurrentTherapies /> "."
                 </li>
-                <li>"Ask before you take painkillers such as ibuprofen, or remedies from the pharmacy or the Internet."</li>
-                <li>"Keep your blood pressure in the range that you and your doctor have agreed."</li>
-                <li>"Move: about 150 minutes a week, as far as your heart and body allow."</li>
-                <li>"Do not smoke. Eat varied food, with little salt."</li>
-                <li>"Come to your tests: they show early what can be treated."</li>
+                <li>{t("Ask before you take painkillers such as ibuprofen, or remedies from the pharmacy or the Internet.")}</li>
+                <li>{t("Keep your blood pressure in the range that you and your doctor have agreed.")}</li>
+                <li>{t("Move: about 150 minutes a week, as far as your heart and body allow.")}</li>
+                <li>{t("Do not smoke. Eat varied food, with little salt.")}</li>
+                <li>{t("Come to your tests: they show early what can be treated.")}</li>
             </ul>
-            <p class="fine">"After the KDIGO 2024 guideline for chronic kidney disease, chapters 3 and 4."</p>
+            <p class="fine">{t("After the KDIGO 2024 guideline for chronic kidney disease, chapters 3 and 4.")}</p>
         </section>
         <section>
-            <h2>"Questions that you may want to ask"</h2>
+            <h2>{t("Questions that you may want to ask")}</h2>
             <ul>
-                <li>"What is the cause of my kidney disease, and what slows it down?"</li>
-                <li>"Which of my values should get better, and until when?"</li>
-                <li>"When is my next test, and what would make you change my treatment?"</li>
+                <li>{t("What is the cause of my kidney disease, and what slows it down?")}</li>
+                <li>{t("Which of my values should get better, and until when?")}</li>
+                <li>{t("When is my next test, and what would make you change my treatment?")}</li>
             </ul>
         </section>
     }

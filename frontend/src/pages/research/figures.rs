@@ -12,6 +12,7 @@ use crate::{
     api,
     components::line_chart::{Line, LineChart, MOST_LINES},
     format,
+    language::t,
 };
 
 /// The groups of a cohort, or of every calendar year.
@@ -29,7 +30,7 @@ pub fn Cohort(
         named.push(CALENDAR_YEAR.to_owned());
     }
     let shown = choice.view.get_untracked();
-    let names: Vec<_> = if named.is_empty() { vec!["Group".to_owned()] } else { labels(&named) };
+    let names: Vec<_> = if named.is_empty() { vec![t("Group").to_owned()] } else { labels(&named) };
     let heads = heads(&shown);
     let most = groups.iter().map(|group| group.figures.people).max().unwrap_or(1);
     let chart =
@@ -42,25 +43,25 @@ pub fn Cohort(
     let is_empty = rows.is_empty();
     view! {
         {chart}
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Figures">
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Figures")>
             <table class="table">
                 <thead>
                     <tr>
                         {names.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect_view()}
                         {heads.into_iter().map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view()}
-                        <th scope="col" class="bar-cell"><span class="visually-hidden">"Bar"</span></th>
+                        <th scope="col" class="bar-cell"><span class="visually-hidden">{t("Bar")}</span></th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        {is_empty.then(|| view! { <p class="empty">"Every group of this question is withheld. Ask for fewer fields."</p> })}
+        {is_empty.then(|| view! { <p class="empty">{t("Every group of this question is withheld. Ask for fewer fields.")}</p> })}
         <div class="row footing">
             <button
                 type="button" class="btn" disabled=is_empty
                 on:click=move |_| { let _ = api::summaries::save_figures(&file); }
             >
-                "Download these figures"
+                {t("Download these figures")}
             </button>
         </div>
         <Footing publication withheld />
@@ -71,12 +72,17 @@ fn heads(shown: &str) -> Vec<String> {
     let texts: &[&str] = match (shown, measure(shown)) {
         (MISSING, _) => {
             let measures = SummaryMeasure::ALL.map(|one| one.label().to_owned());
-            return ["People".to_owned()].into_iter().chain(measures).collect();
+            return [t("People").to_owned()].into_iter().chain(measures).collect();
         }
-        (_, Some(_)) => {
-            &["People", "Known of", "Mean", "Lower quartile", "Median", "Upper quartile"]
-        }
-        _ => &["People", "Kidney failure", "Deaths"],
+        (_, Some(_)) => &[
+            t("People"),
+            t("Known of"),
+            t("Mean"),
+            t("Lower quartile"),
+            t("Median"),
+            t("Upper quartile"),
+        ],
+        _ => &[t("People"), t("Kidney failure"), t("Deaths")],
     };
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -139,7 +145,7 @@ fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
         }
     }
     let label = match measure {
-        None => "People by calendar year".to_owned(),
+        None => t("People by calendar year").to_owned(),
         Some(measure) => format!("Mean {} by calendar year", measure_label(measure)),
     };
     let more = lines.len().saturating_sub(MOST_LINES);
@@ -154,7 +160,7 @@ fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
 
 fn labels(named: &[String]) -> Vec<String> {
     let label = |name: &String| {
-        field(name).map_or_else(|| "Year".to_owned(), |field| field.label().to_owned())
+        field(name).map_or_else(|| t("Year").to_owned(), |field| field.label().to_owned())
     };
     named.iter().map(label).collect()
 }
@@ -167,7 +173,7 @@ fn GroupRow(group: SummaryGroup, named: Vec<String>, shown: String, most: i32) -
         .map(|name| group.get(name).map_or_else(String::new, |value| words(value)))
         .collect();
     if names.is_empty() {
-        names.push("Everybody asked for".to_owned());
+        names.push(t("Everybody asked for").to_owned());
     }
     let people = figures.people;
     let cells = cells(figures, &shown);

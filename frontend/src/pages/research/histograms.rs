@@ -5,6 +5,7 @@ use shared::summary::RiskDistribution;
 
 use super::{Bar, Footing, withheld, words};
 use crate::format;
+use crate::language::t;
 
 /// A histogram for each group.
 #[component]
@@ -18,7 +19,7 @@ pub fn Histograms(
         .into_iter()
         .map(|histogram| {
             let values: Vec<_> = histogram.group.values().map(|value| words(value)).collect();
-            let title = if values.is_empty() { "Everybody asked for".to_owned() } else { values.join(", ") };
+            let title = if values.is_empty() { t("Everybody asked for").to_owned() } else { values.join(", ") };
             let most = histogram.bars.iter().filter_map(|bar| bar.people).max().unwrap_or(1);
             let rows: Vec<_> = histogram
                 .bars
@@ -27,16 +28,16 @@ pub fn Histograms(
                     let name = format!("{} to {}", format::percent(bar.from), format::percent(bar.to));
                     risk_row(name, bar.people, most)
                 })
-                .chain([risk_row("No prediction".to_owned(), histogram.unknown, most)])
+                .chain([risk_row(t("No prediction").to_owned(), histogram.unknown, most)])
                 .collect();
             view! {
                 <table class="table table-tight">
                     <caption>{title}</caption>
                     <thead>
                         <tr>
-                            <th scope="col">"5-year risk"</th>
-                            <th scope="col" class="number">"People"</th>
-                            <th scope="col" class="bar-cell"><span class="visually-hidden">"Bar"</span></th>
+                            <th scope="col">{t("5-year risk")}</th>
+                            <th scope="col" class="number">{t("People")}</th>
+                            <th scope="col" class="bar-cell"><span class="visually-hidden">{t("Bar")}</span></th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -46,7 +47,7 @@ pub fn Histograms(
         .collect();
     view! {
         <div class="histograms">{blocks}</div>
-        {is_empty.then(|| view! { <p class="empty">"Every bar of this question is withheld. Ask for fewer fields."</p> })}
+        {is_empty.then(|| view! { <p class="empty">{t("Every bar of this question is withheld. Ask for fewer fields.")}</p> })}
         <Footing publication withheld=0 />
     }
 }

@@ -1,12 +1,14 @@
 //! The same for a program: the code that asks what the page shows.
 
 use leptos::prelude::*;
+use shared::phrase;
 use shared::problem::Problem;
 
 use super::Choice;
 use crate::{
     api::summaries::address,
     components::{field::SelectField, shown_once::Copyable},
+    language::t,
 };
 
 /// What the code asks for.
@@ -19,12 +21,13 @@ enum Wanted {
 }
 
 const WANTED: [(&str, &str, Wanted); 4] = [
-    ("figures", "Figures of groups", Wanted::Figures),
-    ("performance", "Told and observed", Wanted::Performance),
-    ("private", "Private counts", Wanted::Private),
-    ("rows", "Rows without identity", Wanted::Rows),
+    ("figures", phrase!("Figures of groups"), Wanted::Figures),
+    ("performance", phrase!("Told and observed"), Wanted::Performance),
+    ("private", phrase!("Private counts"), Wanted::Private),
+    ("rows", phrase!("Rows without identity"), Wanted::Rows),
 ];
-const LANGUAGES: [(&str, &str); 3] = [("curl", "curl"), ("python", "Python (pandas)"), ("r", "R")];
+const LANGUAGES: [(&str, &str); 3] =
+    [("curl", "curl"), ("python", phrase!("Python (pandas)")), ("r", "R")];
 
 /// Code to copy, for what is chosen on the page.
 #[component]
@@ -50,14 +53,14 @@ pub fn ForPrograms(
     };
     view! {
         <section class="card stack" aria-labelledby="programs">
-            <h2 id="programs">"The same for a program"</h2>
+            <h2 id="programs">{t("The same for a program")}</h2>
             <p>
-                "Needs a token for summaries: "
-                <a href="/tokens">"make one"</a> ". What it asks is on record."
+                {t("Needs a token for summaries:")} " "
+                <a href="/tokens">{t("make one")}</a> {t(". What it asks is on record.")}
             </p>
             <div class="question">
-                <SelectField label="What" pointer="/what" value=wanted options=tables problem form="program" />
-                <SelectField label="Language" pointer="/language" value=language options=languages problem form="program" />
+                <SelectField label=t("What") pointer="/what" value=wanted options=tables problem form="program" />
+                <SelectField label=t("Language") pointer="/language" value=language options=languages problem form="program" />
             </div>
             {move || view! { <Copyable text=code() /> }}
         </section>
@@ -98,7 +101,7 @@ impl Call {
         let Self { url, body, .. } = self;
         let more = match self.wanted {
             Wanted::Private => format!(" \\\n  -H 'Content-Type: application/json' -d '{body}'"),
-            Wanted::Rows => " -o rows.csv".to_owned(),
+            Wanted::Rows => t(" -o rows.csv").to_owned(),
             Wanted::Figures | Wanted::Performance => String::new(),
         };
         format!(

@@ -7,6 +7,7 @@ use crate::{
     api,
     components::{async_view::AsyncView, problem_note::ProblemNote},
     format,
+    language::t,
 };
 
 /// What was done to the rows, and the files.
@@ -16,7 +17,7 @@ pub fn Rows() -> impl IntoView {
     let problem = RwSignal::new(None::<Problem>);
     let running = RwSignal::new(false);
     let buttons =
-        [("CSV", "csv"), ("NDJSON", "ndjson"), ("Parquet", "parquet")].map(|(label, format)| {
+        [("CSV", "csv"), ("NDJSON", "ndjson"), (t("Parquet"), "parquet")].map(|(label, format)| {
             let save = move |_| {
                 running.set(true);
                 problem.set(None);
@@ -29,13 +30,13 @@ pub fn Rows() -> impl IntoView {
             };
             view! {
                 <button type="button" class="btn" disabled=move || running.get() on:click=save>
-                    "Download " {label}
+                    {t("Download")} " " {label}
                 </button>
             }
         });
     view! {
         <section class="card stack" aria-labelledby="rows">
-            <h2 id="rows">"Rows without identity"</h2>
+            <h2 id="rows">{t("Rows without identity")}</h2>
             <AsyncView resource=report rows=4 render=|report| view! { <Report report /> } />
             <div class="row">{buttons.collect_view()}</div>
             {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
