@@ -12,6 +12,7 @@ pub mod token;
 pub mod totp;
 pub mod vault;
 
+use shared::phrase;
 use std::marker::PhantomData;
 
 use axum::{
@@ -179,7 +180,9 @@ impl Caller {
     pub async fn patient_to_change(&self, db: &mut PgConnection, id: PatientId) -> Result<Patient> {
         let patient = self.patient_locked(db, id).await?;
         if patient.archived_at.is_some() {
-            return Err(Error::Conflict("the record is archived; restore it first".to_owned()));
+            return Err(Error::Conflict(
+                phrase!("the record is archived; restore it first").to_owned(),
+            ));
         }
         Ok(patient)
     }

@@ -1,5 +1,6 @@
 //! Reading requests and writing answers the one way that the contract has.
 
+use shared::{phrase, sentence};
 use std::{
     collections::HashMap,
     sync::{Mutex, OnceLock},
@@ -164,7 +165,7 @@ fn field_problems(error: &jsonschema::ValidationError<'_>, body: &Value) -> Vec<
             vec![FieldProblem::new(at, message)]
         }
         Kind::MaxLength { limit } => {
-            vec![FieldProblem::new(at, format!("must have at most {limit} characters"))]
+            vec![FieldProblem::new(at, sentence!("must have at most {limit} characters"))]
         }
         Kind::Format { format } => {
             let example = match format.as_str() {
@@ -320,7 +321,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(header) = headers.get("idempotency-key") else { return Ok(None) };
     let key = header.to_str().unwrap_or_default().trim();
     if !(1..=200).contains(&key.len()) {
-        let message = "Idempotency-Key must have 1 to 200 visible characters".to_owned();
+        let message = phrase!("Idempotency-Key must have 1 to 200 visible characters").to_owned();
         return Err(Error::Malformed(message));
     }
     Ok(Some(key.to_owned()))

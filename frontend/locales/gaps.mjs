@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { po } from "gettext-parser";
 
-const gaps = (text) => [...new Set([...text.matchAll(/\{(\w*)\}/g)].map((gap) => gap[1]))].sort().join();
+const gaps = (text) => [...new Set([...text.matchAll(/\{([^}]*)\}/g)].map((gap) => gap[1]))].sort().join();
 let faults = 0;
 for (const path of process.argv.slice(2)) {
   for (const entry of Object.values(po.parse(readFileSync(path)).translations[""])) {

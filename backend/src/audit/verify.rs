@@ -1,5 +1,6 @@
 //! Checks the whole log against its signed checkpoints, in one pass and in constant memory.
 
+use shared::{phrase, sentence};
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Context;
@@ -122,7 +123,8 @@ impl Walk<'_> {
             }
         }
         if ends.checkpoint < ends.leaves {
-            let message = "after the latest checkpoint there are leaves that nobody signed";
+            let message =
+                phrase!("after the latest checkpoint there are leaves that nobody signed");
             return Ok(Ended::Fault(fault(AuditFaultKind::Inserted, message).at(self.place())));
         }
         let size = self.elsewhere.map_or(0, |elsewhere| elsewhere.tree_size);
@@ -151,19 +153,19 @@ impl Walk<'_> {
         use AuditFaultKind::{Deleted, Edited, Reordered};
         let (place, id) = (self.place(), row.event_id);
         if place != row.sequence {
-            let message = format!("the leaf in place {place} is gone");
+            let message = sentence!("the leaf in place {place} is gone");
             return Some(fault(Deleted, message).at(place));
         }
         let Some(leaf) = &row.leaf else {
             return Some(fault(Deleted, format!("entry {id} is gone")).entry(id).at(place));
         };
         if row.format != LEAF_FORMAT || leaf_hash(leaf.as_bytes())[..] != row.leaf_hash[..] {
-            let message = format!("entry {id} does not say what it said when it was sealed");
+            let message = sentence!("entry {id} does not say what it said when it was sealed");
             return Some(fault(Edited, message).entry(id).at(place));
         }
         // What is sealed together is sealed in the order of its numbers.
         if self.previous.is_some_and(|previous| id <= previous) {
-            let message = format!("entry {id} does not stand in the place where it was sealed");
+            let message = sentence!("entry {id} does not stand in the place where it was sealed");
             return Some(fault(Reordered, message).entry(id).at(place));
         }
         let before = self.agreed.as_ref().map(|agreed| agreed.sealed_at);
@@ -186,7 +188,7 @@ impl Walk<'_> {
         let opened = self.trusted.open(&kept.note);
         let Some(checkpoint) = opened.ok().filter(|opened| opened.tree_size == self.tree.size())
         else {
-            let message = format!("the checkpoint of {place} entries has no trusted signature");
+            let message = sentence!("the checkpoint of {place} entries has no trusted signature");
             return Ok(Some(fault(AuditFaultKind::Forged, message).at(place - 1)));
         };
         if self.contradicts(&checkpoint) {
@@ -203,7 +205,7 @@ impl Walk<'_> {
 
     fn rewritten(&self, by: &str) -> AuditFault {
         let (first, last) = (self.agreed_place(), self.place() - 1);
-        let message = format!("the entries in places {first} to {last} are not those of {by}");
+        let message = sentence!("the entries in places {first} to {last} are not those of {by}");
         let mut fault = fault(AuditFaultKind::Rewritten, message).at(first);
         fault.last_sequence = Some(last);
         fault
@@ -211,7 +213,7 @@ impl Walk<'_> {
 
     fn truncated(&self, size: i64) -> AuditFault {
         let place = self.place();
-        let message = format!(
+        let message = sentence!(
             "the log ends after {place} sealed entries, but a signed checkpoint speaks of {size}"
         );
         let mut fault = fault(AuditFaultKind::Truncated, message).at(place);
@@ -248,7 +250,7 @@ fn is_backdated(at: Option<DateTime<Utc>>, sealed_at: Option<DateTime<Utc>>) -> 
 }
 
 fn inserted(id: i64) -> AuditFault {
-    let message = format!(
+    let message = sentence!(
         "entry {id} was put in after everything from the time that it speaks of was sealed"
     );
     fault(AuditFaultKind::Inserted, message).entry(id)

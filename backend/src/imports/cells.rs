@@ -1,6 +1,7 @@
 //! What a row's cells say: everything that is wrong with them at once.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use shared::phrase;
 use shared::{
     import::{ImportFault, ImportField},
     observation::NewObservation,
@@ -110,8 +111,10 @@ impl<'a> Cells<'a> {
         }
         let moment = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1));
         if moment.is_err() {
-            let message = "must be a time with its zone, such as 2026-03-31T09:30:00Z, or a day such as \
-                           2026-03-31";
+            let message = phrase!(
+                "must be a time with its zone, such as 2026-03-31T09:30:00Z, or a day such as \
+                           2026-03-31"
+            );
             self.fault(field, message);
         }
         moment.ok().map(|moment| moment.with_timezone(&Utc))

@@ -6,6 +6,7 @@ use shared::{
     import::{ImportColumn, ImportField, ImportKind, MOST_ROWS, guess},
     problem::FieldProblem,
 };
+use shared::{phrase, sentence};
 
 use crate::error::{Error, Result};
 
@@ -238,7 +239,8 @@ impl Mapping {
                 let names: Vec<&str> = chosen.split(',').map(str::trim).collect();
                 if names.len() != table.heads.len() {
                     let wanted = table.heads.len();
-                    let message = format!("must name {wanted} columns, not {}", names.len());
+                    let message =
+                        sentence!("must name {wanted} columns, not {named}", named = names.len());
                     fault("/columns".to_owned(), message);
                 }
                 (0..table.heads.len())
@@ -253,15 +255,19 @@ impl Mapping {
                 None if name == Some("-") => {}
                 None => {
                     let head: String = head.chars().take(SAMPLE).collect();
-                    let message = format!(
-                        "column {} (“{head}”) is not one that is known here: choose what it holds, \
+                    let message = sentence!(
+                        "column {column} (“{head}”) is not one that is known here: choose what it holds, \
                          or leave it out",
-                        index + 1
+                        column = index + 1
                     );
                     fault(format!("/columns/{index}"), message);
                 }
                 Some(field) if fields[..index].contains(&Some(*field)) => {
-                    let message = format!("column {} holds {} once more", index + 1, field.name());
+                    let message = sentence!(
+                        "column {column} holds {field} once more",
+                        column = index + 1,
+                        field = field.name()
+                    );
                     fault(format!("/columns/{index}"), message);
                 }
                 Some(_) => {}
@@ -270,7 +276,7 @@ impl Mapping {
         let mut kinds = fields.iter().flatten().filter_map(|field| field.kind());
         let kind = kinds.next();
         if kinds.any(|other| Some(other) != kind) {
-            let message = "a file holds patients or values, not both";
+            let message = phrase!("a file holds patients or values, not both");
             fault("/columns".to_owned(), message.to_owned());
         }
         for field in ImportField::ALL.into_iter().filter(|field| field.is_required()) {
@@ -280,7 +286,7 @@ impl Mapping {
             }
         }
         if kind.is_none() {
-            let message = "no column tells whether these are patients or values";
+            let message = phrase!("no column tells whether these are patients or values");
             fault("/columns".to_owned(), message.to_owned());
         }
         Self { kind, fields, problems }

@@ -1,5 +1,6 @@
 //! The audit log: searched, proved, given out. Looking at it is on record too.
 
+use shared::phrase;
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::anyhow;
@@ -175,7 +176,8 @@ pub async fn get_audit_event_proof(
         Some(entry) => proof::prove(&state.db, &state.audit_keys, entry).await?,
         None => None,
     };
-    let unsealed = || Error::Conflict("the entry is not sealed yet; try again in a second".into());
+    let unsealed =
+        || Error::Conflict(phrase!("the entry is not sealed yet; try again in a second").into());
     let proof = proof.ok_or_else(unsealed)?;
     let mut tx = state.begin(&caller).await?;
     let event = Event::new("audit.prove").details(json!({ "entry": id }));

@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
+use shared::sentence;
 use shared::{
     biopsy::{Biopsy, BiopsyPatch, NewBiopsy},
     id::{BiopsyId, PatientId},
@@ -106,7 +107,7 @@ fn checked(mut biopsy: Biopsy, patient: &Patient, today: NaiveDate) -> Result<Bi
     ];
     for (pointer, score, most) in scores {
         if score.is_some_and(|score| most < score) {
-            faults.add(pointer, format!("must be from 0 to {most}, or null when it is unknown"));
+            faults.add(pointer, sentence!("must be from 0 to {most}, or null when it is unknown"));
         }
     }
     faults.refuse()?;

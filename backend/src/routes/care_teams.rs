@@ -9,6 +9,7 @@ use shared::{
     id::{PatientId, UserId},
     page::Page,
 };
+use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 
@@ -125,10 +126,10 @@ pub async fn add_care_team_member(
 
 fn has_place_for(members: &[CareTeamMember], new: &Colleague) -> Result<()> {
     if is_member(members, new.id) {
-        return Err(Error::Conflict("they belong to the care team already".to_owned()));
+        return Err(Error::Conflict(phrase!("they belong to the care team already").to_owned()));
     }
     if MOST_MEMBERS <= members.len() {
-        let message = format!("a care team has at most {MOST_MEMBERS} members");
+        let message = sentence!("a care team has at most {MOST_MEMBERS} members");
         return Err(Error::Conflict(message));
     }
     Ok(())
@@ -153,7 +154,7 @@ pub async fn remove_care_team_member(
     let leaving = leaving.ok_or(Error::NotFound("member of this care team"))?;
     let stays = members.iter().any(|member| member.active && member.user_id != user_id);
     if leaving.active && !stays {
-        let message = "the last member cannot leave; hand the patient over to a colleague";
+        let message = phrase!("the last member cannot leave; hand the patient over to a colleague");
         return Err(Error::Conflict(message.to_owned()));
     }
     db::care_teams::delete(&mut tx, id, user_id).await?;
@@ -181,7 +182,7 @@ pub async fn hand_over_patient(
     let mut tx = state.begin(&caller).await?;
     let members = to_change(&mut tx, &caller, id).await?;
     if !is_member(&members, caller.user_id) {
-        let message = "you do not belong to this care team; there is nothing to hand over";
+        let message = phrase!("you do not belong to this care team; there is nothing to hand over");
         return Err(Error::Conflict(message.to_owned()));
     }
     let next = colleague(&mut tx, user_id).await?;

@@ -1,6 +1,7 @@
 //! Breaking the glass: a record opened in an emergency by somebody outside its care team, for a
 //! reason, for a time, and for all who are responsible to see.
 
+use shared::phrase;
 use std::collections::BTreeSet;
 
 use axum::{extract::State, http::StatusCode};
@@ -53,7 +54,7 @@ pub async fn create_emergency_access(
 ) -> Result<Created> {
     let wanted = checked(&new)?;
     if caller.in_care_of().is_none() {
-        let message = "every clinician sees every record here; there is nothing to open";
+        let message = phrase!("every clinician sees every record here; there is nothing to open");
         return Err(Error::Conflict(message.to_owned()));
     }
     let attempt = counted(&state, &caller).await?;
@@ -114,7 +115,7 @@ async fn open(
 ) -> Result<EmergencyAccess> {
     let members = db::care_teams::members(&mut *tx, patient).await?;
     if members.iter().any(|member| member.user_id == caller.user_id) {
-        let message = "you belong to this patient's care team; search for the record";
+        let message = phrase!("you belong to this patient's care team; search for the record");
         return Err(Error::Conflict(message.to_owned()));
     }
     let id = EmergencyAccessId(state.clock.new_id());

@@ -1,5 +1,6 @@
 //! Patients and laboratory values from a file.
 
+use shared::{phrase, sentence};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -228,7 +229,7 @@ impl Import<'_> {
                 Err(error) => Some(Err(in_columns(error)?)),
                 Ok(patient) => {
                     if let Some(before) = registered.get(&patient.mrn) {
-                        let message = format!("stands in row {before} already");
+                        let message = sentence!("stands in row {before} already");
                         Some(Err(vec![in_column(ImportField::Mrn, message)]))
                     } else {
                         registered.insert(patient.mrn.clone(), line.number);
@@ -467,7 +468,8 @@ impl Import<'_> {
 
 fn taken_meanwhile(error: sqlx::Error) -> Error {
     if violated_constraint(&error) == Some("patients_mrn_key") {
-        let message = "somebody registered one of these patients meanwhile: send the file again";
+        let message =
+            phrase!("somebody registered one of these patients meanwhile: send the file again");
         Error::Conflict(message.to_owned())
     } else {
         error.into()

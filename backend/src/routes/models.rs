@@ -1,5 +1,6 @@
 //! Released networks: the list, the cards, which one answers, which one runs unseen, drift.
 
+use shared::sentence;
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
@@ -96,7 +97,7 @@ pub async fn set_shadow_model(
     let mut tx = state.begin(&caller).await?;
     let before = db::models::roles_for_update(&mut tx).await?;
     if state.releases.active_version(&before) == Some(&version) {
-        let message = format!("version {version} is the active one; it cannot be its own shadow");
+        let message = sentence!("version {version} is the active one; it cannot be its own shadow");
         return Err(Error::Conflict(message));
     }
     db::models::give(&mut tx, ModelRole::Shadow, &version, caller.user_id, now).await?;
@@ -212,7 +213,7 @@ fn loaded(state: &AppState, version: &str) -> Result<Arc<Release>> {
         return Ok(Arc::clone(release));
     }
     let problem = state.releases.problem(version).ok_or(Error::NotFound("model version"))?;
-    Err(Error::Conflict(format!("version {version} is not loaded: {problem}")))
+    Err(Error::Conflict(sentence!("version {version} is not loaded: {problem}")))
 }
 
 /// Refuses a version that nobody has heard of.

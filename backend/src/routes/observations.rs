@@ -14,6 +14,7 @@ use shared::{
     page::{Items, Page},
     patient::Patient,
 };
+use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 
@@ -172,7 +173,8 @@ impl Entry<'_> {
         if now < effective_at {
             faults.add(format!("{at}/effective_at"), "must not be in the future");
         } else if effective_at.date_naive() < self.patient.birth_date {
-            let message = format!("must not be before birth on {}", self.patient.birth_date);
+            let message =
+                sentence!("must not be before birth on {day}", day = self.patient.birth_date);
             faults.add(format!("{at}/effective_at"), message);
         }
         let note = faults.note(format!("{at}/note"), new.note.as_deref(), NOTE);
@@ -232,7 +234,7 @@ pub(super) async fn check_pressures(
             let (order, name) =
                 if is_diastolic { ("below", "systolic") } else { ("above", "diastolic") };
             let message =
-                format!("must be {order} the {name} pressure of that moment, {found} mmHg");
+                sentence!("must be {order} the {name} pressure of that moment, {found} mmHg");
             faults.add(pointer(index), message);
         }
     }
@@ -299,7 +301,7 @@ pub async fn correct_observation(
     }
     let (patient, old) = to_change(&mut tx, &caller, id).await?;
     if old.method != ObservationMethod::Reported {
-        let message = "the value was computed here; correct the one it was computed from";
+        let message = phrase!("the value was computed here; correct the one it was computed from");
         return Err(Error::Conflict(message.to_owned()));
     }
     let entry = Entry { patient: &patient, by: caller.user_id, clock: &state.clock };
@@ -419,10 +421,10 @@ async fn to_change(
     match found.status {
         ObservationStatus::Final => Ok((patient, found)),
         ObservationStatus::Corrected => {
-            Err(Error::Conflict("the value was corrected already".to_owned()))
+            Err(Error::Conflict(phrase!("the value was corrected already").to_owned()))
         }
         ObservationStatus::Voided => {
-            Err(Error::Conflict("the value was voided already".to_owned()))
+            Err(Error::Conflict(phrase!("the value was voided already").to_owned()))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! End points: dialysis, transplant, death.
 
 use axum::extract::State;
+use shared::sentence;
 use shared::{
     id::{OutcomeId, PatientId},
     outcome::{NewOutcome, Outcome, OutcomeKind},
@@ -83,16 +84,19 @@ fn fits(new: &NewOutcome, recorded: &[Outcome]) -> Result<()> {
     let dies = new.kind == OutcomeKind::Death;
     if let Some(death) = recorded.iter().find(|outcome| outcome.kind == OutcomeKind::Death) {
         if dies {
-            return Err(Error::Conflict(format!("death on {} is recorded", death.occurred_on)));
+            return Err(Error::Conflict(sentence!(
+                "death on {day} is recorded",
+                day = death.occurred_on
+            )));
         }
         if death.occurred_on < new.occurred_on {
-            let message = format!("must not be after death on {}", death.occurred_on);
+            let message = sentence!("must not be after death on {day}", day = death.occurred_on);
             return Err(Error::field("/occurred_on", message));
         }
     }
     match recorded.iter().map(|outcome| outcome.occurred_on).max() {
         Some(last) if dies && new.occurred_on < last => {
-            let message = format!("must not be before {last}, of which another end point is");
+            let message = sentence!("must not be before {last}, of which another end point is");
             Err(Error::field("/occurred_on", message))
         }
         _ => Ok(()),

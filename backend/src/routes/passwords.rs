@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::json;
+use shared::phrase;
 use shared::user::{NewPassword, PasswordChange, User};
 use zeroize::Zeroizing;
 
@@ -68,7 +69,7 @@ async fn put_bad_link_on_record(state: &AppState, headers: &HeaderMap) -> Result
     };
     let event = Event::new("password.set").outcome(Outcome::Refused);
     refusals::record(state, &actor, event).await?;
-    let message = "is unknown, used or expired: ask an administrator for a new link";
+    let message = phrase!("is unknown, used or expired: ask an administrator for a new link");
     Ok(Error::field("/token", message))
 }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
+use shared::phrase;
 use shared::{
     patient::{LatestValue, PatientListItem, PatientSort, Sex},
     prediction::{RiskCategory, RiskSource},
@@ -51,7 +52,7 @@ pub async fn export_patients(
     for (pointer, given) in [("/cursor", query.cursor.is_some()), ("/limit", query.limit.is_some())]
     {
         if given {
-            faults.add(pointer, "does not apply: an export is not divided into pages");
+            faults.add(pointer, phrase!("does not apply: an export is not divided into pages"));
         }
     }
     faults.refuse()?;

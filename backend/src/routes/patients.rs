@@ -15,6 +15,7 @@ use shared::{
     },
     prediction::{ACategory, GCategory, RiskCategory},
 };
+use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 
@@ -329,7 +330,7 @@ async fn change(
     let mut details = Map::new();
     if (before.birth_date, before.sex) != (after.birth_date, after.sex) {
         nothing_before_birth(tx, &after).await?;
-        let reason = "computed anew: the date of birth or the sex was changed";
+        let reason = phrase!("computed anew: the date of birth or the sex was changed");
         let count = derived::recompute(tx, &after, reason, caller.user_id, &state.clock).await?;
         details.insert("recomputed_egfr".to_owned(), json!(count));
     }
@@ -343,7 +344,7 @@ async fn change(
 async fn nothing_before_birth(tx: &mut PgConnection, patient: &Patient) -> Result<()> {
     match db::patients::first_day(tx, patient.id).await? {
         Some(day) if day < patient.birth_date => {
-            let message = format!("must not be after {day}, of which the record has an entry");
+            let message = sentence!("must not be after {day}, of which the record has an entry");
             Err(Error::field("/birth_date", message))
         }
         _ => Ok(()),
@@ -416,7 +417,9 @@ pub async fn restore_patient(
     let mut tx = state.begin(&caller).await?;
     let before = caller.patient_locked(&mut tx, id).await?;
     if db::erasures::is_erased(&mut *tx, id).await? {
-        return Err(Error::Conflict("the record was erased; nobody can restore it".to_owned()));
+        return Err(Error::Conflict(
+            phrase!("the record was erased; nobody can restore it").to_owned(),
+        ));
     }
     let mut patient = before.clone();
     let was_archived = patient.archived_at.take().is_some();

@@ -1,5 +1,6 @@
 //! Predictions for all patients of a list: asked for, followed, called off.
 
+use shared::phrase;
 use std::{convert::Infallible, time::Duration};
 
 use anyhow::{Context, anyhow};
@@ -108,7 +109,7 @@ pub async fn cancel_prediction_batch(
     let mut tx = state.begin(&caller).await?;
     let before = own(&mut tx, &caller, id).await?;
     if before.status.is_final() || !db::prediction_batches::cancel(&mut tx, id, now).await? {
-        return Err(Error::Conflict("the batch is final already".to_owned()));
+        return Err(Error::Conflict(phrase!("the batch is final already").to_owned()));
     }
     let cancelled = db::prediction_batches::cancel_predictions(&mut tx, id, now).await?;
     let count = cancelled.len();

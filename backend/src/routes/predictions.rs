@@ -1,5 +1,6 @@
 //! Predictions: asked for, followed, called off; and what-ifs.
 
+use shared::{phrase, sentence};
 use std::{convert::Infallible, slice, time::Duration};
 
 use anyhow::{Context, anyhow};
@@ -203,7 +204,7 @@ pub async fn cancel_prediction(
     let mut tx = state.begin(&caller).await?;
     let before = reachable(&mut tx, &caller, id).await?;
     if !db::predictions::cancel(&mut tx, id, now).await? {
-        return Err(Error::Conflict("the prediction is final already".to_owned()));
+        return Err(Error::Conflict(phrase!("the prediction is final already").to_owned()));
     }
     let cancelled = db::predictions::find(&mut *tx, id).await?;
     let cancelled = cancelled.ok_or(Error::NotFound("prediction"))?;
@@ -251,12 +252,12 @@ fn check(inputs: &PredictionInputs) -> Result<()> {
         ];
         for (name, score, most) in scores {
             if score.is_some_and(|score| most < score) {
-                let message = format!("must be from 0 to {most}, or null when it is unknown");
+                let message = sentence!("must be from 0 to {most}, or null when it is unknown");
                 faults.push(FieldProblem::new(format!("/biopsy/{name}"), message));
             }
         }
         if inputs.as_of < biopsy.performed_on {
-            let message = "must not be after as_of";
+            let message = phrase!("must not be after as_of");
             faults.push(FieldProblem::new("/biopsy/performed_on", message));
         }
     }

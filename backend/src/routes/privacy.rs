@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde_json::json;
+use shared::sentence;
 use shared::{
     id::TokenId,
     privacy::{Budget, PrivacyBudgets, PrivateCounts, PrivateQuestion},
@@ -110,7 +111,7 @@ fn refuse_beyond(budgets: PrivacyBudgets, epsilon: f64) -> Result<()> {
     let both = [("this token", budgets.token), ("your account", Some(budgets.account))];
     let short = both.into_iter().filter_map(|(whose, budget)| {
         let Budget { limit, left, .. } = budget?;
-        let message = format!("{left} of the {limit} that {whose} may ever spend is left");
+        let message = sentence!("{left} of the {limit} that {whose} may ever spend is left");
         (left < epsilon).then(|| FieldProblem::new("/epsilon", message))
     });
     let short: Vec<_> = short.collect();

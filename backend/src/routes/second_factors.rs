@@ -7,6 +7,7 @@ use axum::{
 use axum_extra::extract::cookie::CookieJar;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use shared::phrase;
 use shared::{
     id::UserId,
     second_factor::{
@@ -74,7 +75,9 @@ pub async fn begin_second_factor(
     let sealed = state.vault.seal(&secret, user.id.0.as_bytes())?;
     let mut tx = state.begin(&caller).await?;
     if !db::second_factors::begin(&mut tx, user.id, &sealed, now).await? {
-        return Err(Error::Conflict("there is a second factor; remove it first".to_owned()));
+        return Err(Error::Conflict(
+            phrase!("there is a second factor; remove it first").to_owned(),
+        ));
     }
     let event = Event::new("second_factor.begin").object(user.id.0);
     db::audit::record(&mut tx, &caller.actor(), event, now).await?;
@@ -98,7 +101,8 @@ pub async fn confirm_second_factor(
     let mut tx = state.begin(&caller).await?;
     let stored = db::second_factors::find(&mut tx, user.id).await?;
     let begun = stored.filter(|stored| !stored.is_confirmed);
-    let begun = begun.ok_or_else(|| Error::Conflict("nothing waits to be confirmed".to_owned()))?;
+    let begun = begun
+        .ok_or_else(|| Error::Conflict(phrase!("nothing waits to be confirmed").to_owned()))?;
     let secret = state.vault.open(&begun.secret, user.id.0.as_bytes())?;
     let step = totp::step(&secret, &totp::bare(&code), begun.last_step, now)?;
     let Some(step) = step else {
@@ -128,7 +132,9 @@ pub async fn renew_recovery_codes(
     let mut tx = state.begin(&caller).await?;
     let stored = db::second_factors::find(&mut tx, user.id).await?;
     if !stored.is_some_and(|stored| stored.is_confirmed) {
-        return Err(Error::Conflict("there is no second factor; set one up first".to_owned()));
+        return Err(Error::Conflict(
+            phrase!("there is no second factor; set one up first").to_owned(),
+        ));
     }
     let recovery_codes = fresh_codes(&mut tx, user.id).await?;
     let event = Event::new("second_factor.renew_codes").object(user.id.0);
@@ -204,7 +210,8 @@ async fn put_wrong_code_on_record(
 ) -> Result<Error> {
     let event = Event::new(action).object(caller.user_id.0).outcome(Outcome::Refused);
     refusals::record(state, &caller.actor(), event).await?;
-    let message = "is not the code of this moment; check that the telephone's clock is right";
+    let message =
+        phrase!("is not the code of this moment; check that the telephone's clock is right");
     Ok(Error::field("/code", message))
 }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde_json::{Value, json};
+use shared::phrase;
 use shared::settings::{Settings, SettingsPatch};
 
 use crate::{
@@ -92,7 +93,8 @@ fn checked(mut settings: Settings) -> Result<Settings> {
         shared::access::Role::ALL.into_iter().filter(|role| wanted.contains(role)).collect();
     let mut faults = Faults::default();
     if settings.session_hours * 60 < settings.session_idle_minutes {
-        let message = "must not be longer than session_hours: the session would have ended before";
+        let message =
+            phrase!("must not be longer than session_hours: the session would have ended before");
         faults.add("/session_idle_minutes", message);
     }
     faults.refuse()?;

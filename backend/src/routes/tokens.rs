@@ -1,5 +1,6 @@
 //! API tokens: made, listed, revoked by people who signed in.
 
+use shared::{phrase, sentence};
 use std::collections::HashSet;
 
 use axum::{extract::State, http::StatusCode};
@@ -46,7 +47,7 @@ pub async fn create_token(
     let now = state.clock.now();
     let mut tx = state.begin(&caller).await?;
     if MOST <= db::tokens::count_live(&mut tx, caller.user_id, now).await? {
-        let message = format!("there are {MOST} tokens in use already; revoke one first");
+        let message = sentence!("there are {MOST} tokens in use already; revoke one first");
         return Err(Error::Conflict(message));
     }
     let owner = db::users::find(&mut *tx, caller.user_id).await?.ok_or(Error::NotSignedIn)?;
@@ -71,9 +72,12 @@ fn check(new: NewToken, owner: TokenOwner, id: TokenId, now: DateTime<Utc>) -> R
     for (index, scope) in new.scopes.iter().enumerate() {
         let pointer = format!("/scopes/{index}");
         if !owner.role.scopes().any(|possible| possible == *scope) {
-            faults.add(pointer, format!("your role cannot give away {}", scope.name()));
+            faults.add(
+                pointer,
+                sentence!("your role cannot give away {scope}", scope = scope.name()),
+            );
         } else if !seen.insert(*scope) {
-            faults.add(pointer, "is there already");
+            faults.add(pointer, phrase!("is there already"));
         }
     }
     if new.expires_at <= now {

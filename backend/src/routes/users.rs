@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::phrase;
 use shared::{
     access::{Permission, Reach, Role},
     id::{PatientId, UserId},
@@ -207,11 +208,11 @@ fn check_change(
     managers: &[UserId],
 ) -> Result<()> {
     if before.id == caller.user_id && role != before.role {
-        let reason = "nobody changes their own role; another administrator can";
+        let reason = phrase!("nobody changes their own role; another administrator can");
         return Err(Error::Conflict(reason.to_owned()));
     }
     if loses && managers.contains(&before.id) && managers.len() < 2 {
-        let reason = "this is the last active administrator; make another one first";
+        let reason = phrase!("this is the last active administrator; make another one first");
         return Err(Error::Conflict(reason.to_owned()));
     }
     Ok(())
@@ -286,10 +287,12 @@ pub async fn reset_password(
     let mut tx = state.begin(&caller).await?;
     let (account, _) = to_change(&mut tx, &state, id, None).await?;
     if account.state == AccountState::Deactivated {
-        return Err(Error::Conflict("the account is deactivated; open it first".to_owned()));
+        return Err(Error::Conflict(
+            phrase!("the account is deactivated; open it first").to_owned(),
+        ));
     }
     if id == caller.user_id {
-        let reason = "change your own password under your account instead";
+        let reason = phrase!("change your own password under your account instead");
         return Err(Error::Conflict(reason.to_owned()));
     }
     let link = accounts::reset(&mut tx, &state.clock, id, &unusable).await?;
@@ -331,7 +334,7 @@ pub async fn remove_user_second_factor(
     let mut tx = state.begin(&caller).await?;
     to_change(&mut tx, &state, id, None).await?;
     if id == caller.user_id {
-        let reason = "remove your own under your account instead";
+        let reason = phrase!("remove your own under your account instead");
         return Err(Error::Conflict(reason.to_owned()));
     }
     let removed = db::second_factors::remove(&mut tx, id).await?;

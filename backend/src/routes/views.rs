@@ -1,6 +1,7 @@
 //! Views of the patient list that somebody keeps under a name.
 
 use axum::{extract::State, http::StatusCode};
+use shared::sentence;
 use shared::{
     id::ViewId,
     page::Items,
@@ -49,7 +50,7 @@ pub async fn create_view(
     }
     let view = check(new, ViewId(state.clock.new_id()))?;
     if MOST <= db::views::list_for_update(&mut tx, caller.user_id).await?.len() {
-        return Err(Error::Conflict(format!("there are {MOST} views already; delete one first")));
+        return Err(Error::Conflict(sentence!("there are {MOST} views already; delete one first")));
     }
     db::views::insert(&mut tx, caller.user_id, &view).await.map_err(named(&view))?;
     let event = Event::new("view.create").object(view.id.0).details(changed(&(), &view)?);
@@ -122,7 +123,7 @@ fn named(view: &View) -> impl FnOnce(sqlx::Error) -> Error {
     let name = view.name.clone();
     move |error| match violated_constraint(&error) {
         Some(db::views::NAME) => {
-            Error::Conflict(format!("there is a view called {name} already; choose another name"))
+            Error::Conflict(sentence!("there is a view called {name} already; choose another name"))
         }
         _ => error.into(),
     }

@@ -5,6 +5,7 @@
 //! noise of scale 1/ε makes any answer at most e^ε times as likely with that person as without. The
 //! costs of several answers add up, which is why there is a budget.
 
+use shared::{phrase, sentence};
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
@@ -60,9 +61,9 @@ impl Asked {
             }
         }
         if MOST_PRIVATE_FIELDS < fields.len() {
-            let message = format!(
-                "at most {MOST_PRIVATE_FIELDS} fields can be combined, as groups and filters together; these are {}",
-                fields.len()
+            let message = sentence!(
+                "at most {MOST_PRIVATE_FIELDS} fields can be combined, as groups and filters together; these are {named}",
+                named = fields.len()
             );
             faults.add("/group_by", message);
         }
@@ -144,7 +145,7 @@ fn thousandths(epsilon: f64, faults: &mut Faults) -> i32 {
     if !(LEAST_EPSILON..=MOST_EPSILON).contains(&epsilon)
         || 1e-6 < (epsilon * 1000.0 - thousandths).abs()
     {
-        let message = format!("must be {LEAST_EPSILON} to {MOST_EPSILON}, in thousandths");
+        let message = sentence!("must be {LEAST_EPSILON} to {MOST_EPSILON}, in thousandths");
         faults.add("/epsilon", message);
         return 0;
     }
@@ -161,9 +162,9 @@ fn wanted(
     let pointer = format!("/filters/{}", field.name());
     let is_wanted = |value: &String| filter.is_none_or(|filter| filter.contains(value));
     if filter.is_some_and(|filter| filter.iter().any(|value| !known.contains(value))) {
-        faults.add(pointer, format!("must be some of {}", known.join(", ")));
+        faults.add(pointer, sentence!("must be some of {known}", known = known.join(", ")));
     } else if filter.is_some_and(Vec::is_empty) {
-        faults.add(pointer, "must name a value, or be left out");
+        faults.add(pointer, phrase!("must name a value, or be left out"));
     }
     let places = known.iter().enumerate().filter(|(_, value)| is_wanted(value));
     places.filter_map(|(place, _)| u8::try_from(place).ok()).collect()

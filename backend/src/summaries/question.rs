@@ -1,5 +1,6 @@
 //! What a researcher asks: which table, and which of its cells.
 
+use shared::{phrase, sentence};
 use std::collections::BTreeMap;
 
 use chrono::Datelike;
@@ -88,9 +89,9 @@ impl Question {
             }
         }
         if most < fields.len() {
-            let message = format!(
-                "at most {most} fields can be combined, as groups and filters together; these are {}",
-                fields.len()
+            let message = sentence!(
+                "at most {most} fields can be combined, as groups and filters together; these are {named}",
+                named = fields.len()
             );
             faults.add("/group_by", message);
         }
@@ -116,7 +117,7 @@ impl Question {
         for (field, _) in &question.fields {
             if !SummaryField::OF_TREND.contains(field) {
                 let known = SummaryField::OF_TREND.map(SummaryField::name).join(", ");
-                let message = format!("trends are grouped and filtered by {known}");
+                let message = sentence!("trends are grouped and filtered by {known}");
                 faults.add(format!("/{}", field.name()), message);
             }
         }
@@ -269,12 +270,15 @@ fn values(
         {
             Some(value) if !values.contains(&value) => values.push(value),
             Some(_) => {}
-            None => faults.add(pointer.clone(), format!("must be one of {}", known.join(", "))),
+            None => faults.add(
+                pointer.clone(),
+                sentence!("must be one of {known}", known = known.join(", ")),
+            ),
         }
     }
     if !is_group && 1 < values.len() {
         // A sum of cells would be a question of its own, which no publication has answered.
-        faults.add(pointer, "takes one value, unless you group by it as well");
+        faults.add(pointer, phrase!("takes one value, unless you group by it as well"));
     }
     values
 }

@@ -76,19 +76,22 @@ pub fn latest_quantity<Q: Quantity>(inputs: &PredictionInputs) -> Option<Q> {
 pub fn missing_or_out_of_scope(inputs: &PredictionInputs) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
     if inputs.age_years < YOUNGEST {
-        let message = "the equations and the network speak for adults only (18 years and over)";
+        let message =
+            phrase!("the equations and the network speak for adults only (18 years and over)");
         problems.push(FieldProblem::new("/inputs/age", message));
     }
     for outcome in &inputs.outcomes {
         let message = match outcome {
-            OutcomeKind::Dialysis => "the patient is on dialysis: kidney failure is there already",
-            OutcomeKind::Transplant => "the patient has a kidney transplant: out of scope",
-            OutcomeKind::Death => "the patient has died",
+            OutcomeKind::Dialysis => {
+                phrase!("the patient is on dialysis: kidney failure is there already")
+            }
+            OutcomeKind::Transplant => phrase!("the patient has a kidney transplant: out of scope"),
+            OutcomeKind::Death => phrase!("the patient has died"),
         };
         problems.push(FieldProblem::new("/inputs/outcomes", message));
     }
     if latest_quantity::<Egfr>(inputs).is_none() {
-        let message = "an eGFR, or a creatinine, of the last five years is needed";
+        let message = phrase!("an eGFR, or a creatinine, of the last five years is needed");
         problems.push(FieldProblem::new("/inputs/egfr", message));
     }
     problems
@@ -285,8 +288,10 @@ pub fn assess(
     let egfr = latest_quantity::<Egfr>(inputs).filter(|_| problems.is_empty()).ok_or(problems)?;
     let mut warnings = vec![warning(
         "network_simulated",
-        "The network was trained on simulated patients. It is for research until it has been \
-         validated locally; KFRE is the validated number.",
+        phrase!(
+            "The network was trained on simulated patients. It is for research until it has been \
+         validated locally; KFRE is the validated number."
+        ),
     )];
     let kfre = match kfre_for(inputs) {
         Ok(kfre) => Some(kfre),
@@ -321,7 +326,8 @@ pub fn assess(
 fn of_year(network: &[YearRisk], year: u8) -> Result<f64, Vec<FieldProblem>> {
     let given = network.iter().find(|risk| risk.year == year).map(|risk| risk.probability);
     given.ok_or_else(|| {
-        let text = format!("KFRE does not apply and the network gave no risk within {year} years");
+        let text =
+            sentence!("KFRE does not apply and the network gave no risk within {year} years");
         vec![FieldProblem::new("/network", text)]
     })
 }
@@ -329,32 +335,41 @@ fn of_year(network: &[YearRisk], year: u8) -> Result<f64, Vec<FieldProblem>> {
 fn warnings_of(inputs: &PredictionInputs, egfr: Egfr, kfre: Option<&Kfre>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if 80 <= inputs.age_years {
-        let text = "From 80 years on, death before kidney failure is likely; KFRE does not count \
-                    it and overestimates (Ramspek 2021).";
+        let text = phrase!(
+            "From 80 years on, death before kidney failure is likely; KFRE does not count \
+                    it and overestimates (Ramspek 2021)."
+        );
         warnings.push(warning("age_80_or_more", text));
     }
     if egfr.get() < 10.0 {
-        let text = "Under an eGFR of 10 KFRE leaves the range it was developed in.";
+        let text = phrase!("Under an eGFR of 10 KFRE leaves the range it was developed in.");
         warnings.push(warning("egfr_under_10", text));
     }
     if let Ok(albuminuria) = Albuminuria::of(inputs) {
         if let Albuminuria::Estimated { acr, pcr, .. } = albuminuria {
-            let text = format!(
-                "Urine ACR {:.0} mg/g was estimated from PCR {:.0} mg/g (Sumida 2020); measure it. \
+            let text = sentence!(
+                "Urine ACR {acr:.0} mg/g was estimated from PCR {pcr:.0} mg/g (Sumida 2020); measure it. \
                  The KDIGO category is the PCR's own.",
-                acr.get(),
-                pcr.get()
+                acr = acr.get(),
+                pcr = pcr.get()
             );
             warnings.push(warning("uacr_estimated_from_upcr", text));
             if inputs.diabetes.is_none() || inputs.hypertension.is_none() {
-                let text = "That estimate counts unknown diabetes or hypertension as absent.";
+                let text =
+                    phrase!("That estimate counts unknown diabetes or hypertension as absent.");
                 warnings.push(warning("comorbidity_unknown", text));
             }
         }
-        warnings.extend(stale(inputs, albuminuria.from(), "a newer value may change the risk"));
+        warnings.extend(stale(
+            inputs,
+            albuminuria.from(),
+            phrase!("a newer value may change the risk"),
+        ));
     }
     let egfr = latest(inputs, ObservationCode::Egfr);
-    warnings.extend(egfr.and_then(|egfr| stale(inputs, egfr, "a newer value may change the risk")));
+    warnings.extend(
+        egfr.and_then(|egfr| stale(inputs, egfr, phrase!("a newer value may change the risk"))),
+    );
     if kfre.is_some_and(|kfre| kfre.variables == 4) {
         warnings.extend(stale_chemistry(inputs));
     }
@@ -367,22 +382,22 @@ fn stale_chemistry(inputs: &PredictionInputs) -> Vec<Warning> {
     if known.len() < CHEMISTRY.len() || inputs.region == KfreRegion::UnitedKingdom {
         return Vec::new();
     }
-    let so = "KFRE speaks with 4 variables instead of 8";
+    let so = phrase!("KFRE speaks with 4 variables instead of 8");
     known.into_iter().filter_map(|value| stale(inputs, value, so)).collect()
 }
 
 fn stale(inputs: &PredictionInputs, value: &InputValue, so: &str) -> Option<Warning> {
     is_stale(inputs, value).then(|| {
         let months = (age_days(inputs, value) as f64 / 30.4375).round();
-        let text = format!("{} is {months} months old; {so}.", value.code.label());
+        let text = sentence!("{value} is {months} months old; {so}.", value = value.code.label());
         warning(&format!("stale_{}", value.code.as_str()), text)
     })
 }
 
 type Sentence = (&'static str, String, &'static str);
 
-const HEAT_MAP: &str = "KDIGO 2024 heat map, ADA 2024 adaptation";
-const NICE: &str = "NICE guideline NG203 (2021), criteria for referral";
+const HEAT_MAP: &str = phrase!("KDIGO 2024 heat map, ADA 2024 adaptation");
+const NICE: &str = phrase!("NICE guideline NG203 (2021), criteria for referral");
 
 fn advice(inputs: &PredictionInputs, kfre: Option<&Kfre>, kdigo: Kdigo) -> Vec<Advice> {
     let sentences = kfre
@@ -405,54 +420,64 @@ fn risk_advice(kfre: &Kfre) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
     let is_over = |threshold| is_over(threshold, kfre.risk_2y, kfre.risk_5y);
     if is_over(Threshold::PrepareReplacement) {
-        let text = "2-year risk over 40 %: educate about modalities, plan access, assess for \
-                    transplantation.";
+        let text = phrase!(
+            "2-year risk over 40 %: educate about modalities, plan access, assess for \
+                    transplantation."
+        );
         sentences.push((
             "prepare_replacement",
             text.to_owned(),
-            "KDIGO 2024, practice point 2.2.3",
+            phrase!("KDIGO 2024, practice point 2.2.3"),
         ));
     }
     if is_over(Threshold::Multidisciplinary) {
-        let text = "2-year risk over 10 %: multidisciplinary kidney care.".to_owned();
-        sentences.push(("multidisciplinary_care", text, "KDIGO 2024, practice point 2.2.2"));
+        let text = phrase!("2-year risk over 10 %: multidisciplinary kidney care.").to_owned();
+        sentences.push((
+            "multidisciplinary_care",
+            text,
+            phrase!("KDIGO 2024, practice point 2.2.2"),
+        ));
     }
     if is_over(Threshold::Refer) {
-        let text = "5-year risk of 5 % or more: refer to nephrology.".to_owned();
-        sentences.push(("refer", text, "KDIGO 2024, practice point 2.2.1; NICE NG203 (2021)"));
+        let text = phrase!("5-year risk of 5 % or more: refer to nephrology.").to_owned();
+        sentences.push((
+            "refer",
+            text,
+            phrase!("KDIGO 2024, practice point 2.2.1; NICE NG203 (2021)"),
+        ));
     } else if is_over(Threshold::ConsiderReferral) {
-        let text = "5-year risk of 3 to 5 %: consider referral to nephrology.".to_owned();
-        sentences.push(("consider_referral", text, "KDIGO 2024, practice point 2.2.1"));
+        let text = phrase!("5-year risk of 3 to 5 %: consider referral to nephrology.").to_owned();
+        sentences.push(("consider_referral", text, phrase!("KDIGO 2024, practice point 2.2.1")));
     }
     sentences
 }
 
 fn cell_advice(kdigo: Kdigo, kfre: Option<&Kfre>) -> Vec<Sentence> {
     let Some(a) = kdigo.a else {
-        let text = "Measure urine ACR: at least once a year in chronic kidney disease.";
+        let text = phrase!("Measure urine ACR: at least once a year in chronic kidney disease.");
         let source = "KDIGO 2024, practice point 2.1.1";
         return vec![("measure_albuminuria", text.to_owned(), source)];
     };
     let cell = cell(kdigo.g, a);
     let name = format!("{}{}", kdigo.g.label(), a.label());
     let times = match cell.monitor_per_year {
-        1 => "once a year".to_owned(),
-        4 => "4 times a year or more".to_owned(),
-        times => format!("{times} times a year"),
+        1 => phrase!("once a year").to_owned(),
+        4 => phrase!("4 times a year or more").to_owned(),
+        times => sentence!("{times} times a year"),
     };
     let mut sentences: Vec<Sentence> =
-        vec![("monitor", format!("{name}: check eGFR and albuminuria {times}."), HEAT_MAP)];
+        vec![("monitor", sentence!("{name}: check eGFR and albuminuria {times}."), HEAT_MAP)];
     if cell.action == Action::Screen {
-        let text = format!(
+        let text = sentence!(
             "{name} is chronic kidney disease only if another marker of kidney damage is present."
         );
-        sentences.push(("marker_of_damage", text, "KDIGO 2024, definition of CKD"));
+        sentences.push(("marker_of_damage", text, phrase!("KDIGO 2024, definition of CKD")));
     }
     // The risk says it already, with a number.
     let is_said =
         kfre.is_some_and(|kfre| is_over(Threshold::ConsiderReferral, kfre.risk_2y, kfre.risk_5y));
     if cell.action == Action::TreatAndRefer && !is_said {
-        let text = format!("{name}: refer to nephrology.");
+        let text = sentence!("{name}: refer to nephrology.");
         sentences.push(("refer_by_category", text, HEAT_MAP));
     }
     sentences
@@ -463,17 +488,22 @@ fn albuminuria_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
     let acr = latest_quantity::<AcrMgG>(inputs);
     if AcrMgG::from_mg_mmol(70.0) <= acr {
-        let text = "Urine ACR of 70 mg/mmol (619 mg/g) or more: refer to nephrology, unless \
-                    diabetes is known to cause it and it is appropriately treated.";
+        let text = phrase!(
+            "Urine ACR of 70 mg/mmol (619 mg/g) or more: refer to nephrology, unless \
+                    diabetes is known to cause it and it is appropriately treated."
+        );
         sentences.push(("refer_albuminuria", text.to_owned(), NICE));
     } else if AcrMgG::from_mg_mmol(30.0) < acr {
-        let text = "Urine ACR over 30 mg/mmol (265 mg/g): refer to nephrology if there is \
-                    haematuria too, which is not recorded here.";
+        let text = phrase!(
+            "Urine ACR over 30 mg/mmol (265 mg/g): refer to nephrology if there is \
+                    haematuria too, which is not recorded here."
+        );
         sentences.push(("refer_with_haematuria", text.to_owned(), NICE));
     }
     if doubled(inputs) {
-        let text = "Urine ACR has doubled since the test before: look for the cause.".to_owned();
-        sentences.push(("uacr_doubled", text, "KDIGO 2024, practice point 2.1.5"));
+        let text =
+            phrase!("Urine ACR has doubled since the test before: look for the cause.").to_owned();
+        sentences.push(("uacr_doubled", text, phrase!("KDIGO 2024, practice point 2.1.5")));
     }
     sentences
 }
@@ -483,16 +513,21 @@ fn course_advice(inputs: &PredictionInputs) -> Vec<Sentence> {
     let points = egfr_course(&inputs.values);
     if acute(&inputs.values) {
         // A course is not read while its end is not steady state.
-        let text = "Acute kidney injury is suspected: look for its cause and repeat creatinine.";
-        sentences.push(("evaluate_aki", text.to_owned(), "KDIGO 2012, acute kidney injury"));
+        let text =
+            phrase!("Acute kidney injury is suspected: look for its cause and repeat creatinine.");
+        sentences.push((
+            "evaluate_aki",
+            text.to_owned(),
+            phrase!("KDIGO 2012, acute kidney injury"),
+        ));
     } else {
         sentences.extend(progression(&points));
     }
     sentences.extend(change_since_the_test_before(inputs, &points));
     if chronicity_unproven(&points) {
-        let text =
-            "Chronic kidney disease needs 3 months: repeat the test to confirm it.".to_owned();
-        sentences.push(("confirm_chronicity", text, "KDIGO 2024, practice point 1.1.3.2"));
+        let text = phrase!("Chronic kidney disease needs 3 months: repeat the test to confirm it.")
+            .to_owned();
+        sentences.push(("confirm_chronicity", text, phrase!("KDIGO 2024, practice point 1.1.3.2")));
     }
     sentences
 }
@@ -501,24 +536,37 @@ fn progression(points: &[Point]) -> Vec<Sentence> {
     let mut sentences: Vec<Sentence> = Vec::new();
     if course::rapid_progression(points) {
         let text = course::slope(points).map_or_else(
-            || "Rapid progression: a confirmed fall of category by 25 % or more.".to_owned(),
+            || {
+                phrase!("Rapid progression: a confirmed fall of category by 25 % or more.")
+                    .to_owned()
+            },
             |slope| {
-                format!(
-                    "Rapid progression: eGFR changes by {:.1} a year (95 % confidence interval \
-                     {:.1} to {:.1}, {} values).",
-                    slope.per_year, slope.lower, slope.upper, slope.values
+                sentence!(
+                    "Rapid progression: eGFR changes by {change:.1} a year (95 % confidence \
+                     interval {lower:.1} to {upper:.1}, {values} values).",
+                    change = slope.per_year,
+                    lower = slope.lower,
+                    upper = slope.upper,
+                    values = slope.values
                 )
             },
         );
-        sentences.push(("rapid_progression", text, "KDIGO 2012, definition of rapid progression"));
+        sentences.push((
+            "rapid_progression",
+            text,
+            phrase!("KDIGO 2012, definition of rapid progression"),
+        ));
     }
     if course::certain_drop(points) {
-        let text = "eGFR fell by 25 % or more and by a category within a year, and stays there: \
-                    refer to nephrology.";
+        let text = phrase!(
+            "eGFR fell by 25 % or more and by a category within a year, and stays there: \
+                    refer to nephrology."
+        );
         sentences.push(("refer_fall_25_percent", text.to_owned(), NICE));
     }
     if course::falls_15_a_year(points) {
-        let text = "eGFR fell by 15 or more within a year, and stays there: refer to nephrology.";
+        let text =
+            phrase!("eGFR fell by 15 or more within a year, and stays there: refer to nephrology.");
         sentences.push(("refer_fall_15", text.to_owned(), NICE));
     }
     sentences
@@ -533,21 +581,21 @@ fn change_since_the_test_before(inputs: &PredictionInputs, points: &[Point]) -> 
     let [.., before, last] = points else { return sentences };
     let (before, now) = (before.egfr.get(), last.egfr.get());
     if now < 0.80 * before || 1.20 * before < now {
-        let way = if now < before { "fell" } else { "rose" };
-        let text = format!(
-            "eGFR {way} by {:.0} % since the test before: look for the cause.",
-            (now / before - 1.0).abs() * 100.0
+        let way = if now < before { phrase!("fell") } else { phrase!("rose") };
+        let text = sentence!(
+            "eGFR {way} by {percent:.0} % since the test before: look for the cause.",
+            percent = (now / before - 1.0).abs() * 100.0
         );
-        sentences.push(("egfr_change", text, "KDIGO 2024, practice point 2.1.3"));
+        sentences.push(("egfr_change", text, phrase!("KDIGO 2024, practice point 2.1.3")));
     }
     let drug = inputs.therapies.iter().find(|kind| HAEMODYNAMIC.contains(kind));
     if let Some(drug) = drug.filter(|_| now < 0.70 * before) {
-        let text = format!(
-            "eGFR fell by more than 30 %: if {} was begun since the test before, that is more \
+        let text = sentence!(
+            "eGFR fell by more than 30 %: if {drug} was begun since the test before, that is more \
              than it explains; look for the cause.",
-            drug.label()
+            drug = drug.label()
         );
-        sentences.push(("egfr_fall_on_drug", text, "KDIGO 2024, practice point 2.1.4"));
+        sentences.push(("egfr_fall_on_drug", text, phrase!("KDIGO 2024, practice point 2.1.4")));
     }
     sentences
 }
@@ -555,14 +603,14 @@ fn change_since_the_test_before(inputs: &PredictionInputs, points: &[Point]) -> 
 /// Diseases with a prognosis of their own.
 fn disease_advice(inputs: &PredictionInputs) -> Option<Sentence> {
     let disease = if inputs.renal_disease == RenalDisease::Polycystic {
-        "polycystic kidney disease"
+        phrase!("polycystic kidney disease")
     } else if inputs.biopsy.as_ref().is_some_and(has_mest_scores) {
-        "IgA nephropathy"
+        phrase!("IgA nephropathy")
     } else {
         return None;
     };
-    let text = format!("In {disease} use a prediction tool made for it as well.");
-    Some(("disease_specific_tool", text, "KDIGO 2024, practice point 2.2.5"))
+    let text = sentence!("In {disease} use a prediction tool made for it as well.");
+    Some(("disease_specific_tool", text, phrase!("KDIGO 2024, practice point 2.2.5")))
 }
 
 /// Only IgA nephropathy is scored by the Oxford classification.

@@ -52,19 +52,19 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Under18 => "KFRE speaks for adults only.",
-            Self::EndPointReached => "KFRE does not speak after an end point.",
-            Self::NoEgfr => "KFRE needs an eGFR.",
+            Self::Under18 => phrase!("KFRE speaks for adults only."),
+            Self::EndPointReached => phrase!("KFRE does not speak after an end point."),
+            Self::NoEgfr => phrase!("KFRE needs an eGFR."),
             Self::Egfr60OrMore => {
-                "KFRE is not valid at an eGFR of 60 or more (KDIGO 2024, practice point 2.2.4)."
+                phrase!("KFRE is not valid at an eGFR of 60 or more (KDIGO 2024, practice point 2.2.4).")
             }
             Self::AkiSuspected => {
-                "Kidney function worsened steeply: acute kidney injury is suspected and the \
-                 latest value is not steady state. KFRE gives no number until it is."
+                phrase!("Kidney function worsened steeply: acute kidney injury is suspected and the \
+                 latest value is not steady state. KFRE gives no number until it is.")
             }
-            Self::NoAlbuminuria => "KFRE needs a urine ACR (or a PCR to estimate it from).",
+            Self::NoAlbuminuria => phrase!("KFRE needs a urine ACR (or a PCR to estimate it from)."),
             Self::AlbuminuriaNotPositive => {
-                "KFRE needs a urine ACR above 0; record the detection limit for a value below it."
+                phrase!("KFRE needs a urine ACR above 0; record the detection limit for a value below it.")
             }
         })
     }

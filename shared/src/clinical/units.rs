@@ -159,22 +159,22 @@ impl ObservationCode {
     /// The quantity's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Creatinine => "Creatinine",
-            Self::Egfr => "eGFR",
-            Self::CystatinC => "Cystatin C",
-            Self::Uacr => "Urine albumin/creatinine (uACR)",
-            Self::Upcr => "Urine protein/creatinine (uPCR)",
-            Self::Albumin => "Albumin",
-            Self::Phosphate => "Phosphate",
-            Self::Calcium => "Calcium",
-            Self::Bicarbonate => "Bicarbonate",
-            Self::Potassium => "Potassium",
-            Self::Haemoglobin => "Haemoglobin",
-            Self::HbA1c => "HbA1c",
-            Self::SystolicBp => "Systolic blood pressure",
-            Self::DiastolicBp => "Diastolic blood pressure",
-            Self::Weight => "Weight",
-            Self::Height => "Height",
+            Self::Creatinine => phrase!("Creatinine"),
+            Self::Egfr => phrase!("eGFR"),
+            Self::CystatinC => phrase!("Cystatin C"),
+            Self::Uacr => phrase!("Urine albumin/creatinine (uACR)"),
+            Self::Upcr => phrase!("Urine protein/creatinine (uPCR)"),
+            Self::Albumin => phrase!("Albumin"),
+            Self::Phosphate => phrase!("Phosphate"),
+            Self::Calcium => phrase!("Calcium"),
+            Self::Bicarbonate => phrase!("Bicarbonate"),
+            Self::Potassium => phrase!("Potassium"),
+            Self::Haemoglobin => phrase!("Haemoglobin"),
+            Self::HbA1c => phrase!("HbA1c"),
+            Self::SystolicBp => phrase!("Systolic blood pressure"),
+            Self::DiastolicBp => phrase!("Diastolic blood pressure"),
+            Self::Weight => phrase!("Weight"),
+            Self::Height => phrase!("Height"),
         }
     }
 
@@ -300,18 +300,22 @@ impl ObservationCode {
 fn near_code(loinc: &str) -> Option<&'static str> {
     Some(match loinc {
         "1755-8" | "2889-4" => {
-            "is an amount in 24-hour urine, which is not converted; send the ratio to creatinine \
+            phrase!(
+                "is an amount in 24-hour urine, which is not converted; send the ratio to creatinine \
              (uacr or upcr)"
+            )
         }
         "14957-5" | "2888-6" => {
-            "is a concentration in urine, which varies with its dilution; send the ratio to \
+            phrase!(
+                "is a concentration in urine, which varies with its dilution; send the ratio to \
              creatinine (uacr or upcr)"
+            )
         }
-        "2161-8" => "is creatinine in urine; send the ratio (uacr or upcr)",
-        "85354-9" => "is a panel; send systolic_bp and diastolic_bp",
-        "39156-5" => "is computed from weight and height; send these",
+        "2161-8" => phrase!("is creatinine in urine; send the ratio (uacr or upcr)"),
+        "85354-9" => phrase!("is a panel; send systolic_bp and diastolic_bp"),
+        "39156-5" => phrase!("is computed from weight and height; send these"),
         "8867-4" | "2731-8" | "14866-8" | "3094-0" | "22664-7" => {
-            "is not kept: no equation here uses it"
+            phrase!("is not kept: no equation here uses it")
         }
         _ => return None,
     })
@@ -447,7 +451,7 @@ pub fn plausibility(code: ObservationCode, value: f64) -> Plausibility {
         return Plausibility::Plausible;
     }
     let other = hint.map_or(String::new(), |hint| format!("; a value in {hint} looks like this"));
-    let why = format!("is unusual: {usual_low} to {usual_high} {unit} is usual{other}");
+    let why = sentence!("is unusual: {usual_low} to {usual_high} {unit} is usual{other}");
     Plausibility::Unusual(why)
 }
 
