@@ -7,6 +7,7 @@ use serde_json::json;
 use shared::{
     access::Role,
     id::UserId,
+    phrase,
     user::{Account, PasswordLink, User},
 };
 use sqlx::{PgConnection, PgPool};
@@ -45,7 +46,7 @@ pub fn checked(faults: &mut Faults, mut user: User) -> User {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !local.contains(':')
     });
     if !is_address || user.email.contains(char::is_whitespace) {
-        faults.add("/email", "must be an e-mail address such as name@example.org");
+        faults.add("/email", phrase!("must be an e-mail address such as name@example.org"));
     }
     user.display_name = name(faults, &user.display_name);
     user

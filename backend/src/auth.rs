@@ -12,7 +12,6 @@ pub mod token;
 pub mod totp;
 pub mod vault;
 
-use shared::phrase;
 use std::marker::PhantomData;
 
 use axum::{
@@ -24,6 +23,7 @@ use shared::{
     access::{Permission, Reach, Role, Scope, SitePolicy},
     id::{PatientId, SessionId, TokenId, UserId},
     patient::Patient,
+    phrase,
 };
 use sqlx::PgConnection;
 

@@ -4,7 +4,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use shared::problem::{FieldProblem, Problem, ProblemKind};
+use shared::{
+    phrase,
+    problem::{FieldProblem, Problem, ProblemKind},
+    sentence,
+};
 
 use crate::{auth::secret::Secret, telemetry};
 
@@ -15,64 +19,64 @@ pub enum Error {
     #[error("{0}")]
     Malformed(String),
     /// No valid credentials.
-    #[error("the access token is missing, expired or revoked")]
+    #[error("{}", phrase!("the access token is missing, expired or revoked"))]
     NotSignedIn,
     /// Unknown account, wrong password or a deactivated account: told apart by nothing.
-    #[error("check both and try again")]
+    #[error("{}", phrase!("check both and try again"))]
     WrongCredentials,
     /// The password is right, and a code is needed, too.
-    #[error("send the code of your app with the challenge")]
+    #[error("{}", phrase!("send the code of your app with the challenge"))]
     SecondFactorRequired(Secret),
     /// The code is wrong or was used.
-    #[error("each code is good once, and for half a minute")]
+    #[error("{}", phrase!("each code is good once, and for half a minute"))]
     WrongCode,
     /// The second step came too late or too often.
-    #[error("it took too long, or too many codes were wrong")]
+    #[error("{}", phrase!("it took too long, or too many codes were wrong"))]
     ChallengeOver,
     /// The site requires a second factor of the caller's role.
-    #[error("the site requires one of your role; nothing else is open until then")]
+    #[error("{}", phrase!("the site requires one of your role; nothing else is open until then"))]
     SecondFactorMissing,
     /// The caller's role does not allow this.
-    #[error("this needs another role")]
+    #[error("{}", phrase!("this needs another role"))]
     NotAllowed,
     /// There is no such thing, or the caller may not know of it.
-    #[error("no such {0}")]
+    #[error("{}", no_such(.0))]
     NotFound(&'static str),
     /// The path exists, the method does not.
-    #[error("use one of the documented methods")]
+    #[error("{}", phrase!("use one of the documented methods"))]
     MethodNotAllowed,
     /// The change contradicts what is there.
     #[error("{0}")]
     Conflict(String),
     /// Somebody changed it since it was read.
-    #[error("read it again and repeat the change on the current version")]
+    #[error("{}", phrase!("read it again and repeat the change on the current version"))]
     Stale,
     /// The body is larger than the route takes.
-    #[error("send less at once")]
+    #[error("{}", phrase!("send less at once"))]
     TooLarge,
     /// The content type is not understood.
     #[error("send {0}")]
     UnsupportedMediaType(&'static str),
     /// Some fields are wrong.
-    #[error("each faulty field is named in errors")]
+    #[error("{}", phrase!("each faulty field is named in errors"))]
     Invalid(Vec<FieldProblem>),
     /// Neither the equations nor the network speak for this patient.
-    #[error("each reason is named in errors")]
+    #[error("{}", phrase!("each reason is named in errors"))]
     OutOfScope(Vec<FieldProblem>),
     /// A private answer would cost more than is left.
-    #[error("what was spent does not come back; spend less, or ask what a publication answers")]
+    #[error("{}", phrase!("what was spent does not come back; spend less, or ask what a publication answers"))]
     BudgetSpent(Vec<FieldProblem>),
     /// The idempotency key belongs to another request.
-    #[error("use a new Idempotency-Key for a new request")]
+    #[error("{}", phrase!("use a new Idempotency-Key for a new request"))]
     KeyReused,
     /// A change needs `If-Match`.
-    #[error("send If-Match with the version from the last read")]
+    #[error("{}", phrase!("send If-Match with the version from the last read"))]
     VersionRequired,
     /// Too many requests.
-    #[error("try again in {0} seconds")]
+    #[error("{}", wait(*.0))]
     TooManyRequests(u32),
     /// Too busy, or not ready.
-    #[error("try again in a few seconds")]
+    #[error("{}", phrase!("try again in a few seconds"))]
     Unavailable(#[source] anyhow::Error),
     /// The database failed.
     #[error(transparent)]
@@ -140,6 +144,14 @@ impl Error {
         }
         problem
     }
+}
+
+fn no_such(thing: &str) -> String {
+    sentence!("no such {thing}")
+}
+
+fn wait(seconds: u32) -> String {
+    sentence!("try again in {seconds} seconds")
 }
 
 /// Whether the database may well answer the same request in a moment.

@@ -1,6 +1,5 @@
 //! Reading requests and writing answers the one way that the contract has.
 
-use shared::{phrase, sentence};
 use std::{
     collections::HashMap,
     sync::{Mutex, OnceLock},
@@ -17,7 +16,7 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::problem::FieldProblem;
+use shared::{phrase, problem::FieldProblem, sentence};
 use utoipa::ToSchema;
 
 use crate::{
@@ -147,7 +146,7 @@ fn field_problems(error: &jsonschema::ValidationError<'_>, body: &Value) -> Vec<
     match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            vec![FieldProblem::new(format!("{at}/{name}"), "is required")]
+            vec![FieldProblem::new(format!("{at}/{name}"), phrase!("is required"))]
         }
         Kind::AdditionalProperties { unexpected } => {
             unexpected.iter().map(|name| unknown_field(&at, name)).collect()
@@ -169,10 +168,10 @@ fn field_problems(error: &jsonschema::ValidationError<'_>, body: &Value) -> Vec<
         }
         Kind::Format { format } => {
             let example = match format.as_str() {
-                "date" => "must be a date such as 1964-03-31",
-                "date-time" => "must be a time such as 2026-03-31T09:30:00Z",
-                "uuid" => "must be a UUID",
-                _ => "has the wrong format",
+                "date" => phrase!("must be a date such as 1964-03-31"),
+                "date-time" => phrase!("must be a time such as 2026-03-31T09:30:00Z"),
+                "uuid" => phrase!("must be a UUID"),
+                _ => phrase!("has the wrong format"),
             };
             vec![FieldProblem::new(at, example)]
         }
@@ -182,7 +181,7 @@ fn field_problems(error: &jsonschema::ValidationError<'_>, body: &Value) -> Vec<
 
 fn unknown_field(at: &str, name: &str) -> FieldProblem {
     let name = name.replace('~', "~0").replace('/', "~1");
-    FieldProblem::new(format!("{at}/{name}"), "is not a field that is known here")
+    FieldProblem::new(format!("{at}/{name}"), phrase!("is not a field that is known here"))
 }
 
 /// Query parameters; a faulty one is named.
@@ -196,7 +195,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes());
         if let Some((name, _)) = pairs.clone().find(|(_, value)| value.contains(char::is_control)) {
-            return Err(Error::field(format!("/{name}"), "must not hold control characters"));
+            return Err(Error::field(
+                format!("/{name}"),
+                phrase!("must not hold control characters"),
+            ));
         }
         let deserializer = serde_urlencoded::Deserializer::new(pairs);
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {

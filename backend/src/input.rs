@@ -1,7 +1,7 @@
 //! What people send, checked: all faults of a request are collected before it is refused.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use shared::problem::FieldProblem;
+use shared::{phrase, problem::FieldProblem, sentence};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
@@ -36,11 +36,11 @@ impl Faults {
     pub fn text(&mut self, pointer: impl Into<String>, text: &str, most: usize) -> String {
         let text: String = text.trim().nfc().collect();
         if text.is_empty() {
-            self.add(pointer, "must not be blank");
+            self.add(pointer, phrase!("must not be blank"));
         } else if most < text.chars().count() {
-            self.add(pointer, format!("must have at most {most} characters"));
+            self.add(pointer, sentence!("must have at most {most} characters"));
         } else if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
-            self.add(pointer, "must not hold control characters");
+            self.add(pointer, phrase!("must not hold control characters"));
         }
         text
     }
@@ -50,7 +50,7 @@ impl Faults {
         let pointer = pointer.into();
         let text = self.text(pointer.clone(), text, most);
         if text.contains(['\n', '\t']) {
-            self.add(pointer, "must be one line without tabs");
+            self.add(pointer, phrase!("must be one line without tabs"));
         }
         text
     }
@@ -69,11 +69,11 @@ impl Faults {
     pub fn span(&mut self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
         for (pointer, end) in [("/from", from), ("/to", to)] {
             if end.is_some_and(|end| !is_storable(end)) {
-                self.add(pointer, "must be in the years 1 to 9999");
+                self.add(pointer, phrase!("must be in the years 1 to 9999"));
             }
         }
         if from.zip(to).is_some_and(|(from, to)| to < from) {
-            self.add("/to", "must not be before from");
+            self.add("/to", phrase!("must not be before from"));
         }
     }
 
@@ -86,9 +86,9 @@ impl Faults {
         today: NaiveDate,
     ) {
         if today < day {
-            self.add(pointer, format!("must not be in the future: today is {today} (UTC)"));
+            self.add(pointer, sentence!("must not be in the future: today is {today} (UTC)"));
         } else if day < birth_date {
-            self.add(pointer, format!("must not be before birth on {birth_date}"));
+            self.add(pointer, sentence!("must not be before birth on {birth_date}"));
         }
     }
 }

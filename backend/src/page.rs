@@ -2,7 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
-use shared::page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
+use shared::{
+    page::{DEFAULT_LIMIT, MAX_LIMIT, Page},
+    phrase, sentence,
+};
 
 use crate::error::{Error, Result};
 
@@ -12,7 +15,7 @@ pub fn limit(wanted: Option<u32>) -> Result<usize> {
     if (1..=MAX_LIMIT).contains(&limit) {
         Ok(limit as usize)
     } else {
-        Err(Error::field("/limit", format!("must be from 1 to {MAX_LIMIT}")))
+        Err(Error::field("/limit", sentence!("must be from 1 to {MAX_LIMIT}")))
     }
 }
 
@@ -51,5 +54,5 @@ pub fn position<P: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<P>> 
 
 /// The cursor is none of this list's.
 pub fn bad_cursor() -> Error {
-    Error::field("/cursor", "must be next_cursor of the page before, with the same sort")
+    Error::field("/cursor", phrase!("must be next_cursor of the page before, with the same sort"))
 }

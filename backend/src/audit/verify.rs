@@ -1,11 +1,13 @@
 //! Checks the whole log against its signed checkpoints, in one pass and in constant memory.
 
-use shared::{phrase, sentence};
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::audit::{AuditFault, AuditFaultKind, AuditVerdict, AuditVerification};
+use shared::{
+    audit::{AuditFault, AuditFaultKind, AuditVerdict, AuditVerification},
+    phrase, sentence,
+};
 use sqlx::PgPool;
 use tokio::time::Instant;
 
@@ -157,7 +159,7 @@ impl Walk<'_> {
             return Some(fault(Deleted, message).at(place));
         }
         let Some(leaf) = &row.leaf else {
-            return Some(fault(Deleted, format!("entry {id} is gone")).entry(id).at(place));
+            return Some(fault(Deleted, sentence!("entry {id} is gone")).entry(id).at(place));
         };
         if row.format != LEAF_FORMAT || leaf_hash(leaf.as_bytes())[..] != row.leaf_hash[..] {
             let message = sentence!("entry {id} does not say what it said when it was sealed");

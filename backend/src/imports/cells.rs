@@ -1,11 +1,11 @@
 //! What a row's cells say: everything that is wrong with them at once.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use shared::phrase;
 use shared::{
     import::{ImportFault, ImportField},
     observation::NewObservation,
     patient::{NewPatient, RenalDisease, Sex},
+    phrase, sentence,
 };
 
 /// The cells of one row, by what they hold.
@@ -24,7 +24,7 @@ impl<'a> Cells<'a> {
             if let Some(field) = field
                 && cell.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
             {
-                row.fault(*field, "must not hold control characters");
+                row.fault(*field, phrase!("must not hold control characters"));
             }
         }
         row
@@ -45,11 +45,11 @@ impl<'a> Cells<'a> {
     fn plain(&mut self, field: ImportField) -> String {
         let text = self.text(field);
         if text.is_empty() {
-            self.fault(field, "is required");
+            self.fault(field, phrase!("is required"));
         } else if text.starts_with(['=', '+', '@']) {
-            self.fault(field, "must not begin with =, + or @, as a formula does");
+            self.fault(field, phrase!("must not begin with =, + or @, as a formula does"));
         } else if is_spoiled_number(text) {
-            self.fault(field, "was rounded by a spreadsheet: format the column as text");
+            self.fault(field, phrase!("was rounded by a spreadsheet: format the column as text"));
         }
         text.to_owned()
     }
@@ -64,7 +64,7 @@ impl<'a> Cells<'a> {
         let found = words.iter().find(|(word, _)| *word == lower);
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.fault(field, format!("must be one of {}", known.join(", ")));
+            self.fault(field, sentence!("must be one of {known}", known = known.join(", ")));
         }
         found.map(|(_, value)| *value)
     }
@@ -90,9 +90,12 @@ impl<'a> Cells<'a> {
         let text = self.text(field);
         let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
         if text.is_empty() {
-            self.fault(field, "is required");
+            self.fault(field, phrase!("is required"));
         } else if day.is_none() {
-            self.fault(field, "must be a date such as 1964-03-31: others can be read in two ways");
+            self.fault(
+                field,
+                phrase!("must be a date such as 1964-03-31: others can be read in two ways"),
+            );
         }
         day
     }
@@ -101,7 +104,7 @@ impl<'a> Cells<'a> {
     fn moment(&mut self, field: ImportField) -> Option<DateTime<Utc>> {
         let text = self.text(field);
         if text.is_empty() {
-            self.fault(field, "is required");
+            self.fault(field, phrase!("is required"));
             return None;
         }
         if text.len() == 10
@@ -141,7 +144,7 @@ impl<'a> Cells<'a> {
             [("female", Sex::Female), ("male", Sex::Male), ("f", Sex::Female), ("m", Sex::Male)];
         let sex = self.word(ImportField::Sex, &sexes);
         if self.text(ImportField::Sex).is_empty() {
-            self.fault(ImportField::Sex, "is required");
+            self.fault(ImportField::Sex, phrase!("is required"));
         }
         let diseases = RenalDisease::ALL.map(|disease| (disease.as_str(), disease));
         let renal_disease = self.word(ImportField::RenalDisease, &diseases).unwrap_or_default();
@@ -175,11 +178,14 @@ impl<'a> Cells<'a> {
         let mrn = self.plain(ImportField::Mrn);
         let code = self.text(ImportField::Code).to_lowercase();
         if code.is_empty() {
-            self.fault(ImportField::Code, "is required");
+            self.fault(ImportField::Code, phrase!("is required"));
         }
         let unit = self.text(ImportField::Unit).to_owned();
         if unit.is_empty() {
-            self.fault(ImportField::Unit, "is required: a number without a unit is no value");
+            self.fault(
+                ImportField::Unit,
+                phrase!("is required: a number without a unit is no value"),
+            );
         }
         let value = self.number(ImportField::Value);
         let effective_at = self.moment(ImportField::EffectiveAt);

@@ -4,9 +4,10 @@ use csv::{ByteRecord, ReaderBuilder};
 use serde_json::{Map, Value};
 use shared::{
     import::{ImportColumn, ImportField, ImportKind, MOST_ROWS, guess},
+    phrase,
     problem::FieldProblem,
+    sentence,
 };
-use shared::{phrase, sentence};
 
 use crate::error::{Error, Result};
 
@@ -160,11 +161,11 @@ fn push(lines: &mut Vec<Line>, line: Line) -> Result<()> {
 }
 
 fn too_many() -> Error {
-    Error::field("", format!("must have at most {MOST_ROWS} rows: cut the file into several"))
+    Error::field("", sentence!("must have at most {MOST_ROWS} rows: cut the file into several"))
 }
 
 fn too_wide() -> Error {
-    Error::field("", format!("must have at most {MOST_COLUMNS} columns"))
+    Error::field("", sentence!("must have at most {MOST_COLUMNS} columns"))
 }
 
 fn whole(heads: Vec<String>, lines: Vec<Line>) -> Result<Table> {
@@ -172,7 +173,7 @@ fn whole(heads: Vec<String>, lines: Vec<Line>) -> Result<Table> {
         return Err(too_wide());
     }
     if lines.is_empty() {
-        return Err(Error::field("", "must have a head and at least one row"));
+        return Err(Error::field("", phrase!("must have a head and at least one row")));
     }
     Ok(Table { heads, lines })
 }
@@ -181,13 +182,13 @@ fn whole(heads: Vec<String>, lines: Vec<Line>) -> Result<Table> {
 /// names.
 fn text(bytes: &[u8]) -> Result<&str> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(Error::field("", "is UTF-16: save it as “CSV UTF-8”"));
+        return Err(Error::field("", phrase!("is UTF-16: save it as “CSV UTF-8”")));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count();
-        Error::field("", format!("is not UTF-8 on line {line}: save it as “CSV UTF-8”"))
+        Error::field("", sentence!("is not UTF-8 on line {line}: save it as “CSV UTF-8”"))
     })
 }
 
@@ -282,7 +283,10 @@ impl Mapping {
         for field in ImportField::ALL.into_iter().filter(|field| field.is_required()) {
             let belongs = field.kind().is_none() || field.kind() == kind;
             if belongs && !fields.contains(&Some(field)) {
-                fault("/columns".to_owned(), format!("the column {} is missing", field.name()));
+                fault(
+                    "/columns".to_owned(),
+                    sentence!("the column {column} is missing", column = field.name()),
+                );
             }
         }
         if kind.is_none() {

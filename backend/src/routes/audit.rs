@@ -1,6 +1,5 @@
 //! The audit log: searched, proved, given out. Looking at it is on record too.
 
-use shared::phrase;
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::anyhow;
@@ -18,6 +17,7 @@ use shared::{
     audit::{AccessEvent, AuditEvent, AuditOutcome, AuditProof, AuditVerdict, AuditVerification},
     id::{PatientId, UserId},
     page::Page,
+    phrase,
 };
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -110,7 +110,10 @@ async fn filter(tx: &mut PgConnection, query: AuditQuery) -> Result<Filter> {
         Some(actor) => {
             let found = account(tx, &actor).await?;
             if found.is_none() {
-                faults.add("/actor", "is neither the id nor the e-mail address of an account");
+                faults.add(
+                    "/actor",
+                    phrase!("is neither the id nor the e-mail address of an account"),
+                );
             }
             found
         }
@@ -121,7 +124,7 @@ async fn filter(tx: &mut PgConnection, query: AuditQuery) -> Result<Filter> {
         if action.is_empty() || 100 < action.len() || !action.chars().all(is_plain) {
             faults.add(
                 "/action",
-                "must be an action such as patient.read, or a noun such as patient",
+                phrase!("must be an action such as patient.read, or a noun such as patient"),
             );
         }
     }

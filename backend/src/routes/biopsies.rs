@@ -3,12 +3,12 @@
 use axum::{extract::State, http::StatusCode};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use shared::sentence;
 use shared::{
     biopsy::{Biopsy, BiopsyPatch, NewBiopsy},
     id::{BiopsyId, PatientId},
     page::Items,
     patient::Patient,
+    sentence,
 };
 use sqlx::PgConnection;
 

@@ -8,8 +8,8 @@ use shared::{
     care_team::{CareTeam, CareTeamMember, Colleague, NewCareTeamMember},
     id::{PatientId, UserId},
     page::Page,
+    phrase, sentence,
 };
-use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 
@@ -88,7 +88,9 @@ async fn to_change(
 
 async fn colleague(tx: &mut PgConnection, id: UserId) -> Result<Colleague> {
     let found = db::care_teams::find_colleague(tx, id).await?;
-    found.ok_or_else(|| Error::field("/user_id", "is not the account of an active clinician"))
+    found.ok_or_else(|| {
+        Error::field("/user_id", phrase!("is not the account of an active clinician"))
+    })
 }
 
 /// Share a patient's care with a colleague.
@@ -187,7 +189,7 @@ pub async fn hand_over_patient(
     }
     let next = colleague(&mut tx, user_id).await?;
     if next.id == caller.user_id {
-        return Err(Error::field("/user_id", "must be somebody else"));
+        return Err(Error::field("/user_id", phrase!("must be somebody else")));
     }
     if !is_member(&members, next.id) {
         db::care_teams::insert(&mut tx, id, next.id, Some(caller.user_id), now).await?;

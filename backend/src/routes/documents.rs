@@ -13,6 +13,7 @@ use shared::{
     document::{Document, DocumentKind, LARGEST, TITLE},
     id::{DocumentId, PatientId},
     page::Page,
+    phrase, sentence,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -135,7 +136,7 @@ async fn refuse_malware(
     let event = event.details(details);
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
-    Err(Error::field("/file", format!("holds malware: {malware}")))
+    Err(Error::field("/file", sentence!("holds malware: {malware}")))
 }
 
 /// The title and the content's type, or everything that is wrong with an upload.
@@ -176,22 +177,22 @@ async fn upload(request: Request, state: &AppState) -> Result<(Upload, Option<Re
             "title" => title.replace(text()).is_some(),
             "kind" => kind.replace(text()).is_some(),
             _ => {
-                faults.add(format!("/{}", pointer(&name)), "is not a part of an upload");
+                faults.add(format!("/{}", pointer(&name)), phrase!("is not a part of an upload"));
                 false
             }
         };
         if again {
-            faults.add(format!("/{name}"), "must be given once");
+            faults.add(format!("/{name}"), phrase!("must be given once"));
         }
     }
     let kind = kind.unwrap_or_else(|| DocumentKind::Other.as_str().to_owned());
     let known = DocumentKind::parse(kind.trim());
     if known.is_none() {
         let names = DocumentKind::ALL.map(DocumentKind::as_str).join(", ");
-        faults.add("/kind", format!("must be one of {names}"));
+        faults.add("/kind", sentence!("must be one of {names}"));
     }
     if file.is_none() {
-        faults.add("/file", "is required");
+        faults.add("/file", phrase!("is required"));
     }
     faults.refuse()?;
     let (content, file_name) = file.unwrap_or_default();

@@ -1,7 +1,6 @@
 //! Breaking the glass: a record opened in an emergency by somebody outside its care team, for a
 //! reason, for a time, and for all who are responsible to see.
 
-use shared::phrase;
 use std::collections::BTreeSet;
 
 use axum::{extract::State, http::StatusCode};
@@ -11,6 +10,7 @@ use shared::{
     care_team::{EmergencyAccess, NewEmergencyAccess},
     id::{EmergencyAccessId, PatientId},
     page::Page,
+    phrase,
 };
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -103,7 +103,7 @@ async fn refused<T>(state: &AppState, caller: &Caller, wanted: &NewEmergencyAcce
     let event = event.details(json!({ "mrn": wanted.mrn, "reason": wanted.reason }));
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
-    Err(Error::field("/mrn", "belongs to no record; it must be given exactly"))
+    Err(Error::field("/mrn", phrase!("belongs to no record; it must be given exactly")))
 }
 
 async fn open(

@@ -8,6 +8,7 @@ use shared::{
     erasure::{ArchivedRecord, NewErasure},
     id::PatientId,
     page::Page,
+    phrase,
 };
 use utoipa::IntoParams;
 
@@ -127,7 +128,7 @@ fn may_be_erased(
         return refused(format!("the record has to be kept until {day} by the site's settings"));
     }
     if record.mrn != wanted.mrn {
-        return Err(Error::field("/mrn", "is not the number of this record"));
+        return Err(Error::field("/mrn", phrase!("is not the number of this record")));
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Patients and laboratory values from a file.
 
-use shared::{phrase, sentence};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -19,7 +18,9 @@ use shared::{
     import::{ImportFault, ImportField, ImportKind, ImportOutcome, ImportReport, ImportRow},
     observation::{NewObservation, Observation},
     patient::Patient,
+    phrase,
     problem::FieldProblem,
+    sentence,
 };
 use sqlx::PgConnection;
 use tokio::{sync::Semaphore, task::spawn_blocking};

@@ -1,6 +1,5 @@
 //! Released networks: the list, the cards, which one answers, which one runs unseen, drift.
 
-use shared::sentence;
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
@@ -10,6 +9,7 @@ use serde_json::json;
 use shared::{
     model::{ModelCard, ModelComparison, ModelDrift, ModelSummary},
     page::Items,
+    phrase, sentence,
 };
 use utoipa::IntoParams;
 
@@ -162,7 +162,7 @@ pub async fn compare_model(
     let to = query.to.unwrap_or_else(|| state.clock.now());
     let from = query.from.unwrap_or(to - TimeDelta::days(COMPARED_DAYS));
     if to <= from {
-        return Err(Error::field("/from", "must be before to"));
+        return Err(Error::field("/from", phrase!("must be before to")));
     }
     let against = match query.against {
         Some(against) => against,
@@ -195,7 +195,7 @@ pub async fn get_model_drift(
 ) -> Result<Json<ModelDrift>> {
     let weeks = query.weeks.unwrap_or(WEEKS);
     if !(1..=MOST_WEEKS).contains(&weeks) {
-        return Err(Error::field("/weeks", format!("must be from 1 to {MOST_WEEKS}")));
+        return Err(Error::field("/weeks", sentence!("must be from 1 to {MOST_WEEKS}")));
     }
     let release = loaded(&state, &version)?;
     let watched = release.reference.as_ref();

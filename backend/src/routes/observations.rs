@@ -13,8 +13,8 @@ use shared::{
     },
     page::{Items, Page},
     patient::Patient,
+    phrase, sentence,
 };
-use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 
@@ -171,7 +171,7 @@ impl Entry<'_> {
         // PostgreSQL keeps microseconds.
         let effective_at = new.effective_at.trunc_subsecs(6);
         if now < effective_at {
-            faults.add(format!("{at}/effective_at"), "must not be in the future");
+            faults.add(format!("{at}/effective_at"), phrase!("must not be in the future"));
         } else if effective_at.date_naive() < self.patient.birth_date {
             let message =
                 sentence!("must not be before birth on {day}", day = self.patient.birth_date);

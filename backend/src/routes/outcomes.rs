@@ -1,11 +1,11 @@
 //! End points: dialysis, transplant, death.
 
 use axum::extract::State;
-use shared::sentence;
 use shared::{
     id::{OutcomeId, PatientId},
     outcome::{NewOutcome, Outcome, OutcomeKind},
     page::Items,
+    sentence,
 };
 
 use crate::{

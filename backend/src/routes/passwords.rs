@@ -5,8 +5,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde_json::json;
-use shared::phrase;
-use shared::user::{NewPassword, PasswordChange, User};
+use shared::{
+    phrase,
+    user::{NewPassword, PasswordChange, User},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -86,7 +88,7 @@ pub async fn change_password(
         (Zeroizing::new(current_password), Zeroizing::new(new_password));
     let user = prove(&state, &caller, current_password.clone(), "/current_password").await?;
     if new_password == current_password {
-        return Err(Error::field("/new_password", "must differ from the current one"));
+        return Err(Error::field("/new_password", phrase!("must differ from the current one")));
     }
     let hash = state.hasher.hash_new("/new_password", new_password, accounts::about(&user)).await?;
     let (now, others) = (state.clock.now(), Some(caller.session()?));
@@ -134,5 +136,9 @@ pub(super) async fn prove(
         db::audit::record(&mut tx, &caller.actor(), event, now).await?;
     }
     tx.commit().await?;
-    if is_right { Ok(user) } else { Err(Error::field(pointer, "is not the current password")) }
+    if is_right {
+        Ok(user)
+    } else {
+        Err(Error::field(pointer, phrase!("is not the current password")))
+    }
 }

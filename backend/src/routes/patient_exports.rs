@@ -10,9 +10,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
-use shared::phrase;
 use shared::{
     patient::{LatestValue, PatientListItem, PatientSort, Sex},
+    phrase,
     prediction::{RiskCategory, RiskSource},
     worklist::{Direction, Due},
 };

@@ -13,9 +13,10 @@ use shared::{
         NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, PatientSort,
         RenalDisease, birth_date_fault,
     },
+    phrase,
     prediction::{ACategory, GCategory, RiskCategory},
+    sentence,
 };
-use shared::{phrase, sentence};
 use sqlx::PgConnection;
 use utoipa::IntoParams;
 

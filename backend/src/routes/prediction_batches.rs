@@ -1,6 +1,5 @@
 //! Predictions for all patients of a list: asked for, followed, called off.
 
-use shared::phrase;
 use std::{convert::Infallible, time::Duration};
 
 use anyhow::{Context, anyhow};
@@ -16,6 +15,7 @@ use futures::{Stream, stream};
 use serde_json::json;
 use shared::{
     id::PredictionBatchId,
+    phrase,
     prediction::PredictionStatus,
     prediction_batch::{NewPredictionBatch, PredictionBatch},
 };

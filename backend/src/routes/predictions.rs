@@ -1,6 +1,5 @@
 //! Predictions: asked for, followed, called off; and what-ifs.
 
-use shared::{phrase, sentence};
 use std::{convert::Infallible, slice, time::Duration};
 
 use anyhow::{Context, anyhow};
@@ -21,10 +20,12 @@ use shared::{
     id::{PatientId, PredictionId},
     page::{DEFAULT_LIMIT, MAX_LIMIT, Page},
     patient::Patient,
+    phrase,
     prediction::{
         InputValue, NewPrediction, Prediction, PredictionInputs, PredictionResult, PredictionStatus,
     },
     problem::FieldProblem,
+    sentence,
 };
 use sqlx::PgConnection;
 use tokio::{
@@ -162,7 +163,7 @@ pub async fn list(
 ) -> Result<Json<Page<Prediction>>> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::field("/limit", format!("must be from 1 to {MAX_LIMIT}")));
+        return Err(Error::field("/limit", sentence!("must be from 1 to {MAX_LIMIT}")));
     }
     let mut tx = state.begin(caller).await?;
     caller.patient(&mut tx, id).await?;
@@ -240,7 +241,7 @@ pub async fn preview_prediction(
 fn check(inputs: &PredictionInputs) -> Result<()> {
     let mut faults = Vec::new();
     if 120 < inputs.age_years {
-        faults.push(FieldProblem::new("/age_years", "must be at most 120"));
+        faults.push(FieldProblem::new("/age_years", phrase!("must be at most 120")));
     }
     if let Some(biopsy) = &inputs.biopsy {
         let scores = [
@@ -282,7 +283,10 @@ fn check_value(
     };
     let unit = value.code.canonical_unit();
     if value.unit != unit {
-        fault("unit", format!("must be {unit}, the canonical unit of {}", value.code.label()));
+        fault(
+            "unit",
+            sentence!("must be {unit}, the canonical unit of {value}", value = value.code.label()),
+        );
     } else if let wrong @ Plausibility::Implausible { .. } =
         clinical::plausibility(value.code, value.value)
     {
@@ -302,7 +306,7 @@ fn at_the_body(reasons: Vec<FieldProblem>) -> Vec<FieldProblem> {
         "/inputs/age" => FieldProblem::new("/age_years", reason.message),
         "/inputs/egfr" => FieldProblem::new(
             "/values",
-            "an eGFR of the last five years is needed among the values",
+            phrase!("an eGFR of the last five years is needed among the values"),
         ),
         pointer => {
             let pointer = pointer.strip_prefix("/inputs").unwrap_or(pointer);

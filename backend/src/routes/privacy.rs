@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use serde_json::json;
-use shared::sentence;
 use shared::{
     id::TokenId,
     privacy::{Budget, PrivacyBudgets, PrivateCounts, PrivateQuestion},
     problem::FieldProblem,
+    sentence,
     summary::Publication,
 };
 use sqlx::PgConnection;

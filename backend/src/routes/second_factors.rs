@@ -7,9 +7,9 @@ use axum::{
 use axum_extra::extract::cookie::CookieJar;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use shared::phrase;
 use shared::{
     id::UserId,
+    phrase,
     second_factor::{
         Confirmation, Enrolment, NewSecondFactor, Proof, RecoveryCodes, SecondFactor, SecondStep,
     },
@@ -166,7 +166,7 @@ pub async fn remove_second_factor(
             prove(&state, &caller, password, "/password").await?;
         }
         (None, Some(code)) => prove_by_code(&state, &caller, &code, now).await?,
-        (None, None) => return Err(Error::field("/password", "or code is required")),
+        (None, None) => return Err(Error::field("/password", phrase!("or code is required"))),
     }
     let mut tx = state.begin(&caller).await?;
     let removed = db::second_factors::remove(&mut tx, caller.user_id).await?;

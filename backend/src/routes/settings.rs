@@ -2,8 +2,10 @@
 
 use axum::extract::State;
 use serde_json::{Value, json};
-use shared::phrase;
-use shared::settings::{Settings, SettingsPatch};
+use shared::{
+    phrase,
+    settings::{Settings, SettingsPatch},
+};
 
 use crate::{
     auth::{Allowed, ManageSettings},

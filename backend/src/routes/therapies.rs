@@ -7,6 +7,7 @@ use shared::{
     id::{PatientId, TherapyId},
     page::Items,
     patient::Patient,
+    phrase,
     therapy::{NewTherapy, Therapy, TherapyPatch},
 };
 use sqlx::PgConnection;
@@ -93,7 +94,7 @@ fn checked(mut therapy: Therapy, patient: &Patient, today: NaiveDate) -> Result<
     faults.day("/started_on", therapy.started_on, patient.birth_date, today);
     match therapy.ended_on {
         Some(end) if end < therapy.started_on => {
-            faults.add("/ended_on", "must not be before started_on");
+            faults.add("/ended_on", phrase!("must not be before started_on"));
         }
         Some(end) => faults.day("/ended_on", end, patient.birth_date, today),
         None => {}

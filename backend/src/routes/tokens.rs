@@ -1,6 +1,5 @@
 //! API tokens: made, listed, revoked by people who signed in.
 
-use shared::{phrase, sentence};
 use std::collections::HashSet;
 
 use axum::{extract::State, http::StatusCode};
@@ -11,6 +10,7 @@ use shared::{
     access::Permission,
     id::TokenId,
     page::Page,
+    phrase, sentence,
     token::{CreatedToken, MAX_LIFETIME_DAYS, NewToken, Token, TokenOwner},
 };
 use utoipa::IntoParams;
@@ -81,9 +81,9 @@ fn check(new: NewToken, owner: TokenOwner, id: TokenId, now: DateTime<Utc>) -> R
         }
     }
     if new.expires_at <= now {
-        faults.add("/expires_at", "must be in the future");
+        faults.add("/expires_at", phrase!("must be in the future"));
     } else if now + TimeDelta::days(MAX_LIFETIME_DAYS) < new.expires_at {
-        faults.add("/expires_at", format!("must be within {MAX_LIFETIME_DAYS} days"));
+        faults.add("/expires_at", sentence!("must be within {MAX_LIFETIME_DAYS} days"));
     }
     faults.refuse()?;
     Ok(Token {

@@ -3,11 +3,11 @@
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::phrase;
 use shared::{
     access::{Permission, Reach, Role},
     id::{PatientId, UserId},
     page::Page,
+    phrase,
     user::{Account, AccountPatch, AccountState, CreatedAccount, NewAccount, PasswordLink, User},
 };
 use sqlx::PgConnection;
@@ -95,7 +95,7 @@ pub async fn create_user(
     }
     let user = wanted(&mut tx, &state, new).await?;
     let link = accounts::invite(&mut tx, &state.clock, &user, &unusable).await?;
-    let taken = || Error::field("/email", "belongs to another account already");
+    let taken = || Error::field("/email", phrase!("belongs to another account already"));
     let link = link.ok_or_else(taken)?;
     let details = json!({ "email": user.email, "role": user.role });
     audit(&mut tx, &state, &caller, "user.create", user.id, details).await?;
@@ -133,9 +133,9 @@ async fn check_link(
 ) -> Result<()> {
     let Some(id) = patient else { return Ok(()) };
     if role.reach() != Reach::OwnRecord {
-        faults.add("/patient_id", "is for accounts of patients only");
+        faults.add("/patient_id", phrase!("is for accounts of patients only"));
     } else if db::patients::find(tx, id).await?.is_none() {
-        faults.add("/patient_id", "is no patient's record");
+        faults.add("/patient_id", phrase!("is no patient's record"));
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Views of the patient list that somebody keeps under a name.
 
 use axum::{extract::State, http::StatusCode};
-use shared::sentence;
 use shared::{
     id::ViewId,
     page::Items,
+    sentence,
     view::{LONGEST_NAME, MOST, NewView, View},
 };
 

@@ -5,7 +5,6 @@
 //! noise of scale 1/ε makes any answer at most e^ε times as likely with that person as without. The
 //! costs of several answers add up, which is why there is a budget.
 
-use shared::{phrase, sentence};
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
@@ -17,7 +16,9 @@ use opendp::{
 };
 use serde_json::{Value, json};
 use shared::{
+    phrase,
     privacy::{LEAST_EPSILON, MOST_EPSILON, MOST_PRIVATE_FIELDS, PrivateCount, PrivateQuestion},
+    sentence,
     summary::SummaryField,
 };
 
@@ -50,7 +51,7 @@ impl Asked {
         groups.sort_unstable();
         groups.dedup();
         if groups.len() < question.group_by.len() {
-            faults.add("/group_by", "must name each field once");
+            faults.add("/group_by", phrase!("must name each field once"));
         }
         let mut fields = Vec::new();
         for field in SummaryField::ALL {

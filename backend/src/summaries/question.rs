@@ -1,13 +1,15 @@
 //! What a researcher asks: which table, and which of its cells.
 
-use shared::{phrase, sentence};
 use std::collections::BTreeMap;
 
 use chrono::Datelike;
 use serde::Deserialize;
-use shared::summary::{
-    CALENDAR_YEAR, CohortSummary, MOST_FIELDS, Publication, RiskBar, RiskDistribution,
-    RiskHistogram, SummaryField, SummaryFigures, SummaryGroup, calendar_years,
+use shared::{
+    phrase, sentence,
+    summary::{
+        CALENDAR_YEAR, CohortSummary, MOST_FIELDS, Publication, RiskBar, RiskDistribution,
+        RiskHistogram, SummaryField, SummaryFigures, SummaryGroup, calendar_years,
+    },
 };
 use utoipa::IntoParams;
 
@@ -104,7 +106,10 @@ impl Question {
         let question = Self::new(query, MOST_FIELDS - 1, published_in)?;
         if question.fields.iter().any(|(field, _)| *field == SummaryField::RiskCategory) {
             let mut faults = Faults::default();
-            faults.add("/group_by", "the bars are of the risk already: leave risk_category out");
+            faults.add(
+                "/group_by",
+                phrase!("the bars are of the risk already: leave risk_category out"),
+            );
             faults.refuse()?;
         }
         Ok(question)
@@ -240,12 +245,12 @@ fn groups(text: Option<&str>, faults: &mut Faults) -> Vec<SummaryField> {
     for name in text.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()) {
         match SummaryField::ALL.into_iter().find(|field| field.name() == name) {
             Some(field) if groups.contains(&field) => {
-                faults.add("/group_by", format!("{} is there twice", field.name()));
+                faults.add("/group_by", sentence!("{field} is there twice", field = field.name()));
             }
             Some(field) => groups.push(field),
             None => {
                 let known = SummaryField::ALL.map(SummaryField::name).join(", ");
-                faults.add("/group_by", format!("must be some of {known}"));
+                faults.add("/group_by", sentence!("must be some of {known}"));
             }
         }
     }
