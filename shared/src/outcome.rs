@@ -23,9 +23,9 @@ impl OutcomeKind {
     /// The end point's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Dialysis => "Dialysis",
-            Self::Transplant => "Kidney transplant",
-            Self::Death => "Death",
+            Self::Dialysis => phrase!("Dialysis"),
+            Self::Transplant => phrase!("Kidney transplant"),
+            Self::Death => phrase!("Death"),
         }
     }
 }

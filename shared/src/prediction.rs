@@ -236,9 +236,9 @@ impl KfreRegion {
     /// The region's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::NorthAmerica => "North America",
-            Self::Other => "outside North America",
-            Self::UnitedKingdom => "United Kingdom",
+            Self::NorthAmerica => phrase!("North America"),
+            Self::Other => phrase!("outside North America"),
+            Self::UnitedKingdom => phrase!("United Kingdom"),
         }
     }
 }
@@ -277,10 +277,10 @@ impl RiskCategory {
     /// The category's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Low => "Low",
-            Self::Moderate => "Moderate",
-            Self::High => "High",
-            Self::VeryHigh => "Very high",
+            Self::Low => phrase!("Low"),
+            Self::Moderate => phrase!("Moderate"),
+            Self::High => phrase!("High"),
+            Self::VeryHigh => phrase!("Very high"),
         }
     }
 }

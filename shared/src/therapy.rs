@@ -66,20 +66,20 @@ impl TherapyKind {
     /// The class's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::RasInhibitor => "RAS inhibitor",
-            Self::Sglt2Inhibitor => "SGLT2 inhibitor",
-            Self::Mra => "Mineralocorticoid receptor antagonist",
-            Self::Glp1Agonist => "GLP-1 receptor agonist",
-            Self::Immunosuppression => "Immunosuppression",
-            Self::Corticosteroid => "Corticosteroid",
-            Self::FishOil => "Fish oil",
-            Self::Diuretic => "Diuretic",
-            Self::Statin => "Statin",
-            Self::Esa => "Erythropoiesis-stimulating agent",
-            Self::PhosphateBinder => "Phosphate binder",
-            Self::Bicarbonate => "Oral bicarbonate",
-            Self::Insulin => "Insulin",
-            Self::Other => "Other",
+            Self::RasInhibitor => phrase!("RAS inhibitor"),
+            Self::Sglt2Inhibitor => phrase!("SGLT2 inhibitor"),
+            Self::Mra => phrase!("Mineralocorticoid receptor antagonist"),
+            Self::Glp1Agonist => phrase!("GLP-1 receptor agonist"),
+            Self::Immunosuppression => phrase!("Immunosuppression"),
+            Self::Corticosteroid => phrase!("Corticosteroid"),
+            Self::FishOil => phrase!("Fish oil"),
+            Self::Diuretic => phrase!("Diuretic"),
+            Self::Statin => phrase!("Statin"),
+            Self::Esa => phrase!("Erythropoiesis-stimulating agent"),
+            Self::PhosphateBinder => phrase!("Phosphate binder"),
+            Self::Bicarbonate => phrase!("Oral bicarbonate"),
+            Self::Insulin => phrase!("Insulin"),
+            Self::Other => phrase!("Other"),
         }
     }
 }

@@ -15,7 +15,7 @@ import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 
 import { contributions } from "./contributions.js";
 import { course, courseHeight } from "./course.js";
-import { look } from "./look.js";
+import { locale, look } from "./look.js";
 import { risk } from "./risk.js";
 
 use([
@@ -35,6 +35,16 @@ use([
 const kinds = { contributions, course, risk };
 /** Kinds whose height follows from what they show. */
 const heights = { course: courseHeight };
+
+/** The names of the months for the axis of time, in the page's language; the library knows English. */
+function names() {
+  if (!locale()) return undefined;
+  const months = (month) => {
+    const format = new Intl.DateTimeFormat(locale(), { month, timeZone: "UTC" });
+    return Array.from({ length: 12 }, (_, index) => format.format(Date.UTC(2024, index, 1)));
+  };
+  return { time: { month: months("long"), monthAbbr: months("short") } };
+}
 
 /** Every chart on the page: its element, and how it is drawn again. */
 const drawn = new Map();
@@ -56,7 +66,7 @@ export function draw(element, kind, json) {
     };
   };
   fit();
-  const chart = init(element, null, { renderer: "svg" });
+  const chart = init(element, null, { renderer: "svg", locale: names() });
   const redraw = () => chart.setOption(options(), { notMerge: true });
   const sizes = new ResizeObserver(() => {
     if (element.clientWidth === 0 || element.clientWidth === chart.getWidth()) return;
@@ -75,7 +85,7 @@ export function save(element, format, name) {
   if (!there) return;
   const { clientWidth: width, clientHeight: height } = element;
   const renderer = format === "svg" ? "svg" : "canvas";
-  const copy = init(document.createElement("div"), null, { renderer, width, height });
+  const copy = init(document.createElement("div"), null, { renderer, width, height, locale: names() });
   copy.setOption({ ...there.options(), backgroundColor: look(element).surface });
   if (format === "svg") {
     download(new Blob([copy.renderToSVGString()], { type: "image/svg+xml" }), name);

@@ -8,8 +8,7 @@ use shared::{
 };
 
 use super::{Chart, ChartKind, Twin};
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// Bars of their own; everything weaker shares one.
 const SHOWN: usize = 10;
@@ -50,7 +49,7 @@ pub fn input_label(input: &str) -> String {
         "biopsy" => t("Biopsy"),
         other => {
             return ObservationCode::parse(other)
-                .map_or_else(|| other.replace('_', " "), |code| code.label().to_owned());
+                .map_or_else(|| other.replace('_', " "), |code| t(code.label()).to_owned());
         }
     }
     .to_owned()
@@ -76,16 +75,17 @@ pub fn ContributionsChart(
     let widest = bars.iter().map(|bar| bar.effect.abs()).fold(0.0, f64::max);
     let strongest = bars.first().map(|bar| bar.tip.clone()).unwrap_or_default();
     // Room for the numbers beside the longest bar.
-    let data = Data { summary: format!("Strongest: {strongest}"), reach: widest * 1.35, bars };
+    let summary = tf!("Strongest: {input}", input = strongest);
+    let data = Data { summary, reach: widest * 1.35, bars };
     let data = serde_json::to_string(&data).unwrap_or_default();
     let twin = Twin {
         heads: vec![t("Input").to_owned(), t("Percentage points").to_owned()],
         rows: effects.iter().map(|(name, effect)| vec![name.clone(), points(*effect)]).collect(),
     };
-    let caption = format!(
+    let caption = tf!(
         "Percentage points that each input adds to, or takes from, the network’s 5-year risk of a \
-         reference patient ({}).",
-        format::percent(reference_risk_5y)
+         reference patient ({risk}).",
+        risk = format::percent(reference_risk_5y)
     );
     let legend = vec![("key-up", t("raises the risk")), ("key-down", t("lowers the risk"))];
     view! { <Chart kind=ChartKind::Contributions caption data twin legend /> }.into_any()
@@ -115,6 +115,6 @@ fn points(effect: f64) -> String {
 
 fn bar(name: &str, effect: f64) -> Bar {
     let label = points(effect);
-    let tip = format!("{name}: {label} percentage points");
+    let tip = tf!("{input}: {points} percentage points", input = name, points = label);
     Bar { name: name.to_owned(), effect: 100.0 * effect, label, tip }
 }

@@ -1,6 +1,8 @@
 // A patient's course: eGFR on the KDIGO bands with its trend, what happened, and strips for the other
 // values, all on one axis of time.
 
+import { locale } from "./look.js";
+
 /** One symbol for each way a value came to be, so that no colour has to tell them apart. */
 const symbols = { computed: "circle", reported: "diamond", acute: "triangle" };
 
@@ -11,7 +13,7 @@ const BETWEEN = 34;
 const TIME = 24;
 
 /** 10,000 takes more room than there is. */
-const short = new Intl.NumberFormat(undefined, { notation: "compact" });
+const short = new Intl.NumberFormat(locale(), { notation: "compact" });
 
 const egfrHeight = (width) => (width < 480 ? 220 : 300);
 const eventsHeight = (data) => (data.events.length ? EVENTS : 0);

@@ -16,7 +16,7 @@ use super::{
     Chart, ChartKind, Twin,
     egfr::{Egfr, SUSPECTED, category, method_label},
 };
-use crate::{components::async_view::Skeleton, format, language::t, record::Record};
+use crate::{components::async_view::Skeleton, format, language::t, record::Record, tf, tn};
 
 /// What is always shown below eGFR, where there is any.
 const FIRST: [(&str, &[ObservationCode]); 3] = [
@@ -172,10 +172,7 @@ fn Tools(
     let shorter: Vec<_> = SPANS
         .into_iter()
         .filter(|years| 366 * years < known)
-        .map(|years| {
-            let text = if years == 1 { t("1 year").to_owned() } else { format!("{years} years") };
-            choice(Some(years), text)
-        })
+        .map(|years| choice(Some(years), tn!(years, "{n} year", "{n} years")))
         .collect();
     let more = OTHERS.iter().any(|(_, codes)| codes.iter().any(|code| by_code.contains_key(code)));
     Some(view! {
@@ -247,12 +244,13 @@ fn drawn(
         heads: [t("Date"), t("What"), t("Value"), t("Remark")].map(str::to_owned).into(),
         rows: rows(&by_code, &codes, &egfr, predictions, &events),
     };
-    let caption = format!(
-        "eGFR in mL/min/1.73\u{a0}m² on the KDIGO categories G1 to G5. {}",
-        egfr.trend
-            .as_deref()
-            .unwrap_or(t("No trend yet: it takes three steady values over 90 days or more.")),
-    );
+    let trend = egfr
+        .trend
+        .as_deref()
+        .unwrap_or(t("No trend yet: it takes three steady values over 90 days or more."));
+    let unit = format::unit(ObservationCode::Egfr.canonical_unit());
+    let axis = tf!("eGFR in {unit} on the KDIGO categories G1 to G5.", unit = unit);
+    let caption = format!("{axis} {trend}");
     let (from, to) = ends(&egfr, &panels, values, span)?;
     let events = events
         .into_iter()
@@ -276,13 +274,13 @@ fn by_code(observations: &[Observation]) -> ByCode<'_> {
 
 fn summary(values: &[&Observation]) -> Option<String> {
     let (first, last) = (values.first()?, values.last()?);
-    Some(format!(
-        "{} eGFR values from {} to {}, from {} to {}.",
-        values.len(),
-        format::date_of(first.effective_at),
-        format::date_of(last.effective_at),
-        format::measured(first.value),
-        format::quantity(last.value, &last.unit),
+    Some(tf!(
+        "{count} eGFR values from {first_day} to {last_day}, from {first} to {last}.",
+        count = values.len(),
+        first_day = format::date_of(first.effective_at),
+        last_day = format::date_of(last.effective_at),
+        first = format::measured(first.value),
+        last = format::quantity(last.value, &last.unit),
     ))
 }
 
@@ -319,14 +317,18 @@ fn events(record: Record) -> Option<Vec<(NaiveDate, String)>> {
     let documents = record.documents.get()?.unwrap_or_default();
     let mut events = Vec::new();
     for therapy in therapies {
-        let name = therapy.kind.label();
-        events.push((therapy.started_on, format!("{name} started")));
-        events.extend(therapy.ended_on.map(|end| (end, format!("{name} ended"))));
+        let name = t(therapy.kind.label());
+        events.push((therapy.started_on, tf!("{therapy} started", therapy = name)));
+        events.extend(therapy.ended_on.map(|end| (end, tf!("{therapy} ended", therapy = name))));
     }
     events.extend(biopsies.into_iter().map(|one| (one.performed_on, t("Biopsy").to_owned())));
-    events.extend(outcomes.into_iter().map(|one| (one.occurred_on, one.kind.label().to_owned())));
+    events
+        .extend(outcomes.into_iter().map(|one| (one.occurred_on, t(one.kind.label()).to_owned())));
     events.extend(documents.into_iter().map(|one| {
-        (format::local_date(one.uploaded_at), format!("Document added: {}", one.kind.label()))
+        (
+            format::local_date(one.uploaded_at),
+            tf!("Document added: {kind}", kind = t(one.kind.label())),
+        )
     }));
     events.sort();
     Some(events)
@@ -338,12 +340,16 @@ fn risk_panel(predictions: &[Prediction]) -> Option<Panel> {
     for prediction in predictions.iter().rev() {
         let (network, kfre) = risks(prediction);
         let at = millis(prediction.requested_at);
-        for (line, risk, voice) in [(0, network, "network"), (1, kfre, "KFRE")] {
+        for (line, risk, voice) in [(0, network, t("network")), (1, kfre, "KFRE")] {
             lines[line].extend(risk.map(|risk| Mark {
                 at,
                 value: 100.0 * risk,
                 tip: [
-                    format!("{} within 5 years · {voice}", format::percent(risk)),
+                    tf!(
+                        "{risk} within 5 years · {voice}",
+                        risk = format::percent(risk),
+                        voice = voice
+                    ),
                     format::date_of(prediction.requested_at),
                 ],
             }));
@@ -362,7 +368,11 @@ fn risks(prediction: &Prediction) -> (Option<f64>, Option<f64>) {
     (network, result.kfre.as_ref().map(|kfre| kfre.risk_5y))
 }
 
-fn value_panel(name: &str, codes: &[ObservationCode], by_code: &ByCode<'_>) -> Option<Panel> {
+fn value_panel(
+    name: &'static str,
+    codes: &[ObservationCode],
+    by_code: &ByCode<'_>,
+) -> Option<Panel> {
     let lines: Vec<Line> = codes
         .iter()
         .map(|code| by_code.get(code).map(Vec::as_slice).unwrap_or_default())
@@ -378,7 +388,7 @@ fn value_panel(name: &str, codes: &[ObservationCode], by_code: &ByCode<'_>) -> O
     let logarithmic = uacr || codes.contains(&ObservationCode::Upcr);
     let there = lines.iter().any(|line| !line.points.is_empty());
     there.then(|| Panel {
-        name: format!("{name} ({unit})"),
+        name: format!("{} ({unit})", t(name)),
         logarithmic,
         from_zero: false,
         lines,
@@ -387,7 +397,8 @@ fn value_panel(name: &str, codes: &[ObservationCode], by_code: &ByCode<'_>) -> O
 }
 
 fn mark(value: &Observation) -> Mark {
-    let what = format!("{} · {}", format::quantity(value.value, &value.unit), value.code.label());
+    let what =
+        format!("{} · {}", format::quantity(value.value, &value.unit), t(value.code.label()));
     let tip = [what, format::date_of(value.effective_at)];
     Mark { at: millis(value.effective_at), value: value.value, tip }
 }
@@ -405,7 +416,7 @@ fn rows(
         [ObservationCode::Egfr].iter().chain(codes).filter_map(|code| by_code.get(code)).flatten()
     {
         let remark = match value.code {
-            ObservationCode::Egfr if egfr.suspects(value) => SUSPECTED.to_owned(),
+            ObservationCode::Egfr if egfr.suspects(value) => t(SUSPECTED).to_owned(),
             ObservationCode::Egfr => format!("{}, {}", category(value), method_label(value.method)),
             _ => String::new(),
         };
@@ -413,13 +424,13 @@ fn rows(
         let when = format::date_of(value.effective_at);
         rows.push((
             millis(value.effective_at),
-            vec![when, value.code.label().to_owned(), amount, remark],
+            vec![when, t(value.code.label()).to_owned(), amount, remark],
         ));
     }
     for prediction in predictions {
         let (network, kfre) = risks(prediction);
         let when = prediction.requested_at;
-        for (risk, voice) in [(network, "network"), (kfre, "KFRE")] {
+        for (risk, voice) in [(network, t("network")), (kfre, "KFRE")] {
             let Some(risk) = risk else { continue };
             let what = t("Risk within 5 years").to_owned();
             rows.push((

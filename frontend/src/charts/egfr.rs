@@ -12,8 +12,7 @@ use shared::{
 };
 
 use super::course::millis;
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// KDIGO 2024 categories of eGFR, mL/min/1.73 m²: name, lower end, and the colour that the heat
 /// map gives it at normal albuminuria.
@@ -130,7 +129,7 @@ impl Egfr {
                 t("eGFR computed from creatinine (CKD-EPI 2021)"),
             ),
             (has(Kind::Reported), "key-reported", t("eGFR reported by the laboratory")),
-            (has(Kind::Acute), "key-acute", SUSPECTED),
+            (has(Kind::Acute), "key-acute", t(SUSPECTED)),
             (!self.line.is_empty(), "key-trend", t("straight line through the steady values")),
             (
                 1 < self.projected.len(),
@@ -147,7 +146,7 @@ impl Egfr {
 /// How a value came to be, for people.
 pub fn method_label(method: ObservationMethod) -> &'static str {
     match method {
-        ObservationMethod::Reported => "reported",
+        ObservationMethod::Reported => t("reported"),
         ObservationMethod::CkdEpi2021Creatinine => t("CKD-EPI 2021, computed"),
     }
 }
@@ -168,11 +167,13 @@ fn expected(expected: &Expected) -> (i64, f64, f64, f64) {
 fn in_words(slope: Slope) -> String {
     let signed = |value| format::number(value, 1).replace('-', "−");
     let Slope { per_year, lower, upper, values } = slope;
-    format!(
-        "Trend: {} a year (95\u{a0}% confidence interval {} to {}, {values} steady values).",
-        signed(per_year),
-        signed(lower),
-        signed(upper),
+    tf!(
+        "Trend: {slope} a year ({level} confidence interval {lower} to {upper}, {count} steady values).",
+        slope = signed(per_year),
+        level = "95\u{a0}%",
+        lower = signed(lower),
+        upper = signed(upper),
+        count = values,
     )
 }
 
@@ -201,6 +202,6 @@ fn drawn(value: &Observation, acute: &[i64]) -> Point {
         format::date_of(value.effective_at),
         method_label(value.method).to_owned(),
     ];
-    tip.extend((kind == Kind::Acute).then(|| SUSPECTED.to_owned()));
+    tip.extend((kind == Kind::Acute).then(|| t(SUSPECTED).to_owned()));
     Point { at, value: value.value, kind, tip }
 }

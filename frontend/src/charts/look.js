@@ -1,5 +1,11 @@
 // Colours and type as the page has them at this moment: the style sheets own them.
 
+/** The page's language for numbers and dates; English leaves them to the browser, as Rust does. */
+export function locale() {
+  const { lang } = document.documentElement;
+  return lang === "en" ? undefined : lang;
+}
+
 /** The look of whatever is drawn into an element. */
 export function look(element) {
   const style = getComputedStyle(element);

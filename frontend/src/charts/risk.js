@@ -1,8 +1,11 @@
 // The risk of kidney failure over five years: the network's course and the equation's two points.
 
+import { locale } from "./look.js";
+
 /** The options of the risk chart. */
 export function risk(data, look) {
-  const percent = (value) => `${value}\u00a0%`;
+  const number = new Intl.NumberFormat(locale());
+  const percent = (value) => `${number.format(value)}\u00a0%`;
   return {
     grid: { left: 8, right: 26, top: 28, bottom: 8, outerBoundsMode: "same" },
     tooltip: {

@@ -5,8 +5,7 @@ use serde::Serialize;
 use shared::prediction::{Kfre, PredictionResult, YearRisk};
 
 use super::{Chart, ChartKind, Twin};
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf, tn};
 
 /// Tops of the axis, percent: the lowest that everything fits under is taken.
 const TOPS: [f64; 14] =
@@ -66,11 +65,11 @@ fn kfre_at(kfre: Option<&Kfre>, year: u8) -> Option<f64> {
 }
 
 fn within(year: u8) -> String {
-    if year == 1 { t("1 year").to_owned() } else { format!("{year} years") }
+    tn!(year, "{n} year", "{n} years")
 }
 
 fn interval(risk: &YearRisk) -> String {
-    format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper))
+    tf!("{from} to {to}", from = format::percent(risk.lower), to = format::percent(risk.upper))
 }
 
 fn row(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
@@ -106,11 +105,8 @@ fn data_of(risks: &[YearRisk], kfre: Option<&Kfre>) -> Data {
     Data {
         summary: summary(risks, kfre),
         top,
-        years: std::iter::once("now".to_owned())
-            .chain(risks.iter().map(|risk| match risk.year {
-                1 => "1 y".to_owned(),
-                year => format!("{year} y"),
-            }))
+        years: std::iter::once(t("now").to_owned())
+            .chain(risks.iter().map(|risk| tf!("{years} y", years = risk.year)))
             .collect(),
         network: from_zero(|risk| risk.probability),
         lower: from_zero(|risk| risk.lower),
@@ -124,8 +120,12 @@ fn data_of(risks: &[YearRisk], kfre: Option<&Kfre>) -> Data {
 
 fn tip(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
     let mut lines = vec![
-        format!("Within {}", within(risk.year)),
-        format!("Network {} ({})", format::percent(risk.probability), interval(risk)),
+        tf!("Within {time}", time = within(risk.year)),
+        tf!(
+            "Network {risk} ({interval})",
+            risk = format::percent(risk.probability),
+            interval = interval(risk)
+        ),
     ];
     if let Some(probability) = kfre_at(kfre, risk.year) {
         lines.push(format!("KFRE {}", format::percent_precise(probability)));
@@ -135,19 +135,19 @@ fn tip(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
 
 fn summary(risks: &[YearRisk], kfre: Option<&Kfre>) -> String {
     let last = risks.last().map(|risk| {
-        format!(
-            "The network's risk reaches {} within {} (90 % interval {}).",
-            format::percent(risk.probability),
-            within(risk.year),
-            interval(risk)
+        tf!(
+            "The network's risk reaches {risk} within {time} (90 % interval {interval}).",
+            risk = format::percent(risk.probability),
+            time = within(risk.year),
+            interval = interval(risk)
         )
     });
     let kfre = kfre.map(|kfre| {
-        format!(
-            " KFRE gives {} within 2 years and {} within 5 years.",
-            format::percent_precise(kfre.risk_2y),
-            format::percent_precise(kfre.risk_5y)
+        tf!(
+            "KFRE gives {two} within 2 years and {five} within 5 years.",
+            two = format::percent_precise(kfre.risk_2y),
+            five = format::percent_precise(kfre.risk_5y)
         )
     });
-    last.into_iter().chain(kfre).collect()
+    last.into_iter().chain(kfre).collect::<Vec<_>>().join(" ")
 }

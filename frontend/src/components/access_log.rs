@@ -83,7 +83,7 @@ fn Accesses() -> impl IntoView {
 
 #[component]
 fn Line(item: AccessEvent) -> impl IntoView {
-    let role = item.actor_role.map_or("", shared::access::Role::label);
+    let role = item.actor_role.map_or("", |role| t(role.label()));
     let who = item.actor_name.unwrap_or_else(|| t("Nephrocast itself").to_owned());
     view! {
         <tr>
@@ -92,7 +92,7 @@ fn Line(item: AccessEvent) -> impl IntoView {
             <td>{role}</td>
             <td>
                 {audit_words::action(&item.action)}
-                {item.emergency.then_some(t(" (emergency)"))}
+                {item.emergency.then(|| view! { " " {t("(emergency)")} })}
             </td>
         </tr>
     }

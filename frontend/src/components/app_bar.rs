@@ -5,8 +5,7 @@ use leptos_router::components::A;
 use shared::{access::Permission, user::User};
 
 use super::{logo::Logo, privacy_switch::PrivacySwitch, theme_switch::ThemeSwitch};
-use crate::language::t;
-use crate::session;
+use crate::{language::t, session, tf};
 
 /// The bar on top of every page.
 #[component]
@@ -17,7 +16,7 @@ pub fn AppBar() -> impl IntoView {
             <div class="bar-inner">
                 <A href="/" attr:class="brand">
                     <Logo />
-                    <span>{t("Nephrocast")}</span>
+                    <span>{"Nephrocast"}</span>
                 </A>
                 <nav class="bar-nav" aria-label=t("Main")>
                     {move || user.get().map(|user| view! { <RecordLinks user /> })}
@@ -78,7 +77,7 @@ fn AccountMenu(user: User) -> impl IntoView {
             type="button"
             class="account"
             popovertarget="account-menu"
-            aria-label=format!("Account {initials}")
+            aria-label=tf!("Account {initials}", initials = initials)
         >
             <span class="avatar">{initials.clone()}</span>
         </button>
@@ -86,7 +85,7 @@ fn AccountMenu(user: User) -> impl IntoView {
             <p class="menu-head">
                 <strong>{user.display_name.clone()}</strong>
                 <span>{user.email.clone()}</span>
-                <span class="badge badge-quiet">{user.role.label()}</span>
+                <span class="badge badge-quiet">{t(user.role.label())}</span>
             </p>
             {links}
             <button

@@ -2,11 +2,10 @@
 
 use leptos::prelude::*;
 use serde_json::Value;
-use shared::audit::AuditEvent;
+use shared::{audit::AuditEvent, phrase};
 
 use super::{audit_words, dialog::Dialog};
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t};
 
 /// Everything that an entry says, over the page.
 #[component]
@@ -19,36 +18,36 @@ pub fn AuditEntry(
     let place = entry.sequence.map_or_else(|| t("not yet").to_owned(), |place| place.to_string());
     let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
     let facts = [
-        (t("Number"), Some(entry.id.to_string())),
-        (t("Action"), Some(entry.action.clone())),
-        (t("When"), Some(format::date_time(entry.at))),
+        (phrase!("Number"), Some(entry.id.to_string())),
+        (phrase!("Action"), Some(entry.action.clone())),
+        (phrase!("When"), Some(format::date_time(entry.at))),
         (
-            t("Account"),
+            phrase!("Account"),
             entry
                 .actor
                 .as_ref()
                 .map(|actor| actor.email.clone().unwrap_or_else(|| actor.id.to_string())),
         ),
-        (t("Role"), entry.actor_role.map(|role| role.label().to_owned())),
-        (t("Session"), text(entry.session_id.map(|id| id.0))),
-        (t("API token"), text(entry.token_id.map(|id| id.0))),
-        (t("Emergency"), text(entry.emergency_access_id.map(|id| id.0))),
-        (t("Address"), entry.address.clone()),
-        (t("Request"), entry.request_id.clone()),
+        (phrase!("Role"), entry.actor_role.map(|role| t(role.label()).to_owned())),
+        (phrase!("Session"), text(entry.session_id.map(|id| id.0))),
+        (phrase!("API token"), text(entry.token_id.map(|id| id.0))),
+        (phrase!("Emergency"), text(entry.emergency_access_id.map(|id| id.0))),
+        (phrase!("Address"), entry.address.clone()),
+        (phrase!("Request"), entry.request_id.clone()),
         (
-            t("Patient"),
+            phrase!("Patient"),
             entry.patient_name.clone().or_else(|| text(entry.patient_id.map(|id| id.0))),
         ),
-        (t("Object"), text(entry.object_id)),
-        (t("Outcome"), Some(entry.outcome.label().to_owned())),
-        (t("Sealed in place"), Some(place)),
+        (phrase!("Object"), text(entry.object_id)),
+        (phrase!("Outcome"), Some(t(entry.outcome.label()).to_owned())),
+        (phrase!("Sealed in place"), Some(place)),
     ];
     let facts: Vec<_> = facts
         .into_iter()
         .filter_map(|(name, text)| {
             // Of an entry, only the patient is a person who may not be seen from behind.
-            let class = if name == t("Patient") { "wrap identifying" } else { "wrap" };
-            text.map(|text| view! { <dt>{name}</dt><dd class=class>{text}</dd> })
+            let class = if name == "Patient" { "wrap identifying" } else { "wrap" };
+            text.map(|text| view! { <dt>{t(name)}</dt><dd class=class>{text}</dd> })
         })
         .collect();
     let details = entry.details.unwrap_or_default();
@@ -73,7 +72,7 @@ fn Changes(details: Value) -> impl IntoView {
         .map(|(field, change)| {
             view! {
                 <tr>
-                    <th scope="row">{field.replace('_', " ")}</th>
+                    <th scope="row">{audit_words::field(&field)}</th>
                     <td class="wrap identifying">{written(&change["from"])}</td>
                     <td class="wrap identifying">{written(&change["to"])}</td>
                 </tr>

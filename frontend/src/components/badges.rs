@@ -54,7 +54,7 @@ pub fn KdigoBadge(
     view! {
         <span class=kdigo_class(kdigo.risk) title=meaning>
             {kdigo.g.label()} " " {kdigo.albuminuria()}
-            <span class="visually-hidden">{t(", KDIGO")} " " {meaning}</span>
+            <span class="visually-hidden">", KDIGO " {meaning}</span>
         </span>
     }
 }
@@ -65,5 +65,5 @@ pub fn RiskBadge(
     /// The category.
     category: RiskCategory,
 ) -> impl IntoView {
-    view! { <span class=category_class(category)>{category.label()}</span> }
+    view! { <span class=category_class(category)>{t(category.label())}</span> }
 }

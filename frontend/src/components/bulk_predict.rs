@@ -9,8 +9,11 @@ use shared::{
 };
 
 use super::{dialog::Dialog, problem_note::ProblemNote};
-use crate::api;
-use crate::language::t;
+use crate::{
+    api, format,
+    language::{said, t},
+    tf, tn,
+};
 
 /// How far it has come.
 #[derive(Clone, PartialEq)]
@@ -205,7 +208,11 @@ fn Running(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
         None => t("Listing the patients…").to_owned(),
         Some(total) => {
             let open = batch.queued + batch.running;
-            format!("{} of {total} predicted or refused", total - open)
+            tf!(
+                "{done} of {total} predicted or refused",
+                done = number(total - open),
+                total = number(total)
+            )
         }
     };
     view! {
@@ -223,22 +230,21 @@ fn Running(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
 fn outcome(batch: &PredictionBatch) -> String {
     let PredictionBatch { succeeded, failed, cancelled, refused, .. } = batch;
     let parts = [
-        (*succeeded, "predicted"),
-        (*refused, t("cannot be predicted")),
-        (*failed, "failed"),
-        (*cancelled, t("called off")),
+        Some(tn!(*succeeded, "{n} predicted", "{n} predicted")),
+        (0 < *refused).then(|| tn!(*refused, "{n} cannot be predicted", "{n} cannot be predicted")),
+        (0 < *failed).then(|| tn!(*failed, "{n} failed", "{n} failed")),
+        (0 < *cancelled).then(|| tn!(*cancelled, "{n} called off", "{n} called off")),
     ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(count, what)| 0 < *count || *what == "predicted")
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    let head = match batch.status {
-        PredictionBatchStatus::Cancelled => t("Called off: "),
-        PredictionBatchStatus::Failed => t("Given up: "),
-        _ => t("Done: "),
-    };
-    format!("{head}{}.", parts.join(", "))
+    let counts = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    match batch.status {
+        PredictionBatchStatus::Cancelled => tf!("Called off: {counts}.", counts = counts),
+        PredictionBatchStatus::Failed => tf!("Given up: {counts}.", counts = counts),
+        _ => tf!("Done: {counts}.", counts = counts),
+    }
+}
+
+fn number(count: i64) -> String {
+    format::number(count as f64, 0)
 }
 
 #[component]
@@ -247,12 +253,12 @@ fn Outcome(bulk: Bulk, batch: PredictionBatch) -> impl IntoView {
     let reasons: Vec<_> = batch
         .reasons
         .into_iter()
-        .map(|one| view! { <li>{one.patients} ": " {one.reason}</li> })
+        .map(|one| view! { <li>{number(one.patients)} ": " {said(&one.reason)}</li> })
         .collect();
     view! {
         <div class="notice">
             <p class="notice-title">{sentence}</p>
-            {batch.error.map(|error| view! { <p>{error}</p> })}
+            {batch.error.map(|error| view! { <p>{said(&error)}</p> })}
             {(!reasons.is_empty()).then(|| view! {
                 <ul aria-label=t("Why some cannot be predicted")>{reasons}</ul>
             })}

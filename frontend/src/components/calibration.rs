@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 use shared::{
+    phrase,
     prediction::RiskSource,
     summary::{CalibrationGroup, ModelPerformance, VoicePerformance},
 };
 
 use super::async_view::AsyncView;
-use crate::{api, format, language::t};
+use crate::{api, format, language::t, tf, tn};
 
 /// The section of the page.
 #[component]
@@ -25,15 +26,19 @@ pub fn Performance() -> impl IntoView {
     }
 }
 
-fn name(source: RiskSource) -> &'static str {
+const fn english_name(source: RiskSource) -> &'static str {
     match source {
         RiskSource::Kfre => "KFRE",
-        RiskSource::Network => t("Network"),
+        RiskSource::Network => phrase!("Network"),
     }
 }
 
+fn name(source: RiskSource) -> &'static str {
+    t(english_name(source))
+}
+
 fn share(value: Option<f64>) -> String {
-    value.map_or_else(|| "withheld".to_owned(), format::percent_precise)
+    value.map_or_else(|| t("withheld").to_owned(), format::percent_precise)
 }
 
 #[component]
@@ -43,9 +48,10 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
         let minimum = publication.minimum_cell_size;
         return view! {
             <p class="empty">
-                {format!(
+                {tf!(
                     "Nothing to compare yet: at least {minimum} people must have reached kidney failure after a \
                      prediction, and as many be seen 2 years after theirs.",
+                    minimum = minimum,
                 )}
             </p>
         }
@@ -55,16 +61,18 @@ fn Voices(found: ModelPerformance) -> impl IntoView {
         let VoicePerformance { source, years, people, kidney_failure, c_statistic, .. } = voice;
         let cells = [
             format::number(f64::from(*people), 0),
-            kidney_failure
-                .map_or_else(|| "withheld".to_owned(), |count| format::number(f64::from(count), 0)),
+            kidney_failure.map_or_else(
+                || t("withheld").to_owned(),
+                |count| format::number(f64::from(count), 0),
+            ),
             format::number(*c_statistic, 3),
             share(voice.expected),
             share(Some(voice.observed)),
-            voice.ratio.map_or_else(|| "withheld".to_owned(), |ratio| format::number(ratio, 2)),
+            voice.ratio.map_or_else(|| t("withheld").to_owned(), |ratio| format::number(ratio, 2)),
         ];
         view! {
             <tr>
-                <th scope="row">{name(*source)} ", " {*years} " " {t("years")}</th>
+                <th scope="row">{name(*source)} ", " {tn!(*years, "{n} year", "{n} years")}</th>
                 {cells.map(|cell| view! { <td class="number">{cell}</td> })}
             </tr>
         }
@@ -112,7 +120,8 @@ fn csv(voices: &[VoicePerformance]) -> String {
     let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     for voice in voices {
         let VoicePerformance { years, people, expected, observed, c_statistic, .. } = voice;
-        let source = name(voice.source);
+        // A file for programs: the same in every language.
+        let source = english_name(voice.source);
         let expected = text(*expected);
         lines.push(format!("{source},{years},0,1,{people},{expected},{observed},{c_statistic}"));
         for CalibrationGroup { from, to, people, expected, observed } in &voice.groups {
@@ -143,7 +152,7 @@ fn Calibration(source: RiskSource, voices: Vec<VoicePerformance>) -> impl IntoVi
                 <svg class="lines swatch" viewBox="0 0 24 8" aria-hidden="true">
                     <g class=format!("series series-{place}")><polyline points="0,4 24,4"></polyline></g>
                 </svg>
-                {format!("within {} years", voice.years)}
+                {tn!(voice.years, "within {n} year", "within {n} years")}
             </li>
         }
     });
@@ -154,16 +163,19 @@ fn Calibration(source: RiskSource, voices: Vec<VoicePerformance>) -> impl IntoVi
             <figcaption>
                 <h3>{title}</h3>
                 <p class="fine">
-                    {format!(
-                        "Observed (upwards) against expected (to the right), both up to {}. On the line, risks are right; \
+                    {tf!(
+                        "Observed (upwards) against expected (to the right), both up to {most}. On the line, risks are right; \
                          below it, too much was told.",
-                        format::percent(most),
+                        most = format::percent(most),
                     )}
                 </p>
             </figcaption>
             <svg
                 class="lines calibration" viewBox="-4 -4 108 108" role="img"
-                aria-label=format!("{title}: observed over expected, with the diagonal; the table holds the figures")
+                aria-label=tf!(
+                    "{title}: observed over expected, with the diagonal; the table holds the figures",
+                    title = title
+                )
             >
                 <polyline class="rule" fill="none" points="0,0 0,100 100,100"></polyline>
                 <line class="rule" x1="0" y1="100" x2="100" y2="0"></line>
@@ -192,7 +204,10 @@ fn Points(years: i32, groups: Vec<CalibrationGroup>, most: f64) -> impl IntoView
 #[component]
 fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
     let heads = voices.iter().flat_map(|voice| {
-        ["expected", "observed"].map(|head| format!("{} y, {head}", voice.years))
+        [
+            tf!("{years} y, expected", years = voice.years),
+            tf!("{years} y, observed", years = voice.years),
+        ]
     });
     let heads =
         heads.map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view();
@@ -203,7 +218,8 @@ fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
             .filter_map(|voice| voice.groups.get(place))
             .flat_map(|group| [share(group.expected), share(Some(group.observed))]);
         let shares = shares.map(|share| view! { <td class="number">{share}</td> }).collect_view();
-        let name = format!("{} to {}", format::percent(band.from), format::percent(band.to));
+        let name =
+            tf!("{from} to {to}", from = format::percent(band.from), to = format::percent(band.to));
         view! {
             <tr>
                 <th scope="row" class="nowrap">{name}</th>
@@ -216,7 +232,7 @@ fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
     view! {
         <details class="twin">
             <summary>{t("Figures by told risk")}</summary>
-            <div class="table-scroll" tabindex="0" role="region" aria-label=format!("{title}, figures")>
+            <div class="table-scroll" tabindex="0" role="region" aria-label=tf!("{title}, figures", title = title)>
                 <table class="table table-tight">
                     <thead>
                         <tr>

@@ -7,8 +7,7 @@ use shared::{
     observation::{Observation, ObservationCode, ObservationStatus},
 };
 
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// The picture's inner size, in its own units, and the room for its labels.
 const SIZE: (f64, f64) = (560.0, 130.0);
@@ -34,12 +33,12 @@ pub fn CoursePicture(
         return view! { <p class="muted">{t("No eGFR is recorded.")}</p> }.into_any();
     };
     let scale = Scale::of(&values, first.0, last.0);
-    let says = format!(
-        "eGFR from {} on {} to {} on {}",
-        format::measured(first.1),
-        format::date_of(first.0),
-        format::measured(last.1),
-        format::date_of(last.0)
+    let says = tf!(
+        "eGFR from {first} on {first_day} to {last} on {last_day}",
+        first = format::measured(first.1),
+        first_day = format::date_of(first.0),
+        last = format::measured(last.1),
+        last_day = format::date_of(last.0)
     );
     let line = values
         .iter()

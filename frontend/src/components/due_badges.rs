@@ -6,8 +6,7 @@ use shared::{
     worklist::{Direction, Due, RiskTrend},
 };
 
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// What is due, and whether eGFR falls rapidly.
 #[component]
@@ -46,10 +45,11 @@ fn words(due: Due) -> (&'static str, &'static str, String) {
     match due {
         Due::ThresholdCrossed { threshold, since } => {
             let (text, limit) = threshold_words(threshold);
-            (URGENT, text, format!("{limit} since {}", format::date_of(since)))
+            (URGENT, text, tf!("{limit} since {day}", limit = limit, day = format::date_of(since)))
         }
         Due::MonitoringOverdue { since } => {
-            let why = format!("eGFR and albuminuria were due by {} (KDIGO)", format::date(since));
+            let why =
+                tf!("eGFR and albuminuria were due by {day} (KDIGO)", day = format::date(since));
             (SOON, t("Tests overdue"), why)
         }
         Due::EgfrMissing => (SOON, t("eGFR missing"), t("No eGFR is recorded").to_owned()),
@@ -57,11 +57,11 @@ fn words(due: Due) -> (&'static str, &'static str, String) {
             (SOON, t("uACR missing"), t("No albuminuria is recorded").to_owned())
         }
         Due::PredictionOutdated { since } => {
-            let why = format!("Values changed after {}", format::date_of(since));
+            let why = tf!("Values changed after {day}", day = format::date_of(since));
             ("badge badge-quiet", t("Predict again"), why)
         }
         Due::PredictionOld { since } => {
-            let why = format!("Predicted {}", format::date_of(since));
+            let why = tf!("Predicted {day}", day = format::date_of(since));
             ("badge badge-quiet", t("Prediction over a year old"), why)
         }
     }
@@ -83,17 +83,17 @@ pub fn Trend(
     trend: RiskTrend,
 ) -> impl IntoView {
     let (arrow, word) = match trend.direction {
-        Direction::Rising => ("↑", "rising"),
-        Direction::Steady => ("→", "steady"),
-        Direction::Falling => ("↓", "falling"),
+        Direction::Rising => ("↑", t("rising")),
+        Direction::Steady => ("→", t("steady")),
+        Direction::Falling => ("↓", t("falling")),
     };
     let before = format::percent(trend.previous_risk_5y);
-    let title = format!("{before} on {}", format::date_of(trend.previous_at));
+    let title = tf!("{risk} on {day}", risk = before, day = format::date_of(trend.previous_at));
     view! {
         <span class="when" title=title>
             <span aria-hidden="true">{arrow} " "</span>
             {word}
-            <span class="visually-hidden">{t(", before")} " " {before}</span>
+            <span class="visually-hidden">", " {tf!("before {risk}", risk = before)}</span>
         </span>
     }
 }

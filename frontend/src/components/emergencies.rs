@@ -9,7 +9,7 @@ use shared::{
 };
 
 use super::{async_view::AsyncView, problem_note::ProblemNote};
-use crate::{api, format, language::t, session};
+use crate::{api, format, language::t, session, tf};
 
 /// The accesses to one patient's record, or to all records.
 #[component]
@@ -127,7 +127,7 @@ pub fn Until(
         <span class="nowrap" role="status">
             {move || ended.get().map_or_else(
                 || format::date_time(expires_at),
-                |moment| format!("ended {}", format::date_time(moment)),
+                |moment| tf!("ended {when}", when = format::date_time(moment)),
             )}
         </span>
         {move || open().then(|| view! {

@@ -59,7 +59,7 @@ pub fn Facts() -> impl IntoView {
 fn Cause(cause: RenalDisease) -> impl IntoView {
     match cause {
         RenalDisease::Unknown => view! { <span class="unknown">{t("not known")}</span> }.into_any(),
-        known => known.label().into_any(),
+        known => t(known.label()).into_any(),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn CurrentTherapies() -> impl IntoView {
             .items
             .iter()
             .filter(|therapy| goes_on(therapy))
-            .map(|therapy| therapy.kind.label())
+            .map(|therapy| t(therapy.kind.label()))
             .collect();
         Some(if names.is_empty() { t("none recorded").to_owned() } else { names.join(", ") })
     }

@@ -3,16 +3,16 @@
 use leptos::prelude::*;
 use shared::problem::Problem;
 
-use crate::language::t;
+use crate::language::{said, t};
 
 /// What the server says about the field at `pointer`, if anything (reactive).
 fn complaint(problem: Signal<Option<Problem>>, pointer: &str) -> Option<String> {
     problem.with(|problem| {
-        let messages: Vec<&str> = problem
+        let messages: Vec<String> = problem
             .iter()
             .flat_map(|problem| &problem.errors)
             .filter(|error| error.pointer == pointer)
-            .map(|error| error.message.as_str())
+            .map(|error| said(&error.message))
             .collect();
         (!messages.is_empty()).then(|| messages.join(" "))
     })

@@ -8,9 +8,11 @@ use leptos_router::{
 use shared::access::{Permission, Role};
 
 use super::{async_view::Skeleton, problem_note::ProblemNote};
-use crate::session::{self, Standing};
-
-use crate::language::t;
+use crate::{
+    language::t,
+    session::{self, Standing},
+    tf,
+};
 
 /// What a page can be to somebody; equal ones do not draw the page again.
 #[derive(Clone, PartialEq)]
@@ -45,7 +47,8 @@ pub fn Guard(
         Standing::SignedIn(_) if session::allows(needs) => Gate::Open,
         Standing::SignedIn(user) => Gate::Forbidden(user.role),
     });
-    move || match gate.get() {
+    move || {
+        match gate.get() {
         Gate::Wait => view! { <div class="page"><Skeleton rows=6 /></div> }.into_any(),
         Gate::Unreachable(problem) => {
             let retry = Callback::new(|()| leptos::task::spawn_local(session::start()));
@@ -62,13 +65,14 @@ pub fn Guard(
             <div class="page">
                 <div class="notice">
                     <p class="notice-title">{t("This page is not for your role")}</p>
-                    <p>{format!("You are signed in as {}.", role.label().to_lowercase())}</p>
+                    <p>{tf!("You are signed in as {role}.", role = t(role.label()).to_lowercase())}</p>
                     <A href="/">{t("Go to your start page")}</A>
                 </div>
             </div>
         }
         .into_any(),
         Gate::Open => children().into_any(),
+    }
     }
 }
 

@@ -4,7 +4,12 @@ use leptos::prelude::*;
 use shared::prediction::{Prediction, PredictionStatus};
 
 use super::{async_view::AsyncView, badges::RiskBadge};
-use crate::{format, language::t, record::Record};
+use crate::{
+    format,
+    language::{said, t},
+    record::Record,
+    tf,
+};
 
 /// Every prediction so far, latest first; each can be looked at again.
 #[component]
@@ -20,7 +25,7 @@ pub fn History() -> impl IntoView {
                     predictions.into_iter().map(|prediction| view! { <Line prediction /> }).collect();
                 (!lines.is_empty()).then(|| view! {
                     <details class="twin no-print">
-                        <summary>{format!("Earlier predictions ({count})")}</summary>
+                        <summary>{tf!("Earlier predictions ({count})", count = count)}</summary>
                         <div class="table-scroll" tabindex="0" role="group" aria-label=t("Earlier predictions")>
                             <table class="table table-tight">
                                 <thead>
@@ -62,7 +67,7 @@ fn Line(prediction: Prediction) -> impl IntoView {
         return view! {
             <tr>
                 <th scope="row" class="nowrap">{when}</th>
-                <td title=prediction.error>{status}</td>
+                <td title=prediction.error.map(|why| said(&why))>{status}</td>
                 <td></td><td></td><td></td><td></td>
             </tr>
         }
@@ -74,11 +79,11 @@ fn Line(prediction: Prediction) -> impl IntoView {
             (Some(kfre), 2) => format!("{} KFRE", format::percent_precise(kfre.risk_2y)),
             (Some(kfre), _) => format!("{} KFRE", format::percent_precise(kfre.risk_5y)),
             (None, _) => network.map_or_else(String::new, |risk| {
-                format!("{} network", format::percent(risk.probability))
+                tf!("{risk} network", risk = format::percent(risk.probability))
             }),
         }
     };
-    let label = format!("Show the prediction of {when}");
+    let label = tf!("Show the prediction of {when}", when = when);
     view! {
         <tr>
             <th scope="row" class="nowrap">{when}</th>

@@ -11,7 +11,7 @@ use super::{
     async_view::Skeleton,
     badges::{RiskBadge, kdigo_class, kdigo_risk_label, source_label},
 };
-use crate::{charts::egfr::method_label, format, language::t, record::Record};
+use crate::{charts::egfr::method_label, format, language::t, record::Record, tf};
 
 /// Latest eGFR, uACR, KDIGO risk and 5-year risk.
 #[component]
@@ -65,9 +65,9 @@ fn Nothing(text: &'static str, advice: &'static str) -> impl IntoView {
 #[component]
 fn Egfr(value: Option<Observation>) -> impl IntoView {
     view! {
-        <Figure label=t("eGFR")>
+        <Figure label="eGFR">
             {match value {
-                None => view! { <Nothing text=t("not known") advice="Record a creatinine." /> }.into_any(),
+                None => view! { <Nothing text=t("not known") advice=t("Record a creatinine.") /> }.into_any(),
                 Some(value) => {
                     let category = value.quantity().map_or("", |egfr| g_category(egfr).label());
                     let source = method_label(value.method);
@@ -81,10 +81,10 @@ fn Egfr(value: Option<Observation>) -> impl IntoView {
 #[component]
 fn Uacr(value: Option<Observation>) -> impl IntoView {
     view! {
-        <Figure label=t("uACR")>
+        <Figure label="uACR">
             {match value {
                 None => view! {
-                    <Nothing text=t("not known") advice="Record a urine albumin/creatinine ratio." />
+                    <Nothing text=t("not known") advice=t("Record a urine albumin/creatinine ratio.") />
                 }
                 .into_any(),
                 Some(value) => {
@@ -127,7 +127,7 @@ fn KdigoFigure(kdigo: Option<Kdigo>) -> impl IntoView {
     let Some(kdigo) = kdigo else {
         return view! {
             <Figure label=t("KDIGO risk")>
-                <Nothing text=t("not known") advice="Needs an eGFR and a uACR." />
+                <Nothing text=t("not known") advice=t("Needs an eGFR and a uACR.") />
             </Figure>
         }
         .into_any();
@@ -163,13 +163,17 @@ fn RiskFigure() -> impl IntoView {
                         {text} <span class="figure-badge"><RiskBadge category=result.category /></span>
                     </p>
                     <p class="fine">
-                        {source_label(source)} {t(", as of")} " " {format::date(prediction.inputs.as_of)}
+                        {tf!(
+                            "{source}, as of {day}",
+                            source = source_label(source),
+                            day = format::date(prediction.inputs.as_of)
+                        )}
                     </p>
                 }
                 .into_any()
             }
             _ => view! {
-                <Nothing text=t("not predicted") advice="Press Predict to compute it." />
+                <Nothing text=t("not predicted") advice=t("Press Predict to compute it.") />
             }
             .into_any(),
         };

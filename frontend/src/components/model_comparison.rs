@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::model::{HorizonComparison, ModelComparison};
 
 use super::{async_view::AsyncView, version_choice::VersionChoice};
-use crate::{api, format, language::t};
+use crate::{api, format, language::t, tf, tn};
 
 /// A release that runs or ran as shadow, compared with the active one.
 #[component]
@@ -41,8 +41,11 @@ fn Figures(comparison: ModelComparison) -> impl IntoView {
     if predictions == 0 && failures == 0 {
         return view! {
             <p class="muted">
-                {t("This version has run beside version")} " " {against}
-                " " {t("on no prediction in the last 90 days. Run it as shadow, and look again.")}
+                {tf!(
+                    "This version has run beside version {version} on no prediction in the last 90 days. \
+                     Run it as shadow, and look again.",
+                    version = against
+                )}
             </p>
         }
         .into_any();
@@ -51,9 +54,15 @@ fn Figures(comparison: ModelComparison) -> impl IntoView {
         comparison.horizons.into_iter().map(|horizon| view! { <Line horizon /> }).collect();
     view! {
         <p>
-            <strong>{predictions}</strong> " " {t("predictions answered by both, beside version")} " " {against}
-            {t(", from")} " " {format::date_of(from)} " " {t("to")} " " {format::date_of(to)} {t(". Failed:")} " "
-            <strong>{failures}</strong> {t(". The category would change in")} " "
+            <strong>{predictions}</strong> " "
+            {tf!(
+                "predictions answered by both, beside version {version}, from {from} to {to}.",
+                version = against,
+                from = format::date_of(from),
+                to = format::date_of(to)
+            )} " "
+            {t("Failed:")} " " <strong>{failures}</strong> ". "
+            {t("The category would change in")} " "
             <strong>{category_change.map_or_else(|| "–".to_owned(), format::percent)}</strong> "."
         </p>
         <div class="table-scroll" tabindex="0" role="region" aria-label=t("Comparison, table")>
@@ -88,7 +97,7 @@ fn Line(horizon: HorizonComparison) -> impl IntoView {
         .collect();
     view! {
         <tr>
-            <th scope="row" class="nowrap">{horizon.years} " " {t("years")}</th>
+            <th scope="row" class="nowrap">{tn!(horizon.years, "{n} year", "{n} years")}</th>
             <td class="number">{or_dash(horizon.mean_shown.map(format::percent))}</td>
             <td class="number">{or_dash(horizon.mean_shadow.map(format::percent))}</td>
             <td class="number">{or_dash(horizon.mean_difference.map(format::points))}</td>

@@ -4,7 +4,11 @@ use leptos::prelude::*;
 use shared::model::{DriftIndex, DriftLevel, InputDrift, ModelDrift};
 
 use super::{async_view::AsyncView, version_choice::VersionChoice};
-use crate::{api, format, language::t};
+use crate::{
+    api, format,
+    language::{said, t},
+    tf,
+};
 
 const WEEKS: u32 = 12;
 
@@ -48,15 +52,19 @@ fn Weeks(drift: ModelDrift) -> impl IntoView {
         .collect();
     let lines: Vec<_> =
         inputs.into_iter().map(|input| view! { <Line input large_from /> }).collect();
+    let moderate = format::measured(moderate_from);
     view! {
         <p class="muted">
-            {t("Population stability index of each input against the")} " " {format::number(reference_rows as f64, 0)}
-            " " {t("training patients. Under each week’s Monday: how many predictions it had.")}
+            {tf!(
+                "Population stability index of each input against the {patients} training patients. Under each \
+                 week’s Monday: how many predictions it had.",
+                patients = format::number(reference_rows as f64, 0)
+            )}
         </p>
         <ul class="legend">
-            <li><Index index=example(DriftLevel::Stable) /> {format!("stable: under {moderate_from}")}</li>
-            <li><Index index=example(DriftLevel::Moderate) /> {format!("moderate: {moderate_from} or more, look into it")}</li>
-            <li><Index index=example(DriftLevel::Large) /> {format!("large: {large_from} or more")}</li>
+            <li><Index index=example(DriftLevel::Stable) /> {tf!("stable: under {limit}", limit = moderate)}</li>
+            <li><Index index=example(DriftLevel::Moderate) /> {tf!("moderate: {limit} or more, look into it", limit = moderate)}</li>
+            <li><Index index=example(DriftLevel::Large) /> {tf!("large: {limit} or more", limit = format::measured(large_from))}</li>
             <li><Index index=example(DriftLevel::TooFew) /> {t("too few predictions to tell from chance")}</li>
         </ul>
         <div class="table-scroll" tabindex="0" role="region" aria-label=t("Drift by week, table")>
@@ -95,7 +103,7 @@ fn Line(input: InputDrift, large_from: f64) -> impl IntoView {
         .collect();
     view! {
         <tr>
-            <th scope="row">{input.label}</th>
+            <th scope="row">{said(&input.label)}</th>
             <td><Course course large_from /></td>
             {cells}
         </tr>
@@ -118,12 +126,12 @@ fn Index(index: DriftIndex) -> impl IntoView {
         DriftLevel::Moderate => ("psi psi-moderate", "▲"),
         DriftLevel::Large => ("psi psi-large", "▲▲"),
     };
-    let missing = index.missing.map(|share| format!("{} unknown", format::percent(share)));
+    let missing = index.missing.map(|share| tf!("{share} unknown", share = format::percent(share)));
     view! {
         <span class=class title=missing>
             {format::number(psi, 2)}
             <span aria-hidden="true">{mark}</span>
-            <span class="visually-hidden">", " {index.level.label()}</span>
+            <span class="visually-hidden">", " {t(index.level.label())}</span>
         </span>
     }
     .into_any()

@@ -4,15 +4,20 @@ use std::fmt::Write;
 
 use leptos::prelude::*;
 
-use crate::language::t;
+use crate::{language::t, tf, tn};
 
-/// How many of a hundred people a probability means, for people. No risk is known better than this.
-pub fn of_hundred(probability: f64) -> String {
+/// How many of a hundred people a probability means. No risk is known better than this.
+pub fn people_of_hundred(probability: f64) -> String {
     match 100.0 * probability {
-        percent if percent < 0.5 => t("fewer than 1 of 100").to_owned(),
-        percent if 95.0 < percent => t("more than 95 of 100").to_owned(),
-        percent => format!("{percent:.0} of 100"),
+        percent if percent < 0.5 => t("fewer than 1").to_owned(),
+        percent if 95.0 < percent => t("more than 95").to_owned(),
+        percent => format!("{percent:.0}"),
     }
+}
+
+/// The same with the hundred said: `12 of 100`.
+pub fn of_hundred(probability: f64) -> String {
+    tf!("{people} of 100", people = people_of_hundred(probability))
 }
 
 /// A hundred people as dots: the full ones are those who reach kidney failure. That it is full, not
@@ -25,7 +30,12 @@ pub fn PeopleArray(
     years: u8,
 ) -> impl IntoView {
     let count = (100.0 * probability).round().clamp(0.0, 100.0) as u32;
-    let says = format!("{} people within {years} years", of_hundred(probability));
+    let says = tn!(
+        years,
+        "{share} people within {n} year",
+        "{share} people within {n} years",
+        share = of_hundred(probability)
+    );
     view! {
         <svg class="people" viewBox="0 0 100 100" role="img" aria-label=says>
             <path class="people-well" d=dots(count..100) />

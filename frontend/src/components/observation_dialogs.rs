@@ -12,7 +12,7 @@ use super::{
     observation_row::{read_value, unit_options},
     problem_note::FormProblem,
 };
-use crate::{api, format, language::t, record::Record};
+use crate::{api, format, language::t, record::Record, tf};
 
 /// What is to be done with a value.
 #[derive(Clone)]
@@ -34,11 +34,11 @@ impl Change {
 }
 
 fn about(value: &Observation) -> String {
-    format!(
-        "{} of {}: {}",
-        value.code.label(),
-        format::date_time(value.effective_at),
-        format::quantity(value.value_as_given, &value.unit_as_given)
+    tf!(
+        "{what} of {when}: {value}",
+        what = t(value.code.label()),
+        when = format::date_time(value.effective_at),
+        value = format::quantity(value.value_as_given, &value.unit_as_given)
     )
 }
 
@@ -111,7 +111,7 @@ fn Correct(value: Observation, close: Callback<()>) -> impl IntoView {
                     required=true
                     hint=t("Why the recorded value was wrong. It stays, marked as corrected.")
                 />
-                <Buttons pending=save.pending() verb="Save the correction" close danger=false />
+                <Buttons pending=save.pending() verb=t("Save the correction") close danger=false />
             </form>
         </Dialog>
     }
@@ -152,7 +152,7 @@ fn Void(value: Observation, close: Callback<()>) -> impl IntoView {
                     hint=t("Why it should never have been recorded. It stays, struck through, and counts \
                           no more; neither does what was computed from it.")
                 />
-                <Buttons pending=save.pending() verb="Void the value" close danger=true />
+                <Buttons pending=save.pending() verb=t("Void the value") close danger=true />
             </form>
         </Dialog>
     }

@@ -8,8 +8,11 @@ use shared::{
 };
 
 use super::field::{SelectField, TextField};
-use crate::format;
-use crate::language::t;
+use crate::{
+    format,
+    language::{said, t},
+    tf,
+};
 
 /// What is typed of one value.
 #[derive(Clone, Copy, PartialEq)]
@@ -100,7 +103,8 @@ pub fn number(text: &str) -> Option<f64> {
 /// A typed value that can be, or what is wrong with it.
 pub fn read_value(code: ObservationCode, text: &str, unit: &str) -> Result<f64, String> {
     let number = number(text).ok_or(t("Enter a number."))?;
-    let canonical = to_canonical(code, number, unit).map_err(|problem| problem.to_string())?;
+    let canonical =
+        to_canonical(code, number, unit).map_err(|problem| said(&problem.to_string()))?;
     match plausibility(code, canonical) {
         found @ Plausibility::Implausible { .. } => Err(sentence(&found)),
         _ => Ok(number),
@@ -109,11 +113,17 @@ pub fn read_value(code: ObservationCode, text: &str, unit: &str) -> Result<f64, 
 
 fn sentence(found: &Plausibility) -> String {
     let Plausibility::Implausible { low, high, unit, hint } = found else {
-        return format!("This {found}.");
+        return tf!("This {warning}.", warning = said(&found.to_string()));
     };
-    let hint = hint.map(|hint| format!(" It looks like {}.", format::unit(hint)));
-    let range = format!("{low} to {high}\u{a0}{} is plausible.", format::unit(unit));
-    format!("This cannot be: {range}{}", hint.unwrap_or_default())
+    let range = tf!(
+        "This cannot be: {low} to {high} is plausible.",
+        low = format::measured(*low),
+        high = format::quantity(*high, unit)
+    );
+    hint.map_or_else(
+        || range.clone(),
+        |hint| format!("{range} {}", tf!("It looks like {unit}.", unit = format::unit(hint))),
+    )
 }
 
 /// The units of a code, canonical first; one that is in use already is among them.
@@ -140,8 +150,9 @@ pub fn RowFields(
     #[prop(into)]
     remove: Signal<Option<Callback<()>>>,
 ) -> impl IntoView {
-    let codes: Vec<(String, String)> =
-        ObservationCode::ALL.map(|code| (code.as_str().to_owned(), code.label().to_owned())).into();
+    let codes: Vec<(String, String)> = ObservationCode::ALL
+        .map(|code| (code.as_str().to_owned(), t(code.label()).to_owned()))
+        .into();
     // Another quantity has other units: begin with its canonical one.
     Effect::watch(
         move || row.code.get(),
@@ -172,7 +183,7 @@ pub fn RowFields(
     };
     view! {
         <fieldset class="value-row">
-            <legend class="visually-hidden">{t("Entry")} " " {move || place.get()}</legend>
+            <legend class="visually-hidden">{move || tf!("Entry {place}", place = place.get())}</legend>
             <SelectField label=t("Quantity") pointer=row.pointer("code") value=row.code options=codes problem form="new-value" />
             <div>
                 <TextField label=t("Value") pointer=row.pointer("value") kind="number" value=row.value problem form="new-value" required=true />
@@ -190,7 +201,7 @@ pub fn RowFields(
                 <button
                     type="button"
                     class="btn btn-quiet value-remove"
-                    aria-label=move || format!("Remove entry {}", place.get())
+                    aria-label=move || tf!("Remove entry {place}", place = place.get())
                     on:click=move |_| remove.run(())
                 >
                     {t("Remove")}

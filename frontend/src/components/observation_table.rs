@@ -10,7 +10,13 @@ use shared::{
 };
 
 use super::{async_view::AsyncView, observation_dialogs::Change};
-use crate::{charts::egfr::method_label, format, language::t, record::Record};
+use crate::{
+    charts::egfr::method_label,
+    format,
+    language::{said, t},
+    record::Record,
+    tf,
+};
 
 /// So many values are shown before somebody asks for all of them.
 const FIRST: usize = 30;
@@ -59,7 +65,7 @@ fn Filter(values: Vec<Observation>, code: RwSignal<String>) -> impl IntoView {
                     value=option.as_str()
                     selected=move || code.with(|code| code == option.as_str())
                 >
-                    {option.label()}
+                    {t(option.label())}
                 </option>
             }
         })
@@ -99,7 +105,7 @@ fn Days(
                     <tr>
                         <th scope="col">{t("Quantity")}</th>
                         <th scope="col" class="number">{t("Value")}</th>
-                        <th scope="col">{t("KDIGO")}</th>
+                        <th scope="col">{"KDIGO"}</th>
                         <th scope="col">{t("As given")}</th>
                         <th scope="col">{t("Remarks")}</th>
                         <th scope="col"><span class="visually-hidden">{t("Actions")}</span></th>
@@ -111,7 +117,7 @@ fn Days(
         {(shown < total).then(|| view! {
             <div class="list-end">
                 <button type="button" class="btn" on:click=move |_| everything.set(true)>
-                    {format!("Show all {total} values")}
+                    {tf!("Show all {total} values", total = format::number(total as f64, 0))}
                 </button>
             </div>
         })}
@@ -169,11 +175,10 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
     };
     let time = format::date_time(value.effective_at);
     let kdigo = category(&value).filter(|_| counts);
-    let label = value.code.label();
-    let code = value.code.label();
+    let code = t(value.code.label());
     view! {
         <tr class:gone=!counts>
-            <th scope="row" title=time.clone()>{label}</th>
+            <th scope="row" title=time.clone()>{code}</th>
             <td class="number nowrap">
                 {shown}
             </td>
@@ -189,7 +194,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
                         <button
                             type="button"
                             class="btn btn-small btn-quiet"
-                            aria-label=format!("Correct {code} of {time}")
+                            aria-label=tf!("Correct {what} of {when}", what = code, when = time)
                             on:click=move |_| change.set(Some(Change::Correct(right.clone())))
                         >
                             {t("Correct")}
@@ -198,7 +203,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
                         <button
                             type="button"
                             class="btn btn-small btn-quiet"
-                            aria-label=format!("Void {code} of {time}")
+                            aria-label=tf!("Void {what} of {when}", what = code, when = time)
                             on:click=move |_| change.set(Some(Change::Void(wrong.clone())))
                         >
                             {t("Void")}
@@ -226,7 +231,7 @@ fn Remarks(value: Observation) -> impl IntoView {
                 <li><span class="badge badge-quiet">{status}</span>{reason}</li>
             })}
             {value.warning.map(|warning| view! {
-                <li class="warning">{format!("This value {warning}.").replace("..", ".")}</li>
+                <li class="warning">{tf!("This value {warning}.", warning = said(&warning)).replace("..", ".")}</li>
             })}
             {computed.then(|| view! { <li>{method_label(value.method)}</li> })}
             {value.supersedes.map(|_| view! { <li>{t("correction of an earlier value")}</li> })}

@@ -47,7 +47,7 @@ pub fn Outcomes() -> impl IntoView {
                         .map(|outcome| view! {
                             <li class="record">
                                 <div>
-                                    <p><strong>{outcome.kind.label()}</strong></p>
+                                    <p><strong>{t(outcome.kind.label())}</strong></p>
                                     <p class="fine">{format::date(outcome.occurred_on)}</p>
                                 </div>
                             </li>
@@ -97,11 +97,11 @@ fn Add(close: Callback<()>) -> impl IntoView {
         }
     });
     let choose = (String::new(), t("Choose…").to_owned());
-    let kinds = KINDS.map(|kind| (wire_name(kind), kind.label().to_owned()));
+    let kinds = KINDS.map(|kind| (wire_name(kind), t(kind.label()).to_owned()));
     let options: Vec<(String, String)> = std::iter::once(choose).chain(kinds).collect();
     view! {
         <Dialog title=t("Add outcome") id="add-outcome" close>
-            <RecordForm save verb="Save" close problem>
+            <RecordForm save verb=t("Save") close problem>
                 <p class="muted">
                     {t("After dialysis, a transplant or death no prediction is made any more. An \
                     outcome cannot be removed.")}

@@ -6,8 +6,8 @@ use shared::{
     problem::{FieldProblem, Problem, ProblemKind},
 };
 
-use crate::format;
-use crate::language::t;
+use super::patient_header::sex_label;
+use crate::{format, language::t};
 
 /// What stands in the form, as typed.
 #[derive(Clone, Copy)]
@@ -78,16 +78,16 @@ impl Draft {
     /// What is typed, or every field that keeps it from being sent.
     pub fn read(&self) -> Result<NewPatient, Problem> {
         let mut errors = Vec::new();
-        let mut text = |pointer: &str, signal: RwSignal<String>, what: &str| {
+        let mut text = |pointer: &str, signal: RwSignal<String>, missing: &'static str| {
             let text = signal.get_untracked().trim().to_owned();
             if text.is_empty() {
-                errors.push(FieldProblem::new(pointer, format!("Enter the {what}.")));
+                errors.push(FieldProblem::new(pointer, missing));
             }
             text
         };
-        let mrn = text("/mrn", self.mrn, t("record number"));
-        let given_name = text("/given_name", self.given_name, t("given name"));
-        let family_name = text("/family_name", self.family_name, t("family name"));
+        let mrn = text("/mrn", self.mrn, t("Enter the record number."));
+        let given_name = text("/given_name", self.given_name, t("Enter the given name."));
+        let family_name = text("/family_name", self.family_name, t("Enter the family name."));
         let birth_date = self.birth_date.get_untracked().parse();
         let fault = match &birth_date {
             Ok(birth_date) => birth_date_fault(*birth_date, format::today()),
@@ -207,26 +207,27 @@ pub fn merge(
     fact!(given_name, t("Given name"), String::clone);
     fact!(family_name, t("Family name"), String::clone);
     fact!(birth_date, t("Date of birth"), |day: &_| format::date(*day));
-    fact!(sex, t("Sex assigned at birth"), |sex: &_| sex_name(*sex).to_owned());
+    fact!(sex, t("Sex assigned at birth"), |sex: &_| sex_label(*sex).to_owned());
     fact!(diabetes, t("Diabetes"), known);
     fact!(hypertension, t("Hypertension"), known);
     fact!(cardiovascular_disease, t("Cardiovascular disease"), known);
     fact!(heart_failure, t("Heart failure"), known);
     fact!(smoker, t("Smokes now"), known);
-    fact!(renal_disease, t("Cause"), |cause: &RenalDisease| cause.label().to_owned());
+    fact!(renal_disease, t("Cause"), |cause: &RenalDisease| t(cause.label()).to_owned());
     fact!(own_access, t("Own access"), |yes: &_| known(&Some(*yes)));
     (merged, conflicts)
 }
 
 /// A three-state fact in a word.
-pub const fn known(fact: Option<bool>) -> &'static str {
+pub fn known(fact: Option<bool>) -> &'static str {
     match fact {
-        Some(true) => "yes",
-        Some(false) => "no",
-        None => "unknown",
+        Some(true) => t("yes"),
+        Some(false) => t("no"),
+        None => t("unknown"),
     }
 }
 
+/// A sex on the wire.
 const fn sex_name(sex: Sex) -> &'static str {
     match sex {
         Sex::Female => "female",

@@ -21,8 +21,8 @@ pub fn PatientFields(
 ) -> impl IntoView {
     let sexes = [("", t("Choose…")), ("female", t("Female")), ("male", t("Male"))]
         .map(|(value, text)| (value.to_owned(), text.to_owned()));
-    let causes =
-        RenalDisease::ALL.map(|cause| (disease_name(cause).to_owned(), cause.label().to_owned()));
+    let causes = RenalDisease::ALL
+        .map(|cause| (disease_name(cause).to_owned(), t(cause.label()).to_owned()));
     view! {
         <section class="card stack identifying-fields" aria-labelledby="identity">
             <h2 id="identity">{t("Who it is")}</h2>

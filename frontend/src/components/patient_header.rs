@@ -9,13 +9,13 @@ use shared::{
 };
 
 use super::{dialog::Confirm, problem_note::ProblemNote};
-use crate::{api, format, language::t, record::Record, session};
+use crate::{api, format, language::t, record::Record, session, tf, tn};
 
 /// A sex as people say it.
-pub const fn sex_label(sex: Sex) -> &'static str {
+pub fn sex_label(sex: Sex) -> &'static str {
     match sex {
-        Sex::Female => "female",
-        Sex::Male => "male",
+        Sex::Female => t("female"),
+        Sex::Male => t("male"),
     }
 }
 
@@ -58,9 +58,9 @@ fn Identity(patient: Patient) -> impl IntoView {
     view! {
         <ul class="identity">
             <li><span class="visually-hidden">{t("Medical record number")} " "</span><code class="identifying">{patient.mrn}</code></li>
-            <li>{age} " " {t("years,")} " " {sex_label(patient.sex)}</li>
+            <li>{tn!(age, "{n} year, {sex}", "{n} years, {sex}", sex = sex_label(patient.sex))}</li>
             <li>{t("born")} " " <span class="identifying">{format::date(patient.birth_date)}</span></li>
-            <li>{patient.renal_disease.label()}</li>
+            <li>{t(patient.renal_disease.label())}</li>
         </ul>
     }
 }
@@ -92,7 +92,7 @@ fn Archived() -> impl IntoView {
             view! {
                 <div class="notice notice-warning">
                     <p class="notice-title" role="status">
-                        {t("This record is archived since")} " " {format::date_of(moment)}
+                        {tf!("This record is archived since {day}", day = format::date_of(moment))}
                     </p>
                     <p>{t("It can be read, and neither changed nor used for predictions.")}</p>
                     {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
@@ -121,7 +121,7 @@ fn AskArchive(name: String, asking: RwSignal<bool>) -> impl IntoView {
         <Confirm
             title=t("Archive this record?")
             id="ask-archive"
-            verb="Archive the record"
+            verb=t("Archive the record")
             action=archive
             close=move |()| asking.set(false)
         >

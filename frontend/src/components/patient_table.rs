@@ -3,17 +3,17 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use shared::{
-    patient::{LatestRisk, LatestValue, PatientListItem, Sex},
+    patient::{LatestRisk, LatestValue, PatientListItem},
     worklist::RiskTrend,
 };
 
 use super::{
     badges::{KdigoBadge, RiskBadge, source_label},
     due_badges::{DueBadges, Trend},
+    patient_header::sex_label,
     sparkline::sparkline,
 };
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// A table of patients; each line leads to the patient.
 #[component]
@@ -29,9 +29,9 @@ pub fn PatientTable(
                     <tr role="row">
                         <th scope="col" role="columnheader">{t("Patient")}</th>
                         <th scope="col" role="columnheader">{t("Age, sex")}</th>
-                        <th scope="col" role="columnheader">{t("KDIGO")}</th>
-                        <th scope="col" role="columnheader" class="number">{t("eGFR")}</th>
-                        <th scope="col" role="columnheader" class="number">{t("uACR")}</th>
+                        <th scope="col" role="columnheader">{"KDIGO"}</th>
+                        <th scope="col" role="columnheader" class="number">{"eGFR"}</th>
+                        <th scope="col" role="columnheader" class="number">{"uACR"}</th>
                         <th scope="col" role="columnheader" class="number">{t("2-year risk")}</th>
                         <th scope="col" role="columnheader" class="number">{t("5-year risk")}</th>
                         <th scope="col" role="columnheader">{t("Category")}</th>
@@ -52,10 +52,7 @@ pub fn PatientTable(
 #[component]
 fn Line(item: PatientListItem) -> impl IntoView {
     let age = format::age_years(item.birth_date, format::today());
-    let sex = match item.sex {
-        Sex::Female => "female",
-        Sex::Male => "male",
-    };
+    let sex = tf!("y, {sex}", sex = sex_label(item.sex));
     let risk = item.risk.clone();
     view! {
         <tr role="row">
@@ -70,7 +67,7 @@ fn Line(item: PatientListItem) -> impl IntoView {
                     })}
                 </span>
             </th>
-            <td role="cell" class="cell-age nowrap">{age} <span class="muted">" y, " {sex}</span></td>
+            <td role="cell" class="cell-age nowrap">{age} <span class="muted">" " {sex}</span></td>
             <td role="cell" class="cell-kdigo">
                 {item.kdigo.map_or_else(
                     || view! { <Nothing /> }.into_any(),
@@ -83,10 +80,10 @@ fn Line(item: PatientListItem) -> impl IntoView {
             </td>
             <td role="cell" class="cell-uacr number" data-label="uACR"><Value value=item.uacr decimals=0 /></td>
             <Risk risk trend=item.risk_trend />
-            <td role="cell" class="cell-due" data-label="Due">
+            <td role="cell" class="cell-due" data-label=t("Due")>
                 <DueBadges due=item.due rapid_progression=item.rapid_progression />
             </td>
-            <td role="cell" class="cell-last nowrap" data-label="Last value">
+            <td role="cell" class="cell-last nowrap" data-label=t("Last value")>
                 {item.last_value_at.map_or_else(
                     || view! { <Nothing /> }.into_any(),
                     |moment| view! {
@@ -121,21 +118,21 @@ fn Value(value: Option<LatestValue>, decimals: u32) -> impl IntoView {
 fn Risk(risk: Option<LatestRisk>, trend: Option<RiskTrend>) -> impl IntoView {
     let Some(risk) = risk else {
         return view! {
-            <td role="cell" class="cell-risk2 number" data-label="2 years"><Nothing /></td>
-            <td role="cell" class="cell-risk5 number" data-label="5 years"><Nothing /></td>
+            <td role="cell" class="cell-risk2 number" data-label=t("2 years")><Nothing /></td>
+            <td role="cell" class="cell-risk5 number" data-label=t("5 years")><Nothing /></td>
             <td role="cell" class="cell-category"><span class="badge badge-quiet">{t("Not predicted")}</span></td>
         }
         .into_any();
     };
     let source = source_label(risk.source);
     view! {
-        <td role="cell" class="cell-risk2 number" data-label="2 years">{format::percent(risk.risk_2y)}</td>
-        <td role="cell" class="cell-risk5 number" data-label="5 years">
+        <td role="cell" class="cell-risk2 number" data-label=t("2 years")>{format::percent(risk.risk_2y)}</td>
+        <td role="cell" class="cell-risk5 number" data-label=t("5 years")>
             <strong>{format::percent(risk.risk_5y)}</strong>
             {trend.map(|trend| view! { <Trend trend /> })}
         </td>
         <td role="cell" class="cell-category nowrap">
-            <span title=format!("Predicted {}", format::date_of(risk.predicted_at))>
+            <span title=tf!("Predicted {day}", day = format::date_of(risk.predicted_at))>
                 <RiskBadge category=risk.category />
                 <span class="when">{source}</span>
             </span>

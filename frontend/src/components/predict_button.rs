@@ -8,7 +8,11 @@ use shared::{
 };
 
 use super::problem_note::ProblemNote;
-use crate::{api, language::t, record::Record};
+use crate::{
+    api,
+    language::{said, t},
+    record::Record,
+};
 
 /// How far the asking has come.
 #[derive(Clone, PartialEq)]
@@ -92,7 +96,9 @@ impl Asked {
             PredictionStatus::Cancelled => {
                 Asking::Ended(t("The prediction was cancelled.").to_owned())
             }
-            _ => Asking::Ended(ended.error.clone().unwrap_or_else(|| t("It failed.").to_owned())),
+            _ => Asking::Ended(
+                ended.error.as_deref().map_or_else(|| t("It failed.").to_owned(), said),
+            ),
         };
         let succeeded = state == Asking::Ready;
         self.state.try_set(state);
@@ -234,12 +240,15 @@ fn Running(
 /// What is missing, one by one, and what to do about it.
 #[component]
 fn Refusal(problem: Problem) -> impl IntoView {
-    let reasons: Vec<_> =
-        problem.errors.iter().map(|error| view! { <li>{sentence(&error.message)}</li> }).collect();
+    let reasons: Vec<_> = problem
+        .errors
+        .iter()
+        .map(|error| view! { <li>{sentence(&said(&error.message))}</li> })
+        .collect();
     view! {
         <div class="notice notice-warning" role="alert">
-            <p class="notice-title">{problem.title}</p>
-            {problem.detail.map(|detail| view! { <p>{detail}</p> })}
+            <p class="notice-title">{said(&problem.title)}</p>
+            {problem.detail.map(|detail| view! { <p>{said(&detail)}</p> })}
             <ul aria-label=t("What is missing")>{reasons}</ul>
         </div>
     }

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::patient_header::sex_label;
-use crate::{charts::egfr::method_label, format, language::t};
+use crate::{charts::egfr::method_label, format, language::t, tn};
 
 /// MEST-C scores as pathologists write them: `M1 E0 S1 T? C0`.
 pub fn mest_c(scores: [(&str, Option<u8>); 5]) -> String {
@@ -21,15 +21,19 @@ pub fn mest_c(scores: [(&str, Option<u8>); 5]) -> String {
 
 fn known(value: Option<bool>) -> String {
     match value {
-        Some(true) => "yes",
-        Some(false) => "no",
+        Some(true) => t("yes"),
+        Some(false) => t("no"),
         None => t("not known"),
     }
     .to_owned()
 }
 
-fn names(labels: &[&str]) -> String {
-    if labels.is_empty() { t("none recorded").to_owned() } else { labels.join(", ") }
+fn names(labels: &[&'static str]) -> String {
+    if labels.is_empty() {
+        t("none recorded").to_owned()
+    } else {
+        labels.iter().map(|label| t(label)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn biopsy(biopsy: Option<&BiopsyInput>) -> String {
@@ -49,18 +53,18 @@ pub fn InputsTable(
     /// The inputs.
     inputs: PredictionInputs,
 ) -> impl IntoView {
-    let therapies: Vec<&str> = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
-    let outcomes: Vec<&str> = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
+    let therapies: Vec<_> = inputs.therapies.iter().copied().map(TherapyKind::label).collect();
+    let outcomes: Vec<_> = inputs.outcomes.iter().copied().map(OutcomeKind::label).collect();
     let facts: Vec<_> = [
-        (t("Age"), format!("{} years", inputs.age_years)),
+        (t("Age"), tn!(inputs.age_years, "{n} year", "{n} years")),
         (t("Sex at birth"), sex_label(inputs.sex).to_owned()),
         (t("Diabetes"), known(inputs.diabetes)),
         (t("Hypertension"), known(inputs.hypertension)),
         (t("Cardiovascular disease"), known(inputs.cardiovascular_disease)),
         (t("Heart failure"), known(inputs.heart_failure)),
         (t("Smokes"), known(inputs.smoker)),
-        (t("Cause of kidney disease"), inputs.renal_disease.label().to_owned()),
-        (t("Region of KFRE"), inputs.region.label().to_owned()),
+        (t("Cause of kidney disease"), t(inputs.renal_disease.label()).to_owned()),
+        (t("Region of KFRE"), t(inputs.region.label()).to_owned()),
         (t("Therapies"), names(&therapies)),
         (t("Biopsy"), biopsy(inputs.biopsy.as_ref())),
         (t("End points"), names(&outcomes)),
@@ -93,7 +97,7 @@ pub fn InputsTable(
 fn Line(value: InputValue) -> impl IntoView {
     view! {
         <tr>
-            <th scope="row">{value.code.label()}</th>
+            <th scope="row">{t(value.code.label())}</th>
             <td class="nowrap">{format::quantity(value.value, &value.unit)}</td>
             <td class="nowrap">{format::date_of(value.effective_at)}</td>
             <td>{method_label(value.method)}</td>

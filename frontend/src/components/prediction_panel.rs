@@ -11,16 +11,16 @@ use super::{
     async_view::AsyncView,
     badges::RiskBadge,
     history::History,
-    natural_frequency::{PeopleArray, of_hundred},
+    natural_frequency::{PeopleArray, people_of_hundred},
     predict_button::{Asked, PredictButton, PredictProgress},
     prediction_inputs::InputsTable,
 };
 use crate::{
     charts::{contributions::ContributionsChart, risk::RiskChart},
     format,
-    language::t,
+    language::{said, t},
     record::Record,
-    session,
+    session, tf,
 };
 
 /// The risk of kidney failure: asking, the answer, and earlier answers.
@@ -94,7 +94,7 @@ fn Standing(prediction: Prediction, latest: Memo<Option<Prediction>>) -> impl In
         if older() {
             Some(view! {
                 <div class="notice">
-                    <p>{t("This is the earlier prediction of")} " " {format::date_time(asked_at)} "."</p>
+                    <p>{tf!("This is the earlier prediction of {when}.", when = format::date_time(asked_at))}</p>
                     <button
                         type="button"
                         class="btn btn-small"
@@ -120,7 +120,7 @@ fn Standing(prediction: Prediction, latest: Memo<Option<Prediction>>) -> impl In
 fn Answer(prediction: Prediction) -> impl IntoView {
     let Some(result) = prediction.result.clone() else {
         return view! {
-            <p class="notice">{prediction.error.unwrap_or_else(|| t("There is no result.").to_owned())}</p>
+            <p class="notice">{prediction.error.as_deref().map_or_else(|| t("There is no result.").to_owned(), said)}</p>
         }
         .into_any();
     };
@@ -175,10 +175,14 @@ fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
     let content = match kfre {
         Some(kfre) => view! {
             <div class="voice-numbers">
-                <Number text=format::percent_precise(kfre.risk_2y) of="within 2 years" />
-                <Number text=format::percent_precise(kfre.risk_5y) of="within 5 years" />
+                <Number text=format::percent_precise(kfre.risk_2y) of=t("within 2 years") />
+                <Number text=format::percent_precise(kfre.risk_5y) of=t("within 5 years") />
             </div>
-            <p class="fine">{variables(kfre.variables)} " " {t("· baseline:")} " " {kfre.region.label()}</p>
+            <p class="fine">{tf!(
+                "{variables} · baseline: {region}",
+                variables = variables(kfre.variables),
+                region = t(kfre.region.label())
+            )}</p>
         }
         .into_any(),
         None => view! {
@@ -188,9 +192,9 @@ fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
         .into_any(),
     };
     view! {
-        <section class="voice voice-kfre" aria-label=t("KFRE")>
+        <section class="voice voice-kfre" aria-label="KFRE">
             <p class="voice-name">
-                <strong>{t("KFRE")}</strong>
+                <strong>{"KFRE"}</strong>
                 <span class="badge badge-validated">{t("validated equation")}</span>
             </p>
             <p class="fine">{t("Kidney Failure Risk Equation")}</p>
@@ -206,8 +210,11 @@ fn NetworkVoice(risk: Vec<YearRisk>) -> impl IntoView {
         .filter(|risk| matches!(risk.year, 2 | 5))
         .map(|risk| {
             let of = if risk.year == 2 { t("within 2 years") } else { t("within 5 years") };
-            let interval =
-                format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper));
+            let interval = tf!(
+                "{from} to {to}",
+                from = format::percent(risk.lower),
+                to = format::percent(risk.upper)
+            );
             view! { <Number text=format::percent(risk.probability) of interval /> }
         })
         .collect();
@@ -248,7 +255,7 @@ fn Frequency(probability: f64) -> impl IntoView {
             <PeopleArray probability years=5 />
             <p>
                 {t("Of 100 people like this one,")} " "
-                <strong>{of_hundred(probability).replace(t(" of 100"), "")}</strong>
+                <strong>{people_of_hundred(probability)}</strong>
                 " " {t("reach kidney failure within 5 years.")}
             </p>
         </div>
@@ -273,7 +280,7 @@ fn IganVoice(igan: Igan) -> impl IntoView {
 fn AdviceList(advice: Vec<Advice>) -> impl IntoView {
     let items: Vec<_> = advice
         .into_iter()
-        .map(|advice| view! { <li><p>{advice.text}</p><p class="fine">{advice.source}</p></li> })
+        .map(|advice| view! { <li><p>{said(&advice.text)}</p><p class="fine">{advice.source}</p></li> })
         .collect();
     view! {
         <section aria-labelledby="advice">
@@ -290,7 +297,7 @@ fn AdviceList(advice: Vec<Advice>) -> impl IntoView {
 #[component]
 fn WarningList(warnings: Vec<Warning>) -> impl IntoView {
     let items: Vec<_> =
-        warnings.into_iter().map(|warning| view! { <li>{warning.text}</li> }).collect();
+        warnings.into_iter().map(|warning| view! { <li>{said(&warning.text)}</li> }).collect();
     (!items.is_empty()).then(|| {
         view! {
             <section aria-labelledby="warnings">
@@ -314,9 +321,11 @@ fn Circumstances(prediction: Prediction) -> impl IntoView {
     view! {
         <footer class="circumstances">
             <p class="fine">
-                {t("As of")} " " {format::date(prediction.inputs.as_of)}
-                " " {t("· requested")} " " {format::date_time(prediction.requested_at)}
-                " " {t("· model")} " " {model}
+                {tf!(
+                    "As of {day} · requested {when} · model",
+                    day = format::date(prediction.inputs.as_of),
+                    when = format::date_time(prediction.requested_at)
+                )} " " {model}
             </p>
             <details class="twin">
                 <summary>{t("Inputs used")}</summary>

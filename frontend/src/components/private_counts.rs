@@ -7,7 +7,11 @@ use shared::{
 };
 
 use super::{field::SelectField, problem_note::ProblemNote};
-use crate::{api, format, language::t};
+use crate::{
+    api, format,
+    language::{said, t},
+    tf,
+};
 
 /// The section of the page.
 #[component]
@@ -49,7 +53,7 @@ pub fn Private(
                 <p role="status">
                     {move || budgets.get().and_then(Result::ok).map(|budgets| {
                         let Budget { limit, left, .. } = budgets.account;
-                        format!("{left} of your {limit} left")
+                        tf!("{left} of your {limit} left", left = left, limit = limit)
                     })}
                 </p>
             </div>
@@ -67,7 +71,8 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
         let _ = api::summaries::save_figures(&file);
     };
     let rows = counts.into_iter().map(|one| {
-        let values: Vec<String> = one.group.values().map(|value| value.replace('_', " ")).collect();
+        let values: Vec<String> =
+            one.group.values().map(|value| said(&value.replace('_', " "))).collect();
         let name =
             if values.is_empty() { t("Everybody asked for").to_owned() } else { values.join(", ") };
         view! {
@@ -81,7 +86,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
     let cost = if repeated {
         t("Answered before, so it cost nothing.").to_owned()
     } else {
-        format!("It cost {epsilon}.")
+        tf!("It cost {epsilon}.", epsilon = epsilon)
     };
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label=t("Private counts")>
@@ -95,7 +100,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        <p class="fine">{format!("19 of 20 counts are at most {margin} from the truth. {cost}")}</p>
+        <p class="fine">{tf!("19 of 20 counts are at most {margin} from the truth.", margin = margin)} " " {cost}</p>
         <div class="row">
             <button type="button" class="btn" on:click=save>{t("Download these counts")}</button>
         </div>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::problem::Problem;
 
-use crate::language::t;
+use crate::language::{said, t};
 
 /// A problem in place of content.
 #[component]
@@ -16,8 +16,8 @@ pub fn ProblemNote(
 ) -> impl IntoView {
     view! {
         <div class="notice notice-error" role="alert">
-            <p class="notice-title">{problem.title}</p>
-            {problem.detail.map(|detail| view! { <p>{detail}</p> })}
+            <p class="notice-title">{said(&problem.title)}</p>
+            {problem.detail.map(|detail| view! { <p>{said(&detail)}</p> })}
             {problem.instance.map(|id| {
                 view! { <p class="fine">{t("Request")} " " <code>{id}</code></p> }
             })}
@@ -44,12 +44,12 @@ pub fn FormProblem(
             let messages: Vec<_> = problem
                 .errors
                 .iter()
-                .map(|error| view! { <li>{error.message.clone()}</li> })
+                .map(|error| view! { <li>{said(&error.message)}</li> })
                 .collect();
             view! {
                 <div class="notice notice-error" role="alert">
-                    <p class="notice-title">{problem.title.clone()}</p>
-                    {problem.detail.clone().map(|detail| view! { <p>{detail}</p> })}
+                    <p class="notice-title">{said(&problem.title)}</p>
+                    {problem.detail.as_deref().map(|detail| view! { <p>{said(detail)}</p> })}
                     {(!messages.is_empty()).then(|| view! { <ul>{messages}</ul> })}
                 </div>
             }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use leptos::prelude::*;
 use shared::worklist::EgfrPoint;
 
-use crate::format;
+use crate::{format, tf};
 
 const WIDTH: f64 = 72.0;
 const HEIGHT: f64 = 22.0;
@@ -20,12 +20,12 @@ pub fn sparkline(points: &[EgfrPoint]) -> AnyView {
     if points.len() < 2 {
         return ().into_any();
     }
-    let says = format!(
-        "eGFR {} to {}, {} values since {}",
-        format::number(first.value, 0),
-        format::number(last.value, 0),
-        points.len(),
-        format::date_of(first.at),
+    let says = tf!(
+        "eGFR {first} to {last}, {count} values since {day}",
+        first = format::number(first.value, 0),
+        last = format::number(last.value, 0),
+        count = points.len(),
+        day = format::date_of(first.at),
     );
     let places = places(points);
     let (x, y) = places.last().copied().unwrap_or_default();

@@ -14,7 +14,7 @@ use super::{
     record_form::{RecordForm, incomplete, read_day},
     shown_once::ShownOnce,
 };
-use crate::{api, format, language::t, session};
+use crate::{api, format, language::t, session, tf};
 
 /// How long a token is good for unless the person says otherwise.
 const USUAL_DAYS: u64 = 90;
@@ -62,7 +62,7 @@ pub fn NewTokenDialog(
     });
     view! {
         <Dialog title=t("New API token") id="new-token" close>
-            <RecordForm save verb="Make token" close problem>
+            <RecordForm save verb=t("Make token") close problem>
                 <TextField
                     label=t("What it is for") pointer="/name" value=name problem form="token" required=true
                     hint=t("The program or machine that will hold it")
@@ -97,7 +97,7 @@ fn Scopes(chosen: RwSignal<Vec<Scope>>) -> impl IntoView {
                             });
                         }
                     />
-                    <span>{scope.label()} " " <code>{scope.name()}</code></span>
+                    <span>{t(scope.label())} " " <code>{scope.name()}</code></span>
                 </label>
             }
         })
@@ -119,7 +119,7 @@ pub fn SecretDialog(
     close: Callback<()>,
 ) -> impl IntoView {
     view! {
-        <Dialog title=format!("The secret of {}", made.token.name) id="token-secret" close>
+        <Dialog title=tf!("The secret of {name}", name = made.token.name) id="token-secret" close>
             <p>
                 {t("Copy it now and keep it as you would a password. It is shown this once: Nephrocast \
                 keeps no copy.")}
@@ -149,7 +149,7 @@ pub fn RevokeDialog(
         Ok(())
     });
     view! {
-        <Confirm title=format!("Revoke {name}?") id="revoke-token" verb="Revoke token" action close>
+        <Confirm title=tf!("Revoke {name}?", name = name) id="revoke-token" verb=t("Revoke token") action close>
             <p>{t("The program that holds it is refused from its next request on. This cannot be undone.")}</p>
         </Confirm>
     }
