@@ -41,6 +41,8 @@ pub enum Method {
     Post,
     /// Changes.
     Patch,
+    /// Replaces.
+    Put,
     /// Archives or removes.
     Delete,
 }
@@ -52,6 +54,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Put => "PUT",
             Self::Delete => "DELETE",
         }
     }
@@ -107,6 +110,11 @@ impl Call {
     /// Changes `path`, which was read at `version`.
     pub fn patch(path: impl Into<String>, version: i32, body: &impl Serialize) -> Self {
         Self { version: Some(version), ..Self::new(Method::Patch, path).json(body) }
+    }
+
+    /// Replaces what is at `path`.
+    pub fn put(path: impl Into<String>, body: &impl Serialize) -> Self {
+        Self::new(Method::Put, path).json(body)
     }
 
     /// Removes `path`.

@@ -93,10 +93,19 @@ macro_rules! tn {
     }};
 }
 
+/// The language that the browser keeps.
+fn stored() -> Option<String> {
+    window().local_storage().ok().flatten()?.get_item(STORED).ok().flatten()
+}
+
+/// Whether the browser keeps a language: somebody has read another one than English here.
+pub fn is_kept() -> bool {
+    stored().is_some()
+}
+
 /// Loads the catalogue of the language that the browser keeps. Without it the page is English.
 pub async fn load() {
-    let stored = window().local_storage().ok().flatten();
-    let stored = stored.and_then(|storage| storage.get_item(STORED).ok().flatten());
+    let stored = stored();
     let name = stored.as_deref().unwrap_or_default();
     let file = document().query_selector(&format!("meta[name='catalogue-{name}']"));
     let Some(file) = file.ok().flatten().and_then(|meta| meta.get_attribute("content")) else {
@@ -112,17 +121,16 @@ pub async fn load() {
     }
 }
 
-/// Keeps a language for this page and the next ones; loads the page anew if it is another one.
-pub fn choose(language: Language) {
-    if language == current() {
-        return;
+/// Keeps a language for this page and the next ones; if it is another one the page is loaded anew,
+/// and what it still shows matters no more.
+pub fn choose(language: Language) -> bool {
+    if language == current() || stored().as_deref() == Some(language.tag()) {
+        // Where it is kept already, loading again would change nothing and never end.
+        return false;
     }
-    if let Ok(Some(storage)) = window().local_storage()
-        && storage.set_item(STORED, language.tag()).is_ok()
-    {
-        // Where nothing can be kept, loading again would change nothing and never end.
-        let _ = window().location().reload();
-    }
+    let storage = window().local_storage().ok().flatten();
+    let kept = storage.is_some_and(|storage| storage.set_item(STORED, language.tag()).is_ok());
+    kept && window().location().reload().is_ok()
 }
 
 impl Catalogue {

@@ -20,7 +20,10 @@ use shared::{
     user::User,
 };
 
-use crate::api::{self, Result};
+use crate::{
+    api::{self, Result},
+    language,
+};
 
 /// A token is renewed when it has less than this left, so that it does not expire on its way.
 const MARGIN_MS: f64 = 30_000.0;
@@ -123,15 +126,13 @@ fn site() -> SitePolicy {
     session().terms.with(|terms| terms.as_ref().map_or(nothing, |terms| terms.site))
 }
 
-/// What holds for whoever is signed in (reactive).
+/// What holds for whoever is signed in. Not reactive: what is on a page, and typed there, keeps the
+/// units that it was drawn with.
 pub fn in_force() -> InForce {
-    session()
-        .preferences
-        .with(|preferences| preferences.map(|one| one.in_force))
-        .unwrap_or_default()
+    session().preferences.get_untracked().map(|chosen| chosen.in_force).unwrap_or_default()
 }
 
-/// The units that values are shown in (reactive).
+/// The units that values are shown in (not reactive).
 pub fn units() -> Units {
     in_force().units
 }
@@ -181,7 +182,12 @@ pub async fn start() {
     match renew().await {
         Ok(()) => {}
         Err(problem) if problem.kind == ProblemKind::NotSignedIn => {
-            session.standing.set(Standing::SignedOut { on_purpose: false });
+            // Whoever comes here for the first time is greeted in the language of the site.
+            let is_strange = !language::is_kept()
+                && api::session::site().await.is_ok_and(|site| language::choose(site.language));
+            if !is_strange {
+                session.standing.set(Standing::SignedOut { on_purpose: false });
+            }
         }
         Err(problem) => session.standing.set(Standing::Unreachable(problem)),
     }
@@ -271,6 +277,11 @@ impl Session {
             self.terms.set(terms);
         }
         take_in_preferences(signed_in.preferences);
+        // Not in the middle of something: a page that is in use keeps its language.
+        let arrives = self.standing.with_untracked(|now| !matches!(now, Standing::SignedIn(_)));
+        if arrives && language::choose(signed_in.preferences.in_force.language) {
+            return;
+        }
         let standing = Standing::SignedIn(signed_in.user);
         if self.standing.with_untracked(|now| *now != standing) {
             self.standing.set(standing);

@@ -70,8 +70,8 @@ impl Units {
     /// The system's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Conventional => "Conventional: creatinine in mg/dL, uACR in mg/g",
-            Self::Si => "SI: creatinine in µmol/L, uACR in mg/mmol",
+            Self::Conventional => phrase!("Conventional: creatinine in mg/dL, uACR in mg/g"),
+            Self::Si => phrase!("SI: creatinine in µmol/L, uACR in mg/mmol"),
         }
     }
 }

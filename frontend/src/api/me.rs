@@ -1,11 +1,13 @@
 //! The account of whoever is signed in.
 
 use shared::{
-    id::SessionId,
+    id::{SessionId, ViewId},
     page::Items,
+    preferences::{Preferences, PreferencesPatch},
     second_factor::{Confirmation, Enrolment, NewSecondFactor, Proof, RecoveryCodes, SecondFactor},
     session::Session,
     user::{NewPassword, PasswordChange, User},
+    view::{NewView, View},
 };
 
 use super::{Call, Result, download, request};
@@ -64,4 +66,34 @@ pub async fn export_record() -> Result<()> {
 /// Removes one's own second factor.
 pub async fn remove_second_factor(proof: &Proof) -> Result<()> {
     request(Call::delete("/auth/totp").json(proof)).await
+}
+
+/// What one has chosen for oneself.
+pub async fn preferences() -> Result<Preferences> {
+    request(Call::get("/me/preferences")).await
+}
+
+/// Changes one's own choices, which were read at `version`.
+pub async fn update_preferences(version: i32, patch: &PreferencesPatch) -> Result<Preferences> {
+    request(Call::patch("/me/preferences", version, patch)).await
+}
+
+/// One's own views of the patient list.
+pub async fn views() -> Result<Items<View>> {
+    request(Call::get("/me/views")).await
+}
+
+/// Keeps a view.
+pub async fn create_view(new: &NewView) -> Result<View> {
+    request(Call::create("/me/views", new)).await
+}
+
+/// Renames a view, or lets it show something else.
+pub async fn replace_view(id: ViewId, new: &NewView) -> Result<View> {
+    request(Call::put(format!("/me/views/{id}"), new)).await
+}
+
+/// Deletes a view.
+pub async fn delete_view(id: ViewId) -> Result<()> {
+    request(Call::delete(format!("/me/views/{id}"))).await
 }

@@ -4,10 +4,12 @@ use serde::de::DeserializeOwned;
 use shared::{
     id::PatientId,
     page::Page,
-    patient::{NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch},
+    patient::{NewPatient, Patient, PatientFilter, PatientListItem, PatientPatch, PatientSort},
+    view::View,
 };
 
 use super::{Call, Result, download, query, request};
+use crate::components::record_form::wire_name;
 
 /// Which patients to list, and in which order. Empty text means the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +87,47 @@ impl From<&ListQuery> for PatientFilter {
     }
 }
 
+impl From<&View> for ListQuery {
+    /// The list that a view shows.
+    fn from(View { filter, sort, archived, .. }: &View) -> Self {
+        let text = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
+        Self {
+            q: filter.q.clone().unwrap_or_default(),
+            sort: wire_name(sort),
+            risk_category: filter.risk_category.map(wire_name).unwrap_or_default(),
+            renal_disease: filter.renal_disease.map(wire_name).unwrap_or_default(),
+            kdigo_g: filter.kdigo_g.map(wire_name).unwrap_or_default(),
+            kdigo_a: filter.kdigo_a.map(wire_name).unwrap_or_default(),
+            gap: filter.gap.map(wire_name).unwrap_or_default(),
+            overdue: text(filter.overdue),
+            rapid_progression: text(filter.rapid_progression),
+            archived: *archived,
+            cursor: String::new(),
+        }
+    }
+}
+
+impl ListQuery {
+    /// The order, if it is one that there is.
+    pub fn order(&self) -> Option<PatientSort> {
+        meant(&self.sort)
+    }
+
+    /// How many of the filters are set, apart from the search.
+    pub fn filters_set(&self) -> usize {
+        let texts = [
+            &self.risk_category,
+            &self.renal_disease,
+            &self.kdigo_g,
+            &self.kdigo_a,
+            &self.gap,
+            &self.overdue,
+            &self.rapid_progression,
+        ];
+        texts.into_iter().filter(|text| !text.is_empty()).count() + usize::from(self.archived)
+    }
+}
+
 /// The value that has this name on the wire.
 fn meant<T: DeserializeOwned>(name: &str) -> Option<T> {
     serde_json::from_value(name.into()).ok()
@@ -124,4 +167,37 @@ pub async fn archive(id: PatientId, version: i32) -> Result<()> {
 /// Takes an archived record into use again.
 pub async fn restore(id: PatientId) -> Result<Patient> {
     request(Call::post(format!("/patients/{id}/restore"))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::id::ViewId;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_view_shows_the_list_that_it_was_made_of() {
+        let query = ListQuery {
+            q: "vera".to_owned(),
+            sort: "-risk".to_owned(),
+            risk_category: "very_high".to_owned(),
+            renal_disease: "glomerular".to_owned(),
+            kdigo_g: "G3a".to_owned(),
+            kdigo_a: "A3".to_owned(),
+            gap: "missing_albuminuria".to_owned(),
+            overdue: "true".to_owned(),
+            archived: true,
+            ..ListQuery::default()
+        };
+        assert!(query.is_understood(), "{:?}", PatientFilter::from(&query));
+        assert_eq!(query.filters_set(), 7);
+        let view = View {
+            id: ViewId(uuid::Uuid::nil()),
+            name: "mine".to_owned(),
+            filter: PatientFilter::from(&query),
+            sort: query.order().expect("an order"),
+            archived: query.archived,
+        };
+        assert_eq!(ListQuery::from(&view), query);
+    }
 }

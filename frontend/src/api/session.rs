@@ -3,6 +3,7 @@
 use shared::{
     second_factor::SecondStep,
     session::{Credentials, SignedIn},
+    settings::Site,
 };
 
 use super::{Call, Result, request};
@@ -25,4 +26,9 @@ pub async fn refresh() -> Result<SignedIn> {
 /// Ends the session of the cookie.
 pub async fn logout() -> Result<()> {
     request(Call::post("/auth/logout").unsigned()).await
+}
+
+/// What everybody may know of the site.
+pub async fn site() -> Result<Site> {
+    request(Call::get("/site").unsigned()).await
 }

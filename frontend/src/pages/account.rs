@@ -1,4 +1,4 @@
-//! One's own account: password, second factor, sessions.
+//! One's own account: language and units, password, second factor, sessions.
 
 use leptos::prelude::*;
 use shared::{
@@ -14,8 +14,9 @@ use crate::{
     api,
     app::set_title,
     components::{
-        async_view::AsyncView, dialog::Dialog, field::TextField, problem_note::ProblemNote,
-        record_form::RecordForm, shown_once::ShownOnce,
+        async_view::AsyncView, dialog::Dialog, field::TextField,
+        preferences_form::PreferencesSection, problem_note::ProblemNote, record_form::RecordForm,
+        shown_once::ShownOnce,
     },
     format,
     language::t,
@@ -50,6 +51,7 @@ pub fn AccountPage() -> impl IntoView {
                 </p>
             })}
             {move || session::user().map(|user| view! { <Facts user /> })}
+            <PreferencesSection />
             <section class="card stack-tight" aria-labelledby="password">
                 <h2 id="password">{t("Password")}</h2>
                 <div class="row">

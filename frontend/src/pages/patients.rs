@@ -25,9 +25,10 @@ use crate::{
         patient_table::PatientTable,
         problem_note::ProblemNote,
         record_form::wire_name,
+        saved_views::SavedViews,
     },
     language::t,
-    session,
+    session, tf,
 };
 
 /// How long typing must rest before the search is sent, in milliseconds.
@@ -103,6 +104,9 @@ pub fn PatientsPage() -> impl IntoView {
             </div>
             <BulkProgress bulk />
             <section class="card card-flush" aria-label=t("Patient list")>
+                {move || session::allows(Permission::KeepViews).then(|| view! {
+                    <SavedViews wanted want />
+                })}
                 <Filters wanted want />
                 <AsyncView
                     resource=first
@@ -151,6 +155,8 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
             want.run(ListQuery { q, ..wanted.get_untracked() });
         }
     };
+    // Where there is little room the filters begin folded; elsewhere they are always there.
+    let open = RwSignal::new(false);
     let categories = CATEGORIES.map(|(name, one)| (name.to_owned(), one.label())).into();
     let stages = GCategory::ALL.map(|one| (one.label().to_owned(), one.label())).into();
     let albuminuria = ACategory::ALL.map(|one| (one.label().to_owned(), one.label())).into();
@@ -203,6 +209,19 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                     })}
                 </select>
             </label>
+            <button
+                type="button"
+                class="btn filters-toggle"
+                aria-expanded=move || open.get().to_string()
+                aria-controls="more-filters"
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                {move || match wanted.with(ListQuery::filters_set) {
+                    0 => t("Filters").to_owned(),
+                    set => tf!("Filters ({set} set)", set = set),
+                }}
+            </button>
+            <div id="more-filters" class="filters-more" class:open=move || open.get()>
             <Choice
                 label=t("Risk") options=categories wanted want
                 read=|wanted| &wanted.risk_category
@@ -249,6 +268,7 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 />
                 {t("Show archived")}
             </label>
+            </div>
         </form>
     }
 }
