@@ -1,8 +1,12 @@
-//! Numbers, units, dates and ages for people, in the browser's own language.
+//! Numbers, units, dates and ages for people, in the language and the units in force.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
+use leptos::prelude::window;
+use shared::{clinical::shown_in, observation::ObservationCode, settings::Language};
 use wasm_bindgen::JsValue;
+
+use crate::{language, session};
 
 use crate::language::t;
 
@@ -105,6 +109,30 @@ pub fn quantity(value: f64, ucum: &str) -> String {
     format!("{}\u{a0}{}", measured(value), unit(ucum))
 }
 
+/// A canonical value in the units in force, with its unit in UCUM.
+pub fn in_force(code: ObservationCode, canonical: f64) -> (f64, &'static str) {
+    shown_in(session::units(), code, canonical)
+}
+
+/// A canonical value with its unit, both in the units in force, such as `177 µmol/L`.
+pub fn amount(code: ObservationCode, canonical: f64) -> String {
+    let (value, unit) = in_force(code, canonical);
+    quantity(value, unit)
+}
+
+/// A canonical value at a glance, in the units in force: the number, and its unit. A whole number is
+/// enough for the eye, unless it would hide the value.
+pub fn figure(code: ObservationCode, canonical: f64) -> (String, String) {
+    let (value, ucum) = in_force(code, canonical);
+    let shown = if value < 10.0 { measured(value) } else { number(value, 0) };
+    (shown, unit(ucum))
+}
+
+/// The unit in force of a quantity, as people write it.
+pub fn unit_of(code: ObservationCode) -> String {
+    unit(code.unit_in(session::units()))
+}
+
 /// A UCUM unit as people write it.
 pub fn unit(ucum: &str) -> String {
     match ucum {
@@ -185,9 +213,24 @@ fn called(format: &Function, value: &JsValue) -> String {
     text.and_then(|text| text.as_string()).unwrap_or_default()
 }
 
-/// No locale named: the browser's own.
+/// The locale of the language in force. Of English there are several, of which the browser knows
+/// which one is the person's; numbers and dates in another language than the text would be misread.
 fn locales() -> Array {
-    Array::new()
+    let name = match language::current() {
+        Language::It => "it-IT".into(),
+        Language::En => {
+            let is_english = |name: &JsValue| {
+                name.as_string().is_some_and(|name| Language::of_tag(&name) == Some(Language::En))
+            };
+            window()
+                .navigator()
+                .languages()
+                .iter()
+                .find(is_english)
+                .unwrap_or_else(|| "en-GB".into())
+        }
+    };
+    Array::of1(&name)
 }
 
 fn options(wanted: &[(&str, &str)]) -> Object {

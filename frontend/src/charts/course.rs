@@ -378,10 +378,12 @@ fn value_panel(
         .map(|code| by_code.get(code).map(Vec::as_slice).unwrap_or_default())
         .map(|values| Line { points: values.iter().map(|value| mark(value)).collect() })
         .collect();
-    let unit = format::unit(codes.first()?.canonical_unit());
+    let unit = format::unit_of(*codes.first()?);
     let uacr = codes.contains(&ObservationCode::Uacr);
     let guides = if uacr {
-        vec![Guide { at: 30.0, name: "A2" }, Guide { at: 300.0, name: "A3" }]
+        let guide =
+            |at: f64, name| Guide { at: format::in_force(ObservationCode::Uacr, at).0, name };
+        vec![guide(30.0, "A2"), guide(300.0, "A3")]
     } else {
         Vec::new()
     };
@@ -397,10 +399,10 @@ fn value_panel(
 }
 
 fn mark(value: &Observation) -> Mark {
-    let what =
-        format!("{} · {}", format::quantity(value.value, &value.unit), t(value.code.label()));
+    let (amount, unit) = format::in_force(value.code, value.value);
+    let what = format!("{} · {}", format::quantity(amount, unit), t(value.code.label()));
     let tip = [what, format::date_of(value.effective_at)];
-    Mark { at: millis(value.effective_at), value: value.value, tip }
+    Mark { at: millis(value.effective_at), value: amount, tip }
 }
 
 /// All that is drawn, the latest first.
@@ -420,7 +422,7 @@ fn rows(
             ObservationCode::Egfr => format!("{}, {}", category(value), method_label(value.method)),
             _ => String::new(),
         };
-        let amount = format::quantity(value.value, &value.unit);
+        let amount = format::amount(value.code, value.value);
         let when = format::date_of(value.effective_at);
         rows.push((
             millis(value.effective_at),

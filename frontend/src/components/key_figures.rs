@@ -71,7 +71,7 @@ fn Egfr(value: Option<Observation>) -> impl IntoView {
                 Some(value) => {
                     let category = value.quantity().map_or("", |egfr| g_category(egfr).label());
                     let source = method_label(value.method);
-                    view! { <Value value decimals=0 category source /> }.into_any()
+                    view! { <Value value category source /> }.into_any()
                 }
             }}
         </Figure>
@@ -89,7 +89,7 @@ fn Uacr(value: Option<Observation>) -> impl IntoView {
                 .into_any(),
                 Some(value) => {
                     let category = value.quantity().map_or("", |acr| a_category(acr).label());
-                    view! { <Value value decimals=0 category source="" /> }.into_any()
+                    view! { <Value value category source="" /> }.into_any()
                 }
             }}
         </Figure>
@@ -97,22 +97,12 @@ fn Uacr(value: Option<Observation>) -> impl IntoView {
 }
 
 #[component]
-fn Value(
-    value: Observation,
-    decimals: u32,
-    category: &'static str,
-    source: &'static str,
-) -> impl IntoView {
+fn Value(value: Observation, category: &'static str, source: &'static str) -> impl IntoView {
     let age = format::ago(value.effective_at);
-    // A whole number is enough for the eye, unless it would hide the value.
-    let shown = if value.value < 10.0 {
-        format::measured(value.value)
-    } else {
-        format::number(value.value, decimals)
-    };
+    let (shown, unit) = format::figure(value.code, value.value);
     view! {
         <p class="figure-value">
-            {shown} <span class="unit">" " {format::unit(&value.unit)}</span>
+            {shown} <span class="unit">" " {unit}</span>
             <span class="badge figure-badge">{category}</span>
         </p>
         <p class="fine">

@@ -11,7 +11,7 @@ use super::field::{SelectField, TextField};
 use crate::{
     format,
     language::{said, t},
-    tf,
+    session, tf,
 };
 
 /// What is typed of one value.
@@ -38,7 +38,7 @@ impl Row {
             key,
             code: RwSignal::new(code.as_str().to_owned()),
             value: RwSignal::new(String::new()),
-            unit: RwSignal::new(code.canonical_unit().to_owned()),
+            unit: RwSignal::new(code.unit_in(session::units()).to_owned()),
             at: RwSignal::new(at),
             note: RwSignal::new(String::new()),
         }
@@ -153,12 +153,12 @@ pub fn RowFields(
     let codes: Vec<(String, String)> = ObservationCode::ALL
         .map(|code| (code.as_str().to_owned(), t(code.label()).to_owned()))
         .into();
-    // Another quantity has other units: begin with its canonical one.
+    // Another quantity has other units: begin with the one in force.
     Effect::watch(
         move || row.code.get(),
         move |code, _, _| {
             if let Some(code) = ObservationCode::parse(code) {
-                row.unit.set(code.canonical_unit().to_owned());
+                row.unit.set(code.unit_in(session::units()).to_owned());
             }
         },
         false,

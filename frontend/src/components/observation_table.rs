@@ -163,11 +163,14 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
     let record = Record::here();
     let counts = value.status == ObservationStatus::Final;
     let computed = value.method != ObservationMethod::Reported;
-    let given_otherwise = value.unit_as_given != value.unit;
+    let (amount, unit) = format::in_force(value.code, value.value);
+    let given_otherwise = value.unit_as_given != unit;
     let given =
         given_otherwise.then(|| format::quantity(value.value_as_given, &value.unit_as_given));
-    let number = format::measured(value.value);
-    let unit = view! { <span class="unit">"\u{a0}" {format::unit(&value.unit)}</span> };
+    // What was recorded in this very unit is shown as it was: nothing is lost on the way there and back.
+    let amount = if given_otherwise { amount } else { value.value_as_given };
+    let number = format::measured(amount);
+    let unit = view! { <span class="unit">"\u{a0}" {format::unit(unit)}</span> };
     let shown = if counts {
         view! { <strong>{number}</strong> {unit} }.into_any()
     } else {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use shared::{
+    observation::ObservationCode,
     patient::{LatestRisk, LatestValue, PatientListItem},
     worklist::RiskTrend,
 };
@@ -75,10 +76,10 @@ fn Line(item: PatientListItem) -> impl IntoView {
                 )}
             </td>
             <td role="cell" class="cell-egfr number" data-label="eGFR">
-                <Value value=item.egfr decimals=0 />
+                <Value code=ObservationCode::Egfr value=item.egfr />
                 {sparkline(&item.egfr_course)}
             </td>
-            <td role="cell" class="cell-uacr number" data-label="uACR"><Value value=item.uacr decimals=0 /></td>
+            <td role="cell" class="cell-uacr number" data-label="uACR"><Value code=ObservationCode::Uacr value=item.uacr /></td>
             <Risk risk trend=item.risk_trend />
             <td role="cell" class="cell-due" data-label=t("Due")>
                 <DueBadges due=item.due rapid_progression=item.rapid_progression />
@@ -97,14 +98,15 @@ fn Line(item: PatientListItem) -> impl IntoView {
 
 /// A value, its unit and its day.
 #[component]
-fn Value(value: Option<LatestValue>, decimals: u32) -> impl IntoView {
+fn Value(code: ObservationCode, value: Option<LatestValue>) -> impl IntoView {
     value.map_or_else(
         || view! { <Nothing /> }.into_any(),
         |value| {
+            let (shown, unit) = format::figure(code, value.value);
             view! {
                 <span class="value">
-                    <strong>{format::number(value.value, decimals)}</strong>
-                    <span class="unit">" " {format::unit(&value.unit)}</span>
+                    <strong>{shown}</strong>
+                    <span class="unit">" " {unit}</span>
                 </span>
                 <span class="when">{format::date_of(value.effective_at)}</span>
             }

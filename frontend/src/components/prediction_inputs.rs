@@ -98,7 +98,7 @@ fn Line(value: InputValue) -> impl IntoView {
     view! {
         <tr>
             <th scope="row">{t(value.code.label())}</th>
-            <td class="nowrap">{format::quantity(value.value, &value.unit)}</td>
+            <td class="nowrap">{format::amount(value.code, value.value)}</td>
             <td class="nowrap">{format::date_of(value.effective_at)}</td>
             <td>{method_label(value.method)}</td>
         </tr>

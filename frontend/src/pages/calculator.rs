@@ -27,6 +27,7 @@ use crate::{
     },
     format,
     language::t,
+    session,
 };
 
 /// What can be typed, in the order of the form.
@@ -61,8 +62,8 @@ impl Draft {
         Self {
             age: text(""),
             sex: text(&wire_name(Sex::Female)),
-            region: text(&wire_name(KfreRegion::NorthAmerica)),
-            values: VALUES.map(|code| (text(""), text(code.canonical_unit()))),
+            region: text(&wire_name(session::in_force().kfre_region)),
+            values: VALUES.map(|code| (text(""), text(code.unit_in(session::units())))),
         }
     }
 

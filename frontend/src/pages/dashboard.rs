@@ -7,6 +7,7 @@ use shared::{
         CategoryCount, Crossing, Crossings, Dashboard, DataGap, GapCount, KdigoCount,
         MOST_CROSSINGS, RiskCount,
     },
+    observation::ObservationCode,
     prediction::{ACategory, GCategory, KdigoRisk, RiskCategory, Threshold},
 };
 
@@ -19,6 +20,7 @@ use crate::{
     },
     format,
     language::t,
+    tf,
 };
 
 /// The page.
@@ -84,6 +86,8 @@ fn gap(gap: DataGap) -> String {
 const COLUMNS: usize = 4;
 
 fn heat_map(cells: &[KdigoCount]) -> AnyView {
+    let limit = |acr_mg_g| format::measured(format::in_force(ObservationCode::Uacr, acr_mg_g).0);
+    let (low, high, unit) = (limit(30.0), limit(300.0), format::unit_of(ObservationCode::Uacr));
     let rows: Vec<_> = cells
         .chunks(COLUMNS)
         .map(|row| {
@@ -96,21 +100,27 @@ fn heat_map(cells: &[KdigoCount]) -> AnyView {
     view! {
         <table class="heat-map">
             <caption class="visually-hidden">
-                {t("Patients by KDIGO category of eGFR (rows, mL/min/1.73 m²) and of albuminuria (columns, mg/g)")}
+                {tf!(
+                    "Patients by KDIGO category of eGFR (rows, mL/min/1.73 m²) and of albuminuria (columns, {unit})",
+                    unit = unit
+                )}
             </caption>
             <thead>
                 <tr>
                     <td></td>
-                    <th scope="col">"A1"<small>{t("under 30")}</small></th>
-                    <th scope="col">"A2"<small>{t("30 to 300")}</small></th>
-                    <th scope="col">"A3"<small>{t("over 300")}</small></th>
+                    <th scope="col">"A1"<small>{tf!("under {limit}", limit = low)}</small></th>
+                    <th scope="col">"A2"<small>{tf!("{from} to {to}", from = low, to = high)}</small></th>
+                    <th scope="col">"A3"<small>{tf!("over {limit}", limit = high)}</small></th>
                     <th scope="col">{t("Unknown")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
         <p class="fine">
-            {t("Rows: eGFR, mL/min/1.73 m². Columns: urine ACR, mg/g, or a PCR where no ACR was measured.")}
+            {tf!(
+                "Rows: eGFR, mL/min/1.73 m². Columns: urine ACR, {unit}, or a PCR where no ACR was measured.",
+                unit = unit
+            )}
         </p>
     }
     .into_any()

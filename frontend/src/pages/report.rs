@@ -172,7 +172,7 @@ fn Foot(prediction: Option<Prediction>) -> impl IntoView {
 
 /// The latest value of a code, with its unit, and its day.
 fn latest(record: Record, code: ObservationCode) -> Option<(String, String)> {
-    record.latest(code).map(|value| {
-        (format::quantity(value.value, &value.unit), format::date_of(value.effective_at))
-    })
+    record
+        .latest(code)
+        .map(|value| (format::amount(code, value.value), format::date_of(value.effective_at)))
 }

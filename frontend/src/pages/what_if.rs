@@ -24,6 +24,7 @@ use crate::{
     },
     format,
     language::t,
+    session,
     what_if::{LEVERS, Lever, POSITIONS, THERAPIES, moved, switched},
 };
 
@@ -50,7 +51,10 @@ async fn start(id: Option<PatientId>) -> api::Result<(Patient, Option<Prediction
     let patient = api::patients::read(id).await?;
     let predictions = api::predictions::list(id, "").await?.items;
     let latest = predictions.into_iter().find(|prediction| prediction.result.is_some());
-    Ok((patient, latest.map(|prediction| prediction.inputs)))
+    // What is asked here is asked by whoever is signed in, by their own baseline.
+    let region = session::in_force().kfre_region;
+    let inputs = latest.map(|prediction| PredictionInputs { region, ..prediction.inputs });
+    Ok((patient, inputs))
 }
 
 #[component]
@@ -202,9 +206,14 @@ fn Slider(lever: Lever, real: Option<f64>, wanted: RwSignal<PredictionInputs>) -
     let Lever { code, decimals, .. } = lever;
     let value =
         Memo::new(move |_| wanted.with(|wanted| latest(wanted, code).map(|value| value.value)));
-    let unit = format::unit(code.canonical_unit());
+    let unit = format::unit_of(code);
     let shown = move |value: Option<f64>| {
-        value.map_or_else(|| t("not known").to_owned(), |value| format::number(value, decimals))
+        let Some(value) = value else { return t("not known").to_owned() };
+        match format::in_force(code, value) {
+            // The lever's decimals are those of the canonical unit.
+            (value, unit) if unit == code.canonical_unit() => format::number(value, decimals),
+            (value, _) => format::measured(value),
+        }
     };
     let text = {
         let unit = unit.clone();

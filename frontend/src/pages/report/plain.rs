@@ -85,7 +85,7 @@ fn Protein() -> impl IntoView {
                 <h2>{t("Protein in your urine")}</h2>
                 <p>
                     {t("Healthy kidneys keep protein in the blood. Your albumin test (uACR) was")} " "
-                    <strong>{format::quantity(value.value, &value.unit)}</strong> " " {t("on")} " "
+                    <strong>{format::amount(value.code, value.value)}</strong> " " {t("on")} " "
                     {format::date_of(value.effective_at)}
                     {category.map(|a| view! { t(", which is ") <strong>{protein(a)}</strong> })} "."
                 </p>
