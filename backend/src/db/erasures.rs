@@ -90,6 +90,8 @@ pub async fn erase(
     )
     .execute(&mut *db)
     .await?;
+    // While the record still says whom they name.
+    erase_views(&mut *db, patient).await?;
     // The first day of the year is never after anything that the record says.
     sqlx::query!(
         "update patients
@@ -148,6 +150,25 @@ async fn erase_texts(db: &mut PgConnection, patient: PatientId) -> sqlx::Result<
     sqlx::query!(
         "delete from idempotency_keys where position($1 in body::text) <> 0",
         patient.to_string()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A view of the list that names somebody, whosever it is, shows nothing but them.
+async fn erase_views(db: &mut PgConnection, patient: PatientId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from views
+        using patients
+        where patients.id = $1
+            and exists(
+                select from unnest(array[family_name, mrn, birth_date::text]) as telling
+                where position(
+                    lower(telling) in lower(views.name || ' ' || coalesce(filter ->> 'q', ''))
+                ) <> 0
+            )",
+        patient as PatientId,
     )
     .execute(db)
     .await?;

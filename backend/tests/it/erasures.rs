@@ -42,6 +42,14 @@ async fn archived(app: &TestApp, clinician: &Client) -> Fixture {
     .execute(&app.db)
     .await
     .unwrap();
+    for view in [
+        json!({ "name": "Mr. Secret" }),
+        json!({ "name": "call back", "filter": { "q": "secret-4711" } }),
+        json!({ "name": "born then", "filter": { "q": "1960-01-01" } }),
+        json!({ "name": "overdue", "filter": { "overdue": true } }),
+    ] {
+        clinician.post("/api/v1/me/views", view).await.created();
+    }
     app.link_patient(PatientId(on.patient.parse().unwrap())).await;
     clinician.delete(&path).await.expect(204);
     on
@@ -103,6 +111,9 @@ async fn nothing_that_tells_whose_it_was_is_left() {
         assert_eq!(rows != 0, table == "audit_events", "{table}: {rows}");
     }
     assert!(app.state.documents.read(content, &hash).await.is_err());
+    let views = clinician.get("/api/v1/me/views").await.ok();
+    assert_eq!(views["items"].as_array().unwrap().len(), 1, "{views:#}");
+    assert_eq!(views["items"][0]["name"], "overdue");
 
     // The patient's account is closed; what was measured is there, of nobody.
     patient.get("/api/v1/me").await.expect(401);
