@@ -91,6 +91,13 @@ pub fn number(value: f64, decimals: u32) -> String {
     localised(value, &options)
 }
 
+/// A number with all the decimals that it has, up to six.
+pub fn exact(value: f64) -> String {
+    let options = Object::new();
+    set(&options, "maximumFractionDigits", &6.into());
+    localised(value, &options)
+}
+
 /// A number with three significant digits, as laboratories report.
 pub fn measured(value: f64) -> String {
     let decimals = match value.abs() {

@@ -80,9 +80,9 @@ macro_rules! tf {
 #[macro_export]
 macro_rules! tn {
     ($count:expr, $one:literal, $many:literal $(, $name:ident = $value:expr)* $(,)?) => {{
-        let count = $count;
+        let count = u64::try_from($count).unwrap_or_default();
         $crate::language::counted(
-            u64::try_from(count).unwrap_or_default(),
+            count,
             $one,
             $many,
             &[

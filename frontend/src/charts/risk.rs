@@ -69,7 +69,11 @@ fn within(year: u8) -> String {
 }
 
 fn interval(risk: &YearRisk) -> String {
-    tf!("{from} to {to}", from = format::percent(risk.lower), to = format::percent(risk.upper))
+    tf!(
+        "{lower} to {upper}",
+        lower = format::percent(risk.lower),
+        upper = format::percent(risk.upper)
+    )
 }
 
 fn row(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {

@@ -16,7 +16,7 @@ pub fn AppBar() -> impl IntoView {
             <div class="bar-inner">
                 <A href="/" attr:class="brand">
                     <Logo />
-                    <span>{"Nephrocast"}</span>
+                    <span>"Nephrocast"</span>
                 </A>
                 <nav class="bar-nav" aria-label=t("Main")>
                     {move || user.get().map(|user| view! { <RecordLinks user /> })}

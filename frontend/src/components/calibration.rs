@@ -218,8 +218,11 @@ fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
             .filter_map(|voice| voice.groups.get(place))
             .flat_map(|group| [share(group.expected), share(Some(group.observed))]);
         let shares = shares.map(|share| view! { <td class="number">{share}</td> }).collect_view();
-        let name =
-            tf!("{from} to {to}", from = format::percent(band.from), to = format::percent(band.to));
+        let name = tf!(
+            "{lower} to {upper}",
+            lower = format::percent(band.from),
+            upper = format::percent(band.to)
+        );
         view! {
             <tr>
                 <th scope="row" class="nowrap">{name}</th>

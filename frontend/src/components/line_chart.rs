@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::format;
+
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 48.0;
@@ -60,7 +62,7 @@ pub fn LineChart(
         let value = share * top;
         view! {
             <line class="rule" x1=LEFT x2=WIDTH y1=y(value) y2=y(value)></line>
-            <text x=LEFT - 6.0 y=y(value) + 4.0 text-anchor="end">{value.to_string()}</text>
+            <text x=LEFT - 6.0 y=y(value) + 4.0 text-anchor="end">{format::exact(value)}</text>
         }
     });
     let ticks = years.into_iter().enumerate().step_by(2).map(|(place, year)| {

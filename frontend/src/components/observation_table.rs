@@ -105,7 +105,7 @@ fn Days(
                     <tr>
                         <th scope="col">{t("Quantity")}</th>
                         <th scope="col" class="number">{t("Value")}</th>
-                        <th scope="col">{"KDIGO"}</th>
+                        <th scope="col">"KDIGO"</th>
                         <th scope="col">{t("As given")}</th>
                         <th scope="col">{t("Remarks")}</th>
                         <th scope="col"><span class="visually-hidden">{t("Actions")}</span></th>

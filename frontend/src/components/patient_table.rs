@@ -30,9 +30,9 @@ pub fn PatientTable(
                     <tr role="row">
                         <th scope="col" role="columnheader">{t("Patient")}</th>
                         <th scope="col" role="columnheader">{t("Age, sex")}</th>
-                        <th scope="col" role="columnheader">{"KDIGO"}</th>
-                        <th scope="col" role="columnheader" class="number">{"eGFR"}</th>
-                        <th scope="col" role="columnheader" class="number">{"uACR"}</th>
+                        <th scope="col" role="columnheader">"KDIGO"</th>
+                        <th scope="col" role="columnheader" class="number">"eGFR"</th>
+                        <th scope="col" role="columnheader" class="number">"uACR"</th>
                         <th scope="col" role="columnheader" class="number">{t("2-year risk")}</th>
                         <th scope="col" role="columnheader" class="number">{t("5-year risk")}</th>
                         <th scope="col" role="columnheader">{t("Category")}</th>

@@ -194,7 +194,7 @@ fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
     view! {
         <section class="voice voice-kfre" aria-label="KFRE">
             <p class="voice-name">
-                <strong>{"KFRE"}</strong>
+                <strong>"KFRE"</strong>
                 <span class="badge badge-validated">{t("validated equation")}</span>
             </p>
             <p class="fine">{t("Kidney Failure Risk Equation")}</p>
@@ -211,9 +211,9 @@ fn NetworkVoice(risk: Vec<YearRisk>) -> impl IntoView {
         .map(|risk| {
             let of = if risk.year == 2 { t("within 2 years") } else { t("within 5 years") };
             let interval = tf!(
-                "{from} to {to}",
-                from = format::percent(risk.lower),
-                to = format::percent(risk.upper)
+                "{lower} to {upper}",
+                lower = format::percent(risk.lower),
+                upper = format::percent(risk.upper)
             );
             view! { <Number text=format::percent(risk.probability) of interval /> }
         })

@@ -33,7 +33,7 @@ pub fn Private(
         budgets.refetch();
     });
     let prices: Vec<_> =
-        ["0.05", "0.1", "0.25", "0.5", "1"].map(|one| (one.to_owned(), one.to_owned())).into();
+        [0.05, 0.1, 0.25, 0.5, 1.0].map(|one: f64| (one.to_string(), format::exact(one))).into();
     let none = Signal::derive(|| None::<Problem>);
     view! {
         <section class="card stack" aria-labelledby="private">
@@ -53,7 +53,7 @@ pub fn Private(
                 <p role="status">
                     {move || budgets.get().and_then(Result::ok).map(|budgets| {
                         let Budget { limit, left, .. } = budgets.account;
-                        tf!("{left} of your {limit} left", left = left, limit = limit)
+                        tf!("{left} of your {limit} left", left = format::exact(left), limit = format::exact(limit))
                     })}
                 </p>
             </div>
@@ -86,7 +86,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
     let cost = if repeated {
         t("Answered before, so it cost nothing.").to_owned()
     } else {
-        tf!("It cost {epsilon}.", epsilon = epsilon)
+        tf!("It cost {epsilon}.", epsilon = format::exact(epsilon))
     };
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label=t("Private counts")>
@@ -100,7 +100,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        <p class="fine">{tf!("19 of 20 counts are at most {margin} from the truth.", margin = margin)} " " {cost}</p>
+        <p class="fine">{tf!("19 of 20 counts are at most {margin} from the truth.", margin = format::number(margin as f64, 0))} " " {cost}</p>
         <div class="row">
             <button type="button" class="btn" on:click=save>{t("Download these counts")}</button>
         </div>
