@@ -6,9 +6,10 @@ use leptos::prelude::window;
 use shared::{clinical::shown_in, observation::ObservationCode, settings::Language};
 use wasm_bindgen::JsValue;
 
-use crate::{language, session};
-
-use crate::language::t;
+use crate::{
+    language::{self, t},
+    session, tn,
+};
 
 /// Now, by the browser's clock: the one place where the SPA reads it.
 pub fn now() -> DateTime<Utc> {
@@ -72,9 +73,8 @@ pub fn ago(moment: DateTime<Utc>) -> String {
 /// How many days ago a moment was, such as `47 days`.
 pub fn days_since(moment: DateTime<Utc>) -> String {
     match (today() - local_date(moment)).num_days() {
-        ..=0 => "today".to_owned(),
-        1 => t("1 day").to_owned(),
-        days => format!("{} days", number(days as f64, 0)),
+        ..=0 => t("today").to_owned(),
+        days => tn!(days, "{n} day", "{n} days"),
     }
 }
 

@@ -68,6 +68,13 @@ pub fn said(sentence: &str) -> String {
         .unwrap_or_else(|| sentence.to_owned())
 }
 
+/// A text whose one part between asterisks looks another way, such as a link: what stands before
+/// it, the part, and what stands behind it.
+pub fn around(text: &str) -> [String; 3] {
+    let mut parts = text.splitn(3, '*').map(str::to_owned);
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
+
 /// A text with named gaps: `tf!("{done} of {all}", done = 3, all = 5)`.
 #[macro_export]
 macro_rules! tf {
@@ -227,6 +234,12 @@ mod tests {
         assert_eq!(said(" is 40 days old."), None);
         assert_eq!(said("creatinine is 40 days old. And more"), None);
         assert_eq!(said("Another sentence."), None);
+    }
+
+    #[test]
+    fn a_part_between_asterisks_is_taken_out() {
+        assert_eq!(around("Make *one*, now"), ["Make ", "one", ", now"]);
+        assert_eq!(around("None"), ["None", "", ""]);
     }
 
     #[test]

@@ -156,11 +156,11 @@ impl DataGap {
     /// The gap, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::MissingEgfr => "No eGFR",
-            Self::MissingAlbuminuria => "No albuminuria (ACR or PCR)",
-            Self::PcrOnly => "PCR only, no ACR",
-            Self::Stale => "eGFR or ACR over a year old",
-            Self::NeverPredicted => "Never predicted",
+            Self::MissingEgfr => crate::phrase!("No eGFR"),
+            Self::MissingAlbuminuria => crate::phrase!("No albuminuria (ACR or PCR)"),
+            Self::PcrOnly => crate::phrase!("PCR only, no ACR"),
+            Self::Stale => crate::phrase!("eGFR or ACR over a year old"),
+            Self::NeverPredicted => crate::phrase!("Never predicted"),
         }
     }
 }

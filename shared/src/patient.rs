@@ -16,10 +16,10 @@ const LONGEST_LIFE: Months = Months::new(12 * 120);
 /// What is wrong with a date of birth, if anything; the form and the server ask the same.
 pub fn birth_date_fault(birth_date: NaiveDate, today: NaiveDate) -> Option<String> {
     if today < birth_date {
-        return Some(format!("must not be in the future: today is {today} (UTC)"));
+        return Some(crate::sentence!("must not be in the future: today is {today} (UTC)"));
     }
     let first = today.checked_sub_months(LONGEST_LIFE)?;
-    (birth_date < first).then(|| "must not be more than 120 years ago".to_owned())
+    (birth_date < first).then(|| crate::phrase!("must not be more than 120 years ago").to_owned())
 }
 
 /// Sex assigned at birth, as the published equations use it.
@@ -81,12 +81,12 @@ impl RenalDisease {
     /// The cause's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Diabetic => "Diabetic kidney disease",
-            Self::Hypertensive => "Hypertensive nephrosclerosis",
-            Self::Glomerular => "Glomerular disease",
-            Self::Polycystic => "Polycystic kidney disease",
-            Self::Other => "Other cause",
-            Self::Unknown => "Cause unknown",
+            Self::Diabetic => crate::phrase!("Diabetic kidney disease"),
+            Self::Hypertensive => crate::phrase!("Hypertensive nephrosclerosis"),
+            Self::Glomerular => crate::phrase!("Glomerular disease"),
+            Self::Polycystic => crate::phrase!("Polycystic kidney disease"),
+            Self::Other => crate::phrase!("Other cause"),
+            Self::Unknown => crate::phrase!("Cause unknown"),
         }
     }
 }

@@ -71,14 +71,14 @@ impl SummaryField {
     /// The field's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Sex => "Sex",
-            Self::AgeBand => "Age",
-            Self::Stage => "Stage (eGFR)",
-            Self::Albuminuria => "Albuminuria",
-            Self::Cause => "Cause",
-            Self::Diabetes => "Diabetes",
-            Self::RiskCategory => "Risk category",
-            Self::Year => "Year of first eGFR",
+            Self::Sex => crate::phrase!("Sex"),
+            Self::AgeBand => crate::phrase!("Age"),
+            Self::Stage => crate::phrase!("Stage (eGFR)"),
+            Self::Albuminuria => crate::phrase!("Albuminuria"),
+            Self::Cause => crate::phrase!("Cause"),
+            Self::Diabetes => crate::phrase!("Diabetes"),
+            Self::RiskCategory => crate::phrase!("Risk category"),
+            Self::Year => crate::phrase!("Year of first eGFR"),
         }
     }
 
@@ -181,15 +181,15 @@ impl SummaryMeasure {
     /// The measure's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Age => "Age",
+            Self::Age => crate::phrase!("Age"),
             Self::Egfr => "eGFR",
-            Self::EgfrSlope => "Change of eGFR",
+            Self::EgfrSlope => crate::phrase!("Change of eGFR"),
             Self::Uacr => "uACR",
-            Self::SystolicBp => "Systolic blood pressure",
-            Self::Haemoglobin => "Haemoglobin",
+            Self::SystolicBp => crate::phrase!("Systolic blood pressure"),
+            Self::Haemoglobin => crate::phrase!("Haemoglobin"),
             Self::Hba1c => "HbA1c",
-            Self::Risk5y => "5-year risk",
-            Self::FollowUp => "Follow-up",
+            Self::Risk5y => crate::phrase!("5-year risk"),
+            Self::FollowUp => crate::phrase!("Follow-up"),
         }
     }
 

@@ -14,7 +14,7 @@ use web_sys::{
 
 use super::{Call, Method, Result};
 
-use crate::language::t;
+use crate::{language::t, tf};
 
 /// Where the API lives, same origin.
 const BASE: &str = "/api/v1";
@@ -118,7 +118,7 @@ async fn problem_of(response: &Response) -> Problem {
     let mut problem = problem(response.status(), &text);
     let wait = response.headers().get("Retry-After").ok().flatten();
     if let (None, Some(seconds)) = (&problem.detail, wait) {
-        problem.detail = Some(format!("Try again in {seconds} s."));
+        problem.detail = Some(tf!("Try again in {seconds} s.", seconds = seconds));
     }
     problem
 }

@@ -23,6 +23,7 @@ use crate::{
     },
     format,
     language::t,
+    tf,
 };
 
 /// Registers a patient.
@@ -51,7 +52,7 @@ pub fn NewPatientPage() -> impl IntoView {
     view! {
         <div class="page page-narrow">
             <h1>{t("New patient")}</h1>
-            <PatientForm draft problem save back="/patients".to_owned() verb="Register" />
+            <PatientForm draft problem save back="/patients".to_owned() verb=t("Register") />
         </div>
     }
 }
@@ -117,7 +118,7 @@ fn EditPatient(patient: Patient) -> impl IntoView {
             let changed_at = recorded.with_untracked(|recorded| recorded.updated_at);
             view! { <ChangedMeanwhile conflicts changed_at /> }
         })}
-        <PatientForm draft problem save back=page verb="Save" />
+        <PatientForm draft problem save back=page verb=t("Save") />
         <Archive recorded />
     }
 }
@@ -171,7 +172,8 @@ fn ChangedMeanwhile(
         .map(|Conflict { label, theirs, ours }| {
             view! {
                 <li>
-                    <strong>{label}</strong> {t(": recorded now as “")} {theirs} {t("”, yours is “")} {ours} "”"
+                    <strong>{t(label)}</strong>
+                    {tf!(": recorded now as “{theirs}”, yours is “{ours}”", theirs = theirs, ours = ours)}
                 </li>
             }
         })
@@ -181,7 +183,7 @@ fn ChangedMeanwhile(
         <div class="notice notice-warning" role="alert" id="newer" tabindex="-1">
             <p class="notice-title">{t("Somebody changed this record while you were editing")}</p>
             <p>
-                {format!("It was last changed on {}. ", format::date_time(changed_at))}
+                {tf!("It was last changed on {moment}.", moment = format::date_time(changed_at))} " "
                 {t("Their changes are in the form below now, and yours are kept. Nothing of yours has \
                 been saved yet.")}
             </p>
@@ -226,7 +228,7 @@ fn Archive(recorded: RwSignal<Patient>) -> impl IntoView {
             <p class="muted" role="status">
                 {move || match archived_at() {
                     Some(moment) => {
-                        format!("Out of use since {}. Everything in it is kept.", format::date_time(moment))
+                        tf!("Out of use since {moment}. Everything in it is kept.", moment = format::date_time(moment))
                     }
                     None => t("Takes the record out of the list. Everything in it is kept, and it can \
                              be restored at any time.")

@@ -28,7 +28,7 @@ use crate::{
         saved_views::SavedViews,
     },
     language::t,
-    session, tf,
+    session, tf, tn,
 };
 
 /// How long typing must rest before the search is sent, in milliseconds.
@@ -204,7 +204,7 @@ fn Filters(wanted: Memo<ListQuery>, want: Callback<ListQuery>) -> impl IntoView 
                 >
                     {SORTS.map(|(sort, text)| view! {
                         <option value=sort selected=move || wanted.with(|wanted| wanted.sort == sort)>
-                            {text}
+                            {t(text)}
                         </option>
                     })}
                 </select>
@@ -288,7 +288,7 @@ fn Choice(
         .map(|(name, text)| {
             let value = name.clone();
             let selected = move || wanted.with(|wanted| *read(wanted) == name);
-            view! { <option value=value selected=selected>{text}</option> }
+            view! { <option value=value selected=selected>{t(text)}</option> }
         })
         .collect();
     view! {
@@ -387,10 +387,10 @@ fn Pages(
 }
 
 fn shown(count: usize, more: bool) -> String {
-    match (count, more) {
-        (count, true) => format!("{count} patients shown, there are more"),
-        (1, false) => t("1 patient").to_owned(),
-        (count, false) => format!("{count} patients"),
+    if more {
+        tn!(count, "{n} patient shown, there are more", "{n} patients shown, there are more")
+    } else {
+        tn!(count, "{n} patient", "{n} patients")
     }
 }
 

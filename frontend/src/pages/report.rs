@@ -24,9 +24,9 @@ use crate::{
         problem_note::ProblemNote,
     },
     format,
-    language::t,
+    language::{around, t},
     record::Record,
-    session,
+    session, tf, tn,
 };
 
 pub mod chart;
@@ -139,19 +139,21 @@ fn Audience(plain: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn Head(title: &'static str, patient: Patient) -> impl IntoView {
     let age = format::age_years(patient.birth_date, format::today());
+    let sex = t(sex_label(patient.sex));
+    let [record, mrn, behind] = around(&tf!("Record *{mrn}*", mrn = patient.mrn));
     view! {
         <header class="sheet-head">
             <div>
                 <h1 id="report-title">{title}</h1>
                 <p class="sheet-who">
                     <strong class="identifying">{patient.given_name} " " {patient.family_name}</strong>
-                    ", " {sex_label(patient.sex)} ", " {age} " " {t("years, born")} " "
+                    {tn!(age, ", {sex}, {n} year, born", ", {sex}, {n} years, born", sex = sex)} " "
                     <span class="identifying">{format::date(patient.birth_date)}</span>
                 </p>
             </div>
             <p class="fine">
-                {t("Record")} " " <span class="identifying">{patient.mrn}</span> <br />
-                {t("Printed")} " " {format::date(format::today())} <br /> {t("Nephrocast")}
+                {record} <span class="identifying">{mrn}</span> {behind} <br />
+                {tf!("Printed {day}", day = format::date(format::today()))} <br /> "Nephrocast"
             </p>
         </header>
     }
@@ -161,13 +163,20 @@ fn Head(title: &'static str, patient: Patient) -> impl IntoView {
 #[component]
 fn Foot(prediction: Option<Prediction>) -> impl IntoView {
     let rests = prediction.map(|prediction| {
-        let model = prediction
-            .model
-            .map(|model| format!(", network {} {}", model.name, model.version))
-            .unwrap_or_default();
-        format!("Risk as of {}{model}. ", format::date(prediction.inputs.as_of))
+        let day = format::date(prediction.inputs.as_of);
+        match prediction.model {
+            Some(model) => tf!(
+                "Risk as of {day}, network {name} {version}.",
+                day = day,
+                name = model.name,
+                version = model.version
+            ),
+            None => tf!("Risk as of {day}.", day = day),
+        }
     });
-    view! { <footer class="sheet-foot fine">{rests} {INTENDED_USE}</footer> }
+    view! {
+        <footer class="sheet-foot fine">{rests.map(|rests| rests + " ")} {t(INTENDED_USE)}</footer>
+    }
 }
 
 /// The latest value of a code, with its unit, and its day.

@@ -27,6 +27,7 @@ use crate::{
     },
     format,
     language::t,
+    tf, tn,
 };
 
 /// What is chosen: fields and values by their names on the wire, nothing as empty text.
@@ -119,7 +120,7 @@ fn measure(name: &str) -> Option<SummaryMeasure> {
 
 fn fields(none: &str) -> Vec<(String, String)> {
     let none = (String::new(), none.to_owned());
-    let all = SummaryField::ALL.map(|field| (field.name().to_owned(), field.label().to_owned()));
+    let all = SummaryField::ALL.map(|field| (field.name().to_owned(), t(field.label()).to_owned()));
     [none].into_iter().chain(all).collect()
 }
 
@@ -188,7 +189,7 @@ fn Question(choice: Choice) -> impl IntoView {
             let all = [(String::new(), t("Any").to_owned())];
             let options: Vec<_> = all.into_iter().chain(values).collect();
             let pointer = format!("/filters/{}", field.name());
-            view! { <SelectField label=field.label() pointer value options problem form="question" /> }
+            view! { <SelectField label=t(field.label()) pointer value options problem form="question" /> }
         })
         .collect();
     let times: Vec<_> = [("now", t("As of the publication")), ("years", t("By calendar year"))]
@@ -214,15 +215,16 @@ fn Question(choice: Choice) -> impl IntoView {
                 <summary>
                     {move || match choice.filters().len() {
                         0 => t("Only some people").to_owned(),
-                        count => format!("Only some people ({count})"),
+                        count => tf!("Only some people ({count})", count = count),
                     }}
                 </summary>
                 <div class="question">{filters}</div>
             </details>
             <p class="fine">
-                {format!(
-                    "At most {MOST_FIELDS} fields together, groups and filters; one fewer by calendar year and for the \
+                {tf!(
+                    "At most {most} fields together, groups and filters; one fewer by calendar year and for the \
                      histogram.",
+                    most = MOST_FIELDS,
                 )}
             </p>
         </form>
@@ -230,19 +232,40 @@ fn Question(choice: Choice) -> impl IntoView {
 }
 
 fn measure_label(measure: SummaryMeasure) -> String {
+    let label = t(measure.label());
     match measure.unit() {
-        "1" => measure.label().to_owned(),
-        "a" => format!("{} (years)", measure.label()),
-        unit => format!(
-            "{} ({})",
-            measure.label(),
-            unit.replace("{1.73_m2}", "1.73 m²").replace("/a", "/year")
-        ),
+        "1" => label.to_owned(),
+        "a" => tf!("{measure} (years)", measure = label),
+        unit => {
+            let unit = unit.replace("{1.73_m2}", "1.73 m²").replace("/a", t("/year"));
+            format!("{label} ({unit})")
+        }
     }
 }
 
-fn words(value: &str) -> String {
-    value.replace('_', " ")
+/// A value of a field, for people; categories and spans are the same in every language.
+pub fn words(value: &str) -> String {
+    let words = match value {
+        "female" => t("female"),
+        "male" => t("male"),
+        "diabetic" => t("diabetic"),
+        "hypertensive" => t("hypertensive"),
+        "glomerular" => t("glomerular"),
+        "polycystic" => t("polycystic"),
+        "other" => t("other"),
+        "unknown" => t("unknown"),
+        "yes" => t("yes"),
+        "no" => t("no"),
+        "low" => t("low"),
+        "moderate" => t("moderate"),
+        "high" => t("high"),
+        "very_high" => t("very high"),
+        _ => match value.strip_prefix("before_") {
+            Some(year) => return tf!("before {year}", year = year),
+            None => value,
+        },
+    };
+    words.to_owned()
 }
 
 #[component]
@@ -254,7 +277,7 @@ fn Shown(answer: Answer, choice: Choice) -> impl IntoView {
 }
 
 fn withheld() -> String {
-    "withheld".to_owned()
+    t("withheld").to_owned()
 }
 
 /// How many people, as a length; the number stands beside it.
@@ -273,12 +296,15 @@ fn Footing(publication: Publication, withheld: i32) -> impl IntoView {
     let Publication { id, published_at, minimum_cell_size, rounded_to } = publication;
     view! {
         <p class="fine footing">
-            {format!(
-                "Publication {id} of {}. Groups of fewer than {minimum_cell_size} people are withheld, \
+            {tf!(
+                "Publication {id} of {moment}. Groups of fewer than {fewest} people are withheld, \
                  and others where they would give these away; counts are perturbed by up to 3 and rounded to {rounded_to}.",
-                format::date_time(published_at),
+                id = id, moment = format::date_time(published_at), fewest = minimum_cell_size, rounded_to = rounded_to,
             )}
-            {(0 < withheld).then(|| format!(" {withheld} combinations are empty or withheld."))}
+            {(0 < withheld).then(|| " ")}
+            {(0 < withheld).then(|| {
+                tn!(withheld, "{n} combination is empty or withheld.", "{n} combinations are empty or withheld.")
+            })}
         </p>
     }
 }

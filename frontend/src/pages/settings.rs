@@ -19,6 +19,7 @@ use crate::{
     },
     format,
     language::t,
+    tf,
 };
 
 /// The site's settings.
@@ -111,7 +112,7 @@ fn Form(settings: Settings) -> impl IntoView {
         match answer {
             Ok(settings) => {
                 current.set(settings);
-                saved.set("Saved. It counts from the next request on.");
+                saved.set(t("Saved. It counts from the next request on."));
             }
             Err(failed) if failed.kind == ProblemKind::Stale => {
                 let detail = t("Somebody else changed the settings. Load the page again.");
@@ -126,12 +127,12 @@ fn Form(settings: Settings) -> impl IntoView {
             save.dispatch_local(());
         }
     };
-    let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let regions: Vec<_> = REGIONS.map(|one| (wire_name(one), t(one.label()).to_owned())).into();
     let languages: Vec<_> =
         Language::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
-    let systems: Vec<_> = Units::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
+    let systems: Vec<_> = Units::ALL.map(|one| (wire_name(one), t(one.label()).to_owned())).into();
     let visibilities: Vec<_> =
-        Visibility::ALL.map(|one| (wire_name(one), one.label().to_owned())).into();
+        Visibility::ALL.map(|one| (wire_name(one), t(one.label()).to_owned())).into();
     let boxes: Vec<_> = Role::ALL
         .into_iter()
         .map(|role| {
@@ -150,7 +151,7 @@ fn Form(settings: Settings) -> impl IntoView {
                             });
                         }
                     />
-                    {role.label()}
+                    {t(role.label())}
                 </label>
             }
         })
@@ -233,7 +234,7 @@ fn Form(settings: Settings) -> impl IntoView {
                 <span role="status">{move || saved.get()}</span>
             </div>
             {move || current.with(|current| current.changed_at).map(|moment| view! {
-                <p class="fine">{t("Last changed")} " " {format::date_time(moment)} "."</p>
+                <p class="fine">{tf!("Last changed {moment}.", moment = format::date_time(moment))}</p>
             })}
         </form>
     }

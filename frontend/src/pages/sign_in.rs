@@ -36,13 +36,13 @@ fn SignInCard() -> impl IntoView {
                 <div class="sign-in-brand">
                     <Logo />
                     <div>
-                        <h1>{t("Nephrocast")}</h1>
+                        <h1>"Nephrocast"</h1>
                         <p class="muted">{t("Kidney failure risk over five years")}</p>
                     </div>
                 </div>
                 <SignInForm form="sign-in" />
             </section>
-            <p class="sign-in-note fine">{INTENDED_USE}</p>
+            <p class="sign-in-note fine">{t(INTENDED_USE)}</p>
         </div>
     }
 }

@@ -16,8 +16,8 @@ use crate::{
         token_dialogs::{NewTokenDialog, RevokeDialog, SecretDialog},
     },
     format,
-    language::t,
-    session,
+    language::{around, t},
+    session, tf,
 };
 
 /// The dialog that is open.
@@ -47,6 +47,10 @@ pub fn TokensPage() -> impl IntoView {
         open.set(Some(Open::Secret(made)));
         tokens.refetch();
     });
+    let [before, interface, behind] = around(t(
+        "A token lets a program, such as a laboratory’s system, use the *API* in your name: it does \
+         what its scopes say, never more than your role, and ends on its day.",
+    ));
     view! {
         <div class="page page-narrow">
             <div class="page-head">
@@ -56,9 +60,7 @@ pub fn TokensPage() -> impl IntoView {
                 </button>
             </div>
             <p>
-                {t("A token lets a program, such as a laboratory’s system, use the")} " "
-                <a href="/api/docs/" rel="external">{"API"}</a>
-                " " {t("in your name: it does what its scopes say, never more than your role, and ends on its day.")}
+                {before} <a href="/api/docs/" rel="external">{interface}</a> {behind}
             </p>
             <section class="card" aria-label=t("Tokens")>
                 {move || session::allows(Permission::OverseeTokens).then(|| view! {
@@ -130,21 +132,21 @@ fn Line(token: Token, everybody: bool, open: RwSignal<Option<Open>>) -> impl Int
     let usable = token.revoked_at.is_none() && !ended;
     let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
     let life = match token.revoked_at {
-        Some(moment) => format!("Revoked {}", format::date_of(moment)),
-        None if ended => format!("Ended {}", format::date_of(token.expires_at)),
-        None => format!("Ends {}", format::date_of(token.expires_at)),
+        Some(moment) => tf!("Revoked {day}", day = format::date_of(moment)),
+        None if ended => tf!("Ended {day}", day = format::date_of(token.expires_at)),
+        None => tf!("Ends {day}", day = format::date_of(token.expires_at)),
     };
     let used = token.last_used_on.map_or_else(
         || t("never used").to_owned(),
         |day| {
             let from = token.last_used_address.as_deref().unwrap_or(t("an unknown address"));
-            format!("last used {} from {from}", format::date(day))
+            tf!("last used {day} from {address}", day = format::date(day), address = from)
         },
     );
     let owner = everybody.then(|| {
-        format!("{}, {}", token.owner.display_name, token.owner.role.label().to_lowercase())
+        format!("{}, {}", token.owner.display_name, t(token.owner.role.label()).to_lowercase())
     });
-    let label = format!("Revoke {}", token.name);
+    let label = tf!("Revoke {name}", name = token.name);
     let name = token.name.clone();
     view! {
         <li class="record" class:gone=!usable>

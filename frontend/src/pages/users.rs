@@ -22,7 +22,7 @@ use crate::{
     },
     format,
     language::t,
-    session,
+    session, tf,
 };
 
 /// The dialog that is open.
@@ -73,7 +73,7 @@ pub fn UsersPage() -> impl IntoView {
                     <Choice label=t("Role") value=role options=roles() />
                     <Choice
                         label=t("State") value=state
-                        options=AccountState::ALL.map(|one| (wire_name(one), one.label().to_owned())).into()
+                        options=AccountState::ALL.map(|one| (wire_name(one), t(one.label()).to_owned())).into()
                     />
                 </form>
                 <AsyncView resource=accounts rows=6 render=move |page| view! { <List page wanted=wanted.get_untracked() open /> } />
@@ -88,7 +88,7 @@ pub fn UsersPage() -> impl IntoView {
 }
 
 fn roles() -> Vec<(String, String)> {
-    Role::ALL.map(|role| (wire_name(role), role.label().to_owned())).into()
+    Role::ALL.map(|role| (wire_name(role), t(role.label()).to_owned())).into()
 }
 
 #[component]
@@ -166,14 +166,14 @@ fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> im
 
 #[component]
 fn Line(account: Account, open: RwSignal<Option<Open>>) -> impl IntoView {
-    let label = format!("Manage {}", account.display_name);
-    let seen = account.last_sign_in_at.map_or_else(|| "never".to_owned(), format::date_time);
+    let label = tf!("Manage {name}", name = account.display_name);
+    let seen = account.last_sign_in_at.map_or_else(|| t("never").to_owned(), format::date_time);
     view! {
         <tr>
             <th scope="row">{account.display_name.clone()} <span class="when">{account.email.clone()}</span></th>
-            <td>{account.role.label()}</td>
-            <td class="nowrap"><span class="badge">{account.state.label()}</span></td>
-            <td>{if account.second_factor { "on" } else { "off" }}</td>
+            <td>{t(account.role.label())}</td>
+            <td class="nowrap"><span class="badge">{t(account.state.label())}</span></td>
+            <td>{if account.second_factor { t("on") } else { t("off") }}</td>
             <td class="nowrap">{seen}</td>
             <td>
                 <button
@@ -271,7 +271,7 @@ fn New(close: Callback<()>, open: RwSignal<Option<Open>>, accounts: Accounts) ->
     });
     view! {
         <Dialog title=t("New user") id="new-user" close>
-            <RecordForm save verb="Make account" close problem=draft.problem>
+            <RecordForm save verb=t("Make account") close problem=draft.problem>
                 <TextField
                     label=t("E-mail address") pointer="/email" kind="email" value=draft.email
                     problem=draft.problem form="user" required=true
@@ -287,10 +287,13 @@ fn New(close: Callback<()>, open: RwSignal<Option<Open>>, accounts: Accounts) ->
 fn Link(name: String, link: PasswordLink, close: Callback<()>) -> impl IntoView {
     let origin = window().location().origin().unwrap_or_default();
     view! {
-        <Dialog title=format!("The link for {name}") id="password-link" close>
+        <Dialog title=tf!("The link for {name}", name = name) id="password-link" close>
             <p>
-                {t("Pass it on to this person and to nobody else: whoever has it sets the password. It is \
-                shown this once, good once, and ends on")} " " {format::date_time(link.expires_at)} "."
+                {tf!(
+                    "Pass it on to this person and to nobody else: whoever has it sets the password. It is \
+                     shown this once, good once, and ends on {moment}.",
+                    moment = format::date_time(link.expires_at),
+                )}
             </p>
             <ShownOnce secret=format!("{origin}{}", link.path) />
             <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>
@@ -389,9 +392,9 @@ fn Edit(
         })
         .collect();
     view! {
-        <Dialog title=format!("Manage {}", account.display_name) id="edit-user" close>
-            <p class="fine">{account.email} " · " {account.state.label()}</p>
-            <RecordForm save verb="Save" close problem=draft.problem>
+        <Dialog title=tf!("Manage {name}", name = account.display_name) id="edit-user" close>
+            <p class="fine">{account.email} " · " {t(account.state.label())}</p>
+            <RecordForm save verb=t("Save") close problem=draft.problem>
                 <Fields draft />
             </RecordForm>
             <FormProblem problem=failed />

@@ -11,6 +11,7 @@ use shared::{
     },
     id::PatientId,
     patient::Patient,
+    phrase,
     prediction::{Kfre, PredictionInputs, PredictionResult, YearRisk},
     problem::{Problem, ProblemKind},
     therapy::TherapyKind,
@@ -23,8 +24,8 @@ use crate::{
         async_view::AsyncView, badges::KdigoBadge, field::FactField, problem_note::ProblemNote,
     },
     format,
-    language::t,
-    session,
+    language::{said, t},
+    session, tf,
     what_if::{LEVERS, Lever, POSITIONS, THERAPIES, moved, switched},
 };
 
@@ -173,23 +174,23 @@ fn Levers(inputs: PredictionInputs, wanted: RwSignal<PredictionInputs>) -> impl 
         {sliders}
         <div class="grid-2">
             <Fact
-                label=t("Diabetes") wanted read=|inputs| inputs.diabetes
+                label=phrase!("Diabetes") wanted read=|inputs| inputs.diabetes
                 write=|inputs, known| inputs.diabetes = known
             />
             <Fact
-                label=t("Hypertension") wanted read=|inputs| inputs.hypertension
+                label=phrase!("Hypertension") wanted read=|inputs| inputs.hypertension
                 write=|inputs, known| inputs.hypertension = known
             />
             <Fact
-                label=t("Cardiovascular disease") wanted read=|inputs| inputs.cardiovascular_disease
+                label=phrase!("Cardiovascular disease") wanted read=|inputs| inputs.cardiovascular_disease
                 write=|inputs, known| inputs.cardiovascular_disease = known
             />
             <Fact
-                label=t("Heart failure") wanted read=|inputs| inputs.heart_failure
+                label=phrase!("Heart failure") wanted read=|inputs| inputs.heart_failure
                 write=|inputs, known| inputs.heart_failure = known
             />
             <Fact
-                label=t("Smokes") wanted read=|inputs| inputs.smoker
+                label=phrase!("Smokes") wanted read=|inputs| inputs.smoker
                 write=|inputs, known| inputs.smoker = known
             />
         </div>
@@ -222,7 +223,7 @@ fn Slider(lever: Lever, real: Option<f64>, wanted: RwSignal<PredictionInputs>) -
     let id = format!("lever-{}", code.as_str());
     view! {
         <div class="lever">
-            <label for=id.clone()>{code.label()}</label>
+            <label for=id.clone()>{t(code.label())}</label>
             <output class="lever-value" for=id.clone()>{text.clone()}</output>
             <input
                 type="range"
@@ -237,7 +238,7 @@ fn Slider(lever: Lever, real: Option<f64>, wanted: RwSignal<PredictionInputs>) -
                     }
                 }
             />
-            <span class="fine">{t("real:")} " " {shown(real)}</span>
+            <span class="fine">{tf!("real: {value}", value = shown(real))}</span>
         </div>
     }
 }
@@ -265,7 +266,7 @@ fn Fact(
         }
     });
     let problem = Signal::stored(None::<Problem>);
-    view! { <FactField label pointer=format!("/{label}") value problem form="what-if" /> }
+    view! { <FactField label=t(label) pointer=format!("/{label}") value problem form="what-if" /> }
 }
 
 #[component]
@@ -280,7 +281,7 @@ fn Drug(kind: TherapyKind, wanted: RwSignal<PredictionInputs>) -> impl IntoView 
                     wanted.update(|inputs| switched(inputs, kind, on));
                 }
             />
-            <span>{kind.label()}</span>
+            <span>{t(kind.label())}</span>
         </label>
     }
 }
@@ -298,13 +299,16 @@ fn Equation(
     let form = move || {
         equation.with(|equation| match equation {
             Ok(kfre) => {
-                format!(
-                    "{} variables, {}; computed in this browser",
-                    kfre.variables,
-                    kfre.region.label()
+                tf!(
+                    "{count} variables, {region}; computed in this browser",
+                    count = kfre.variables,
+                    region = t(kfre.region.label()),
                 )
             }
-            Err(refusals) => refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            Err(refusals) => {
+                let words = |refusal: &Refusal| said(&refusal.to_string());
+                refusals.iter().map(words).collect::<Vec<_>>().join(" ")
+            }
         })
     };
     view! {

@@ -15,7 +15,8 @@ use crate::{
         facts::Known,
     },
     format,
-    language::t,
+    language::{said, t},
+    tf,
 };
 
 /// What a chart's reader looks for, in the order of the page; what was never measured is left out.
@@ -89,9 +90,9 @@ fn Standing() -> impl IntoView {
         <section>
             <h2>{t("Where the kidneys stand")}</h2>
             <dl class="facts">
-                {row(t("eGFR"), latest(record, ObservationCode::Egfr))}
-                {row(t("uACR"), latest(record, ObservationCode::Uacr))}
-                <dt>{t("KDIGO")}</dt>
+                {row("eGFR", latest(record, ObservationCode::Egfr))}
+                {row("uACR", latest(record, ObservationCode::Uacr))}
+                <dt>"KDIGO"</dt>
                 <dd>{kdigo.map(|kdigo| view! { <KdigoBadge kdigo /> })}</dd>
                 <dt>{t("Therapies now")}</dt>
                 <dd><CurrentTherapies /></dd>
@@ -115,7 +116,7 @@ fn Facts(patient: Patient) -> impl IntoView {
             <h2>{t("Facts")}</h2>
             <dl class="facts">
                 <dt>{t("Cause")}</dt>
-                <dd>{patient.renal_disease.label()}</dd>
+                <dd>{t(patient.renal_disease.label())}</dd>
                 {facts}
             </dl>
         </section>
@@ -127,7 +128,7 @@ fn Risk(result: PredictionResult) -> impl IntoView {
     let at = |risk: &[YearRisk], year| {
         risk.iter().find(|risk| risk.year == year).map(|risk| {
             let interval =
-                format!("{} to {}", format::percent(risk.lower), format::percent(risk.upper));
+                tf!("{from} to {to}", from = format::percent(risk.lower), to = format::percent(risk.upper));
             view! { {format::percent(risk.probability)} <span class="fine">" (" {interval} ")"</span> }
         })
     };
@@ -149,14 +150,14 @@ fn Risk(result: PredictionResult) -> impl IntoView {
                     {result.kfre.as_ref().map(|kfre| view! {
                         <tr>
                             <th scope="row">
-                                {t("KFRE,")} " " {kfre.variables} " " {t("variables,")} " " {kfre.region.label()}
+                                {tf!("KFRE, {count} variables, {region}", count = kfre.variables, region = t(kfre.region.label()))}
                             </th>
                             <td>{format::percent_precise(kfre.risk_2y)}</td>
                             <td>{format::percent_precise(kfre.risk_5y)}</td>
                         </tr>
                     })}
                     <tr>
-                        <th scope="row">"Network (research), 90\u{a0}% interval"</th>
+                        <th scope="row">{t("Network (research), 90\u{a0}% interval")}</th>
                         <td>{at(&result.risk, 2)}</td>
                         <td>{at(&result.risk, 5)}</td>
                     </tr>
@@ -180,7 +181,7 @@ fn Values() -> impl IntoView {
             let (value, day) = latest(record, code)?;
             Some(view! {
                 <li>
-                    <span>{code.label()}</span>
+                    <span>{t(code.label())}</span>
                     <span><strong>{value}</strong> " " <span class="fine">{day}</span></span>
                 </li>
             })
@@ -202,11 +203,14 @@ fn Words(result: PredictionResult) -> impl IntoView {
         .advice
         .into_iter()
         .map(
-            |advice| view! { <li>{advice.text} <span class="fine">" " {advice.source}</span></li> },
+            |advice| view! { <li>{said(&advice.text)} <span class="fine">" " {advice.source}</span></li> },
         )
         .collect();
-    let warnings: Vec<_> =
-        result.warnings.into_iter().map(|warning| view! { <li>{warning.text}</li> }).collect();
+    let warnings: Vec<_> = result
+        .warnings
+        .into_iter()
+        .map(|warning| view! { <li>{said(&warning.text)}</li> })
+        .collect();
     view! {
         {(!advice.is_empty()).then(|| view! {
             <section>

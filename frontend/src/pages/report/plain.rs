@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::{Content, CoursePicture, CurrentTherapies, Foot, Head, PeopleArray, Record};
-use crate::{components::natural_frequency::of_hundred, format, language::t};
+use crate::{components::natural_frequency::of_hundred, format, language::t, tf};
 
 /// The sheet.
 #[component]
@@ -28,10 +28,25 @@ pub fn Plain(
     }
 }
 
+/// A sentence whose parts between asterisks are what the reader looks for.
+fn strong(text: &str) -> Vec<AnyView> {
+    text.split('*')
+        .enumerate()
+        .map(|(place, part)| {
+            let part = part.to_owned();
+            if place % 2 == 0 {
+                part.into_any()
+            } else {
+                view! { <strong>{part}</strong> }.into_any()
+            }
+        })
+        .collect()
+}
+
 /// KDIGO's words for the categories (KDIGO 2024, table 1).
 fn work(g: GCategory) -> &'static str {
     match g {
-        GCategory::G1 => "normal",
+        GCategory::G1 => t("normal"),
         GCategory::G2 => t("mildly decreased"),
         GCategory::G3a => t("mildly to moderately decreased"),
         GCategory::G3b => t("moderately to severely decreased"),
@@ -52,18 +67,20 @@ fn protein(a: ACategory) -> &'static str {
 fn Work(observations: Vec<Observation>) -> impl IntoView {
     let record = Record::here();
     let words = record.latest(ObservationCode::Egfr).map(|value| {
-        let category = value.quantity().map(g_category);
-        view! {
-            <p>
-                {t("Your eGFR was")} " " <strong>{format::number(value.value, 0)}</strong> " " {t("on")} " "
-                {format::date_of(value.effective_at)} {t(". It says how many millilitres of blood your \
-                kidneys clean in a minute; in healthy young adults it is about 100.")}
-                {category.map(|g| view! {
-                    t(" Doctors call this kidney function ") <strong>{work(g)}</strong>
-                    " " {t("(stage")} " " {g.label()} ")."
-                })}
-            </p>
-        }
+        let was = tf!(
+            "Your eGFR was *{value}* on {day}. It says how many millilitres of blood your kidneys \
+             clean in a minute; in healthy young adults it is about 100.",
+            value = format::number(value.value, 0),
+            day = format::date_of(value.effective_at),
+        );
+        let called = value.quantity().map(g_category).map(|g| {
+            tf!(
+                "Doctors call this kidney function *{work}* (stage {stage}).",
+                work = work(g),
+                stage = g.label(),
+            )
+        });
+        view! { <p>{strong(&was)} " " {called.as_deref().map(strong)}</p> }
     });
     view! {
         <section>
@@ -79,16 +96,25 @@ fn Work(observations: Vec<Observation>) -> impl IntoView {
 fn Protein() -> impl IntoView {
     let record = Record::here();
     record.latest(ObservationCode::Uacr).map(|value| {
-        let category = value.quantity().map(a_category);
+        let day = format::date_of(value.effective_at);
+        let quantity = format::amount(value.code, value.value);
+        let was = match value.quantity().map(a_category) {
+            Some(a) => tf!(
+                "Your albumin test (uACR) was *{value}* on {day}, which is *{words}*.",
+                value = quantity,
+                day = day,
+                words = protein(a),
+            ),
+            None => tf!(
+                "Your albumin test (uACR) was *{value}* on {day}.",
+                value = quantity,
+                day = day,
+            ),
+        };
         view! {
             <section>
                 <h2>{t("Protein in your urine")}</h2>
-                <p>
-                    {t("Healthy kidneys keep protein in the blood. Your albumin test (uACR) was")} " "
-                    <strong>{format::amount(value.code, value.value)}</strong> " " {t("on")} " "
-                    {format::date_of(value.effective_at)}
-                    {category.map(|a| view! { t(", which is ") <strong>{protein(a)}</strong> })} "."
-                </p>
+                <p>{t("Healthy kidneys keep protein in the blood.")} " " {strong(&was)}</p>
             </section>
         }
     })
@@ -100,7 +126,8 @@ fn Future(result: PredictionResult) -> impl IntoView {
         result.risk_within(years).map(|risk| {
             view! {
                 <li>
-                    {t("within")} " " {years} " " {t("years:")} " " <strong>{of_hundred(risk)}</strong> " " {t("people")}
+                    {tf!("within {years} years:", years = years)} " "
+                    <strong>{of_hundred(risk)}</strong> " " {t("people")}
                 </li>
             }
         })

@@ -13,6 +13,7 @@ use crate::{
     components::line_chart::{Line, LineChart, MOST_LINES},
     format,
     language::t,
+    tf, tn,
 };
 
 /// The groups of a cohort, or of every calendar year.
@@ -71,7 +72,7 @@ pub fn Cohort(
 fn heads(shown: &str) -> Vec<String> {
     let texts: &[&str] = match (shown, measure(shown)) {
         (MISSING, _) => {
-            let measures = SummaryMeasure::ALL.map(|one| one.label().to_owned());
+            let measures = SummaryMeasure::ALL.map(|one| t(one.label()).to_owned());
             return [t("People").to_owned()].into_iter().chain(measures).collect();
         }
         (_, Some(_)) => &[
@@ -146,7 +147,7 @@ fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
     }
     let label = match measure {
         None => t("People by calendar year").to_owned(),
-        Some(measure) => format!("Mean {} by calendar year", measure_label(measure)),
+        Some(measure) => tf!("Mean {measure} by calendar year", measure = measure_label(measure)),
     };
     let more = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
@@ -154,14 +155,16 @@ fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
     view! {
         <p class="fine footing">{label.clone()}</p>
         <LineChart label years lines />
-        {(0 < more).then(|| view! { <p class="fine footing">{format!("{more} more groups are in the table.")}</p> })}
+        {(0 < more).then(|| view! {
+            <p class="fine footing">
+                {tn!(more, "{n} more group is in the table.", "{n} more groups are in the table.")}
+            </p>
+        })}
     }
 }
 
 fn labels(named: &[String]) -> Vec<String> {
-    let label = |name: &String| {
-        field(name).map_or_else(|| t("Year").to_owned(), |field| field.label().to_owned())
-    };
+    let label = |name: &String| field(name).map_or(t("Year"), |field| t(field.label())).to_owned();
     named.iter().map(label).collect()
 }
 

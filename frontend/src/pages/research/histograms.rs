@@ -4,8 +4,7 @@ use leptos::prelude::*;
 use shared::summary::RiskDistribution;
 
 use super::{Bar, Footing, withheld, words};
-use crate::format;
-use crate::language::t;
+use crate::{format, language::t, tf};
 
 /// A histogram for each group.
 #[component]
@@ -25,7 +24,8 @@ pub fn Histograms(
                 .bars
                 .into_iter()
                 .map(|bar| {
-                    let name = format!("{} to {}", format::percent(bar.from), format::percent(bar.to));
+                    let (from, to) = (format::percent(bar.from), format::percent(bar.to));
+                    let name = tf!("{from} to {to}", from = from, to = to);
                     risk_row(name, bar.people, most)
                 })
                 .chain([risk_row(t("No prediction").to_owned(), histogram.unknown, most)])

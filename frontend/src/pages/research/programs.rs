@@ -8,7 +8,7 @@ use super::Choice;
 use crate::{
     api::summaries::address,
     components::{field::SelectField, shown_once::Copyable},
-    language::t,
+    language::{around, t},
 };
 
 /// What the code asks for.
@@ -26,8 +26,7 @@ const WANTED: [(&str, &str, Wanted); 4] = [
     ("private", phrase!("Private counts"), Wanted::Private),
     ("rows", phrase!("Rows without identity"), Wanted::Rows),
 ];
-const LANGUAGES: [(&str, &str); 3] =
-    [("curl", "curl"), ("python", phrase!("Python (pandas)")), ("r", "R")];
+const LANGUAGES: [(&str, &str); 3] = [("curl", "curl"), ("python", "Python (pandas)"), ("r", "R")];
 
 /// Code to copy, for what is chosen on the page.
 #[component]
@@ -39,8 +38,10 @@ pub fn ForPrograms(
     let wanted = RwSignal::new("figures".to_owned());
     let owned = |(value, label): (&str, &str)| (value.to_owned(), label.to_owned());
     let languages: Vec<_> = LANGUAGES.map(owned).into();
-    let tables: Vec<_> = WANTED.map(|(value, label, _)| owned((value, label))).into();
+    let tables: Vec<_> = WANTED.map(|(value, label, _)| owned((value, t(label)))).into();
     let problem = Signal::derive(|| None::<Problem>);
+    let [before, make, behind] =
+        around(t("Needs a token for summaries: *make one*. What it asks is on record."));
     let code = move || {
         let is_it = |one: &&(&str, &str, Wanted)| wanted.with(|wanted| wanted == one.0);
         let wanted = WANTED.iter().find(is_it).map_or(Wanted::Figures, |one| one.2);
@@ -55,12 +56,11 @@ pub fn ForPrograms(
         <section class="card stack" aria-labelledby="programs">
             <h2 id="programs">{t("The same for a program")}</h2>
             <p>
-                {t("Needs a token for summaries:")} " "
-                <a href="/tokens">{t("make one")}</a> {t(". What it asks is on record.")}
+                {before} <a href="/tokens">{make}</a> {behind}
             </p>
             <div class="question">
                 <SelectField label=t("What") pointer="/what" value=wanted options=tables problem form="program" />
-                <SelectField label=t("Language") pointer="/language" value=language options=languages problem form="program" />
+                <SelectField label=t("Programming language") pointer="/language" value=language options=languages problem form="program" />
             </div>
             {move || view! { <Copyable text=code() /> }}
         </section>
@@ -101,7 +101,7 @@ impl Call {
         let Self { url, body, .. } = self;
         let more = match self.wanted {
             Wanted::Private => format!(" \\\n  -H 'Content-Type: application/json' -d '{body}'"),
-            Wanted::Rows => t(" -o rows.csv").to_owned(),
+            Wanted::Rows => " -o rows.csv".to_owned(),
             Wanted::Figures | Wanted::Performance => String::new(),
         };
         format!(

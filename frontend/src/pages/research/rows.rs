@@ -7,7 +7,8 @@ use crate::{
     api,
     components::{async_view::AsyncView, problem_note::ProblemNote},
     format,
-    language::t,
+    language::{said, t},
+    tf,
 };
 
 /// What was done to the rows, and the files.
@@ -17,7 +18,7 @@ pub fn Rows() -> impl IntoView {
     let problem = RwSignal::new(None::<Problem>);
     let running = RwSignal::new(false);
     let buttons =
-        [("CSV", "csv"), ("NDJSON", "ndjson"), (t("Parquet"), "parquet")].map(|(label, format)| {
+        [("CSV", "csv"), ("NDJSON", "ndjson"), ("Parquet", "parquet")].map(|(label, format)| {
             let save = move |_| {
                 running.set(true);
                 problem.set(None);
@@ -30,7 +31,7 @@ pub fn Rows() -> impl IntoView {
             };
             view! {
                 <button type="button" class="btn" disabled=move || running.get() on:click=save>
-                    {t("Download")} " " {label}
+                    {tf!("Download {file}", file = label)}
                 </button>
             }
         });
@@ -49,15 +50,15 @@ fn Report(report: ExportReport) -> impl IntoView {
     let ExportReport { k, fields, rows, left_out, .. } = report;
     let fields: Vec<_> = fields
         .into_iter()
-        .map(|one| view! { <li>{one.field.label()} ": " {one.treatment}</li> })
+        .map(|one| view! { <li>{t(one.field.label())} ": " {said(&one.treatment)}</li> })
         .collect();
     let count = |people: i32| format::number(f64::from(people), 0);
     view! {
         <p>
-            {format!(
-                "One row for each of about {} people; about {} are left out, so that at least {k} share what an \
-                 outsider may know:",
-                count(rows), count(left_out),
+            {tf!(
+                "One row for each of about {rows} people; about {left_out} are left out, so that at least {fewest} \
+                 share what an outsider may know:",
+                rows = count(rows), left_out = count(left_out), fewest = k,
             )}
         </p>
         <ul>{fields}</ul>
