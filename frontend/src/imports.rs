@@ -4,16 +4,15 @@
 use std::{collections::HashMap, fmt::Write, ops::Range};
 
 use shared::import::{ImportColumn, ImportRow};
-use shared::phrase;
 
-use crate::language::t;
+use crate::language::{said, t};
 
 /// How many rows are sent at a time: what the server takes in one transaction.
 pub const PIECE: usize = 500;
 /// A column that nothing is taken from.
 pub const LEFT_OUT: &str = "-";
 /// What the file of faulty rows has before the columns of the file that they come from.
-const ADDED: [&str; 2] = ["row", phrase!("what is wrong")];
+const ADDED: [&str; 2] = ["row", "what is wrong"];
 
 /// A part of a file, with a head of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +117,7 @@ pub fn wrong(row: &ImportRow) -> String {
         let separator = if text.is_empty() { "" } else { "; " };
         let column = if fault.column.is_empty() { t("the row") } else { &fault.column };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}{column} {}", fault.message);
+        let _ = write!(text, "{separator}{column} {}", said(&fault.message));
     }
     text
 }

@@ -88,8 +88,8 @@ impl Visibility {
     /// What it means, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Organisation => "Every clinician sees every record",
-            Self::CareTeam => "Only a patient's care team sees the record",
+            Self::Organisation => phrase!("Every clinician sees every record"),
+            Self::CareTeam => phrase!("Only a patient's care team sees the record"),
         }
     }
 }
@@ -171,11 +171,11 @@ impl Scope {
     /// What it opens, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::PatientsRead => "Search and read records",
-            Self::PatientsWrite => "Create and change records",
-            Self::PredictionsRead => "Read predictions",
-            Self::PredictionsWrite => "Ask for predictions and what-ifs",
-            Self::SummariesRead => "Read anonymised summaries",
+            Self::PatientsRead => phrase!("Search and read records"),
+            Self::PatientsWrite => phrase!("Create and change records"),
+            Self::PredictionsRead => phrase!("Read predictions"),
+            Self::PredictionsWrite => phrase!("Ask for predictions and what-ifs"),
+            Self::SummariesRead => phrase!("Read anonymised summaries"),
         }
     }
 }
@@ -304,10 +304,10 @@ impl Role {
     /// The role's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Administrator => "Administrator",
-            Self::Clinician => "Clinician",
-            Self::Researcher => "Researcher",
-            Self::Patient => "Patient",
+            Self::Administrator => phrase!("Administrator"),
+            Self::Clinician => phrase!("Clinician"),
+            Self::Researcher => phrase!("Researcher"),
+            Self::Patient => phrase!("Patient"),
         }
     }
 }

@@ -31,9 +31,9 @@ impl AuditOutcome {
     /// The outcome, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Success => "Done",
-            Self::Refused => "Refused",
-            Self::Failure => "Failed",
+            Self::Success => phrase!("Done"),
+            Self::Refused => phrase!("Refused"),
+            Self::Failure => phrase!("Failed"),
         }
     }
 }

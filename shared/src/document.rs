@@ -61,12 +61,12 @@ impl DocumentKind {
     /// The kind's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Letter => "Letter",
-            Self::Laboratory => "Laboratory report",
-            Self::Imaging => "Imaging",
-            Self::Pathology => "Pathology",
-            Self::Consent => "Consent",
-            Self::Other => "Other",
+            Self::Letter => phrase!("Letter"),
+            Self::Laboratory => phrase!("Laboratory report"),
+            Self::Imaging => phrase!("Imaging"),
+            Self::Pathology => phrase!("Pathology"),
+            Self::Consent => phrase!("Consent"),
+            Self::Other => phrase!("Other"),
         }
     }
 }

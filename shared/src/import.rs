@@ -102,6 +102,28 @@ impl ImportField {
         }
     }
 
+    /// The field's name, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Mrn => phrase!("mrn"),
+            Self::GivenName => phrase!("given name"),
+            Self::FamilyName => phrase!("family name"),
+            Self::BirthDate => phrase!("birth date"),
+            Self::Sex => phrase!("sex"),
+            Self::Diabetes => phrase!("diabetes"),
+            Self::Hypertension => phrase!("hypertension"),
+            Self::CardiovascularDisease => phrase!("cardiovascular disease"),
+            Self::HeartFailure => phrase!("heart failure"),
+            Self::Smoker => phrase!("smoker"),
+            Self::RenalDisease => phrase!("renal disease"),
+            Self::Code => phrase!("code"),
+            Self::Value => phrase!("value"),
+            Self::Unit => phrase!("unit"),
+            Self::EffectiveAt => phrase!("effective at"),
+            Self::Note => phrase!("note"),
+        }
+    }
+
     /// The field with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)

@@ -166,57 +166,97 @@ const fn attribute(
     SourceAttributeKey { key, number, group, title }
 }
 
-const DETAILS: &str = "Details and output";
-const PURPOSE: &str = "Purpose";
-const CAUTION: &str = "Cautioned use";
-const DEVELOPMENT: &str = "Development and fairness";
-const EXTERNAL: &str = "External validation";
-const QUANTITATIVE: &str = "Quantitative measures";
-const MAINTENANCE: &str = "Maintenance";
+const DETAILS: &str = phrase!("Details and output");
+const PURPOSE: &str = phrase!("Purpose");
+const CAUTION: &str = phrase!("Cautioned use");
+const DEVELOPMENT: &str = phrase!("Development and fairness");
+const EXTERNAL: &str = phrase!("External validation");
+const QUANTITATIVE: &str = phrase!("Quantitative measures");
+const MAINTENANCE: &str = phrase!("Maintenance");
 
 /// The 31 source attributes of 45 CFR 170.315(b)(11)(iv)(B), in its order.
 pub const SOURCE_ATTRIBUTES: [SourceAttributeKey; 31] = [
-    attribute(1, DETAILS, "developer", "Developer and contact"),
-    attribute(2, DETAILS, "funding", "Funding of the development"),
-    attribute(3, DETAILS, "output_value", "Value produced as output"),
-    attribute(4, DETAILS, "output_type", "Type of output"),
-    attribute(5, PURPOSE, "intended_use", "Intended use"),
-    attribute(6, PURPOSE, "intended_population", "Intended patient population"),
-    attribute(7, PURPOSE, "intended_users", "Intended users"),
-    attribute(8, PURPOSE, "decision_role", "Intended role in decisions"),
-    attribute(9, CAUTION, "cautioned_uses", "Tasks, situations and populations for caution"),
-    attribute(10, CAUTION, "known_limits", "Known risks, inappropriate uses and limits"),
-    attribute(11, DEVELOPMENT, "training_criteria", "Who was included in the training data"),
-    attribute(12, DEVELOPMENT, "sensitive_inputs", "Use of demographic and social inputs"),
-    attribute(13, DEVELOPMENT, "training_representativeness", "Whom the training data represent"),
-    attribute(14, DEVELOPMENT, "training_relevance", "Relevance to the deployed setting"),
-    attribute(15, DEVELOPMENT, "fairness_approach", "Approach to fairness"),
-    attribute(16, DEVELOPMENT, "bias_management", "Approach to managing bias"),
-    attribute(17, EXTERNAL, "external_data", "Source and setting of the external data"),
-    attribute(18, EXTERNAL, "external_party", "Who validated externally"),
-    attribute(19, EXTERNAL, "external_representativeness", "Whom the external data represent"),
-    attribute(20, EXTERNAL, "external_process", "How it was validated externally"),
+    attribute(1, DETAILS, "developer", phrase!("Developer and contact")),
+    attribute(2, DETAILS, "funding", phrase!("Funding of the development")),
+    attribute(3, DETAILS, "output_value", phrase!("Value produced as output")),
+    attribute(4, DETAILS, "output_type", phrase!("Type of output")),
+    attribute(5, PURPOSE, "intended_use", phrase!("Intended use")),
+    attribute(6, PURPOSE, "intended_population", phrase!("Intended patient population")),
+    attribute(7, PURPOSE, "intended_users", phrase!("Intended users")),
+    attribute(8, PURPOSE, "decision_role", phrase!("Intended role in decisions")),
+    attribute(
+        9,
+        CAUTION,
+        "cautioned_uses",
+        phrase!("Tasks, situations and populations for caution"),
+    ),
+    attribute(10, CAUTION, "known_limits", phrase!("Known risks, inappropriate uses and limits")),
+    attribute(
+        11,
+        DEVELOPMENT,
+        "training_criteria",
+        phrase!("Who was included in the training data"),
+    ),
+    attribute(12, DEVELOPMENT, "sensitive_inputs", phrase!("Use of demographic and social inputs")),
+    attribute(
+        13,
+        DEVELOPMENT,
+        "training_representativeness",
+        phrase!("Whom the training data represent"),
+    ),
+    attribute(14, DEVELOPMENT, "training_relevance", phrase!("Relevance to the deployed setting")),
+    attribute(15, DEVELOPMENT, "fairness_approach", phrase!("Approach to fairness")),
+    attribute(16, DEVELOPMENT, "bias_management", phrase!("Approach to managing bias")),
+    attribute(17, EXTERNAL, "external_data", phrase!("Source and setting of the external data")),
+    attribute(18, EXTERNAL, "external_party", phrase!("Who validated externally")),
+    attribute(
+        19,
+        EXTERNAL,
+        "external_representativeness",
+        phrase!("Whom the external data represent"),
+    ),
+    attribute(20, EXTERNAL, "external_process", phrase!("How it was validated externally")),
     attribute(
         21,
         QUANTITATIVE,
         "internal_validity",
-        "Validity in test data of the training source",
+        phrase!("Validity in test data of the training source"),
     ),
     attribute(
         22,
         QUANTITATIVE,
         "internal_fairness",
-        "Fairness in test data of the training source",
+        phrase!("Fairness in test data of the training source"),
     ),
-    attribute(23, QUANTITATIVE, "external_validity", "Validity in external data"),
-    attribute(24, QUANTITATIVE, "external_fairness", "Fairness in external data"),
-    attribute(25, QUANTITATIVE, "outcome_evaluations", "Evaluations of its use on outcomes"),
-    attribute(26, MAINTENANCE, "validity_monitoring", "How and how often validity is monitored"),
-    attribute(27, MAINTENANCE, "local_validity", "Validity in local data"),
-    attribute(28, MAINTENANCE, "fairness_monitoring", "How and how often fairness is monitored"),
-    attribute(29, MAINTENANCE, "local_fairness", "Fairness in local data"),
-    attribute(30, MAINTENANCE, "update_process", "How and how often it is updated"),
-    attribute(31, MAINTENANCE, "correction_frequency", "How soon found faults are corrected"),
+    attribute(23, QUANTITATIVE, "external_validity", phrase!("Validity in external data")),
+    attribute(24, QUANTITATIVE, "external_fairness", phrase!("Fairness in external data")),
+    attribute(
+        25,
+        QUANTITATIVE,
+        "outcome_evaluations",
+        phrase!("Evaluations of its use on outcomes"),
+    ),
+    attribute(
+        26,
+        MAINTENANCE,
+        "validity_monitoring",
+        phrase!("How and how often validity is monitored"),
+    ),
+    attribute(27, MAINTENANCE, "local_validity", phrase!("Validity in local data")),
+    attribute(
+        28,
+        MAINTENANCE,
+        "fairness_monitoring",
+        phrase!("How and how often fairness is monitored"),
+    ),
+    attribute(29, MAINTENANCE, "local_fairness", phrase!("Fairness in local data")),
+    attribute(30, MAINTENANCE, "update_process", phrase!("How and how often it is updated")),
+    attribute(
+        31,
+        MAINTENANCE,
+        "correction_frequency",
+        phrase!("How soon found faults are corrected"),
+    ),
 ];
 
 impl ModelCard {
@@ -370,10 +410,10 @@ impl DriftLevel {
     /// The level's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::TooFew => "too few to tell",
-            Self::Stable => "stable",
-            Self::Moderate => "moderate drift",
-            Self::Large => "large drift",
+            Self::TooFew => phrase!("too few to tell"),
+            Self::Stable => phrase!("stable"),
+            Self::Moderate => phrase!("moderate drift"),
+            Self::Large => phrase!("large drift"),
         }
     }
 }

@@ -48,10 +48,10 @@ impl AccountState {
     /// The state's name, for people.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Active => "Active",
-            Self::Pending => "No password yet",
-            Self::Locked => "Locked for a while",
-            Self::Deactivated => "Deactivated",
+            Self::Active => phrase!("Active"),
+            Self::Pending => phrase!("No password yet"),
+            Self::Locked => phrase!("Locked for a while"),
+            Self::Deactivated => phrase!("Deactivated"),
         }
     }
 }

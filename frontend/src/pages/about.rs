@@ -9,7 +9,7 @@ use shared::{
     user::User,
 };
 
-use crate::{api, app::set_title, components::async_view::AsyncView, language::t, session};
+use crate::{api, app::set_title, components::async_view::AsyncView, language::t, session, tf};
 
 /// A published source: what it gives, and where it is written.
 const SOURCES: [(&str, &str, &str); 7] = [
@@ -65,9 +65,9 @@ pub fn AboutPage() -> impl IntoView {
     let sources = SOURCES.map(|(what, how, written)| {
         view! {
             <div class="source">
-                <dt>{what}</dt>
+                <dt>{t(what)}</dt>
                 <dd>
-                    <p>{how}</p>
+                    <p>{t(how)}</p>
                     <p class="fine">{written}</p>
                 </dd>
             </div>
@@ -79,7 +79,7 @@ pub fn AboutPage() -> impl IntoView {
             {move || user.get().map(|user| view! { <YourAccount user /> })}
             <div class="notice notice-warning">
                 <p class="notice-title">{t("Intended use")}</p>
-                <p>{INTENDED_USE}</p>
+                <p>{t(INTENDED_USE)}</p>
             </div>
             <section class="card stack">
                 <h2>{t("What it does")}</h2>
@@ -89,12 +89,10 @@ pub fn AboutPage() -> impl IntoView {
                     kidney failure (dialysis or a transplant) is within the next one to five years.")}
                 </p>
                 <p>
-                    {t("Two voices answer, always side by side. The")} " "
-                    <strong>{t("Kidney Failure Risk Equation")}</strong>
-                    " " {t("is published and validated in many countries; where it applies, its numbers \
-                    decide the category. A")} " " <strong>{t("neural network")}</strong>
-                    " " {t("also reads the course of the values over time and shows what moved its answer, \
-                    with a 90 % interval.")}
+                    {t("Two voices answer, always side by side. The Kidney Failure Risk Equation is \
+                    published and validated in many countries; where it applies, its numbers decide \
+                    the category. A neural network also reads the course of the values over time and \
+                    shows what moved its answer, with a 90 % interval.")}
                 </p>
             </section>
             <section class="card stack">
@@ -111,7 +109,9 @@ pub fn AboutPage() -> impl IntoView {
                 <h2>{t("Equations and their sources")}</h2>
                 <dl class="sources">{sources}</dl>
             </section>
-            <p class="fine">{t("Nephrocast")} " " {env!("CARGO_PKG_VERSION")} {t(". Licensed Apache-2.0 or MIT.")}</p>
+            <p class="fine">
+                {tf!("Nephrocast {version}. Licensed Apache-2.0 or MIT.", version = env!("CARGO_PKG_VERSION"))}
+            </p>
         </div>
     }
 }
@@ -128,7 +128,8 @@ fn CardLink() -> impl IntoView {
                 let active = models.items.into_iter().find(|model| model.active && model.has_card);
                 active.map(|model| {
                     let href = format!("/models/{}", model.version);
-                    view! { <p><A href>{t("Model card of the active version,")} " " {model.version}</A></p> }
+                    let text = tf!("Model card of the active version, {version}", version = model.version);
+                    view! { <p><A href>{text}</A></p> }
                 })
             }
         />
@@ -140,7 +141,7 @@ fn CardLink() -> impl IntoView {
 fn YourAccount(user: User) -> impl IntoView {
     view! {
         <div class="notice">
-            <p class="notice-title">{format!("Your account: {}", user.role.label())}</p>
+            <p class="notice-title">{tf!("Your account: {role}", role = t(user.role.label()))}</p>
             <p>{what_the_account_does(&user)}</p>
         </div>
     }

@@ -19,8 +19,8 @@ use crate::{
         shown_once::ShownOnce,
     },
     format,
-    language::t,
-    session,
+    language::{said, t},
+    session, tf, tn,
 };
 
 /// The dialog that is open.
@@ -90,7 +90,7 @@ fn Facts(user: User) -> impl IntoView {
                 <dt>{t("E-mail address")}</dt>
                 <dd>{user.email}</dd>
                 <dt>{t("Role")}</dt>
-                <dd>{user.role.label()}</dd>
+                <dd>{t(user.role.label())}</dd>
             </dl>
         </section>
     }
@@ -108,7 +108,7 @@ fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl 
         };
         match api::me::change_password(&change).await {
             Ok(()) => {
-                changed.set("Changed. Your other sessions have ended.");
+                changed.set(t("Changed. Your other sessions have ended."));
                 close.run(());
             }
             Err(failed) => problem.set(Some(failed)),
@@ -116,7 +116,7 @@ fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl 
     });
     view! {
         <Dialog title=t("Change password") id="change-password" close>
-            <RecordForm save verb="Change" close problem>
+            <RecordForm save verb=t("Change") close problem>
                 <TextField
                     label=t("Current password") pointer="/current_password" kind="password" value=current
                     problem autocomplete="current-password" form="password"
@@ -135,7 +135,8 @@ fn ChangePassword(close: Callback<()>, changed: RwSignal<&'static str>) -> impl 
 fn Factor(factor: SecondFactor, open: RwSignal<Option<Open>>) -> impl IntoView {
     let (text, verb, next) = if factor.enabled {
         let left = factor.recovery_codes_left;
-        (format!("On. {left} recovery codes are left."), t("Remove"), Open::Remove)
+        let text = tn!(left, "On. {n} recovery code is left.", "On. {n} recovery codes are left.");
+        (text, t("Remove"), Open::Remove)
     } else {
         let text =
             t("Off. With it, signing in asks for a code from an app on your telephone, too.");
@@ -176,7 +177,7 @@ fn Renew(
     view! {
         <Dialog title=t("New recovery codes?") id="renew-codes" close>
             <p>{t("The codes that you have kept count no more.")}</p>
-            <RecordForm save verb="Make new codes" close problem>
+            <RecordForm save verb=t("Make new codes") close problem>
                 <TextField
                     label=t("Your password") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="renew"
@@ -224,7 +225,7 @@ fn Begin(close: Callback<()>, open: RwSignal<Option<Open>>) -> impl IntoView {
     });
     view! {
         <Dialog title=t("Set up a second factor") id="begin-factor" close>
-            <RecordForm save verb="Go on" close problem>
+            <RecordForm save verb=t("Go on") close problem>
                 <TextField
                     label=t("Your password, once more") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="begin"
@@ -264,7 +265,7 @@ fn Scan(
             />
             <p class="fine">{t("Or type this secret into the app:")}</p>
             <ShownOnce secret=enrolment.secret />
-            <RecordForm save verb="Confirm" close problem>
+            <RecordForm save verb=t("Confirm") close problem>
                 <TextField
                     label=t("Code that the app shows") pointer="/code" value=code problem
                     autocomplete="one-time-code" form="scan"
@@ -307,7 +308,7 @@ fn Remove(close: Callback<()>, factor: LocalResource<api::Result<SecondFactor>>)
     });
     view! {
         <Dialog title=t("Remove the second factor?") id="remove-factor" close>
-            <RecordForm save verb="Remove" close problem>
+            <RecordForm save verb=t("Remove") close problem>
                 <TextField
                     label=t("Your password") pointer="/password" kind="password" value=password
                     problem autocomplete="current-password" form="remove"
@@ -361,20 +362,28 @@ fn Line(
     session: Session,
     end: Action<Option<shared::id::SessionId>, api::Result<()>>,
 ) -> impl IntoView {
-    let name = session.device.unwrap_or_else(|| t("Unknown program").to_owned());
-    let from = session.address.map(|address| format!(" from {address}")).unwrap_or_default();
+    let name = session.device.map_or_else(|| t("Unknown program").to_owned(), |name| said(&name));
     let id = session.id;
-    let label = format!("End {name}{from}");
+    let (from, label) = match session.address {
+        Some(address) => (
+            Some(tf!("from {address}", address = address)),
+            tf!("End {name} from {address}", name = name, address = address),
+        ),
+        None => (None, tf!("End {name}", name = name)),
+    };
     view! {
         <li class="record">
             <div>
                 <p>
-                    <strong>{name}</strong> {from}
+                    <strong>{name}</strong> " " {from}
                     {session.current.then(|| view! { " " <span class="badge">{t("this one")}</span> })}
                 </p>
                 <p class="fine">
-                    {t("since")} " " {format::date_time(session.started_at)}
-                    {t(", last used")} " " {format::date_time(session.last_used_at)}
+                    {tf!(
+                        "since {start}, last used {last}",
+                        start = format::date_time(session.started_at),
+                        last = format::date_time(session.last_used_at),
+                    )}
                 </p>
             </div>
             {(!session.current).then(|| view! {

@@ -16,6 +16,7 @@ use crate::{
     },
     format,
     language::t,
+    tf,
 };
 
 /// The page.
@@ -39,7 +40,7 @@ pub fn ArchivedRecordsPage() -> impl IntoView {
             <p>
                 {t("Clinicians archive records. When one no longer has to be kept, erasing it takes out \
                  whose it was, for good; what was measured stays.")} " "
-                <a href="/settings">{t("How long records are kept")}</a> " " {t("is a setting.")}
+                <a href="/settings">{t("How long records are kept is a setting.")}</a>
             </p>
             <section class="card stack" aria-label=t("Records")>
                 <label class="check">
@@ -108,18 +109,21 @@ fn Line(record: ArchivedRecord, chosen: RwSignal<Option<ArchivedRecord>>) -> imp
     let href = format!("/patients/{}", record.patient_id);
     let archived = format::date_of(record.archived_at);
     let story = match (record.erased_at, &record.erased_by, &record.reason) {
-        (Some(at), by, reason) => format!(
-            "Archived {archived}, erased {} by {}: {}",
-            format::date_of(at),
-            by.as_deref().unwrap_or("somebody"),
-            reason.as_deref().unwrap_or_default(),
+        (Some(at), by, reason) => tf!(
+            "Archived {archived}, erased {erased} by {who}: {reason}",
+            archived = archived,
+            erased = format::date_of(at),
+            who = by.as_deref().unwrap_or(t("somebody")),
+            reason = reason.as_deref().unwrap_or_default(),
         ),
-        (None, ..) => {
-            format!("Archived {archived}, kept until {}", format::date_of(record.keep_until))
-        }
+        (None, ..) => tf!(
+            "Archived {archived}, kept until {until}",
+            archived = archived,
+            until = format::date_of(record.keep_until),
+        ),
     };
     let may_go = record.erased_at.is_none() && record.keep_until <= format::now();
-    let label = format!("Erase the record of {}", record.patient_name);
+    let label = tf!("Erase the record of {name}", name = record.patient_name);
     view! {
         <li class="record">
             <div>
@@ -155,12 +159,12 @@ fn EraseDialog(record: ArchivedRecord, close: Callback<()>, done: Callback<()>) 
         }
     });
     view! {
-        <Dialog title=format!("Erase the record of {}?", record.patient_name) id="erase" close>
+        <Dialog title=tf!("Erase the record of {name}?", name = record.patient_name) id="erase" close>
             <p>
                 {t("Names, number, day of birth, notes, documents and the patient’s own account are \
                  destroyed. Nobody can take that back. The audit log keeps who did what.")}
             </p>
-            <RecordForm save verb="Erase for good" close problem>
+            <RecordForm save verb=t("Erase for good") close problem>
                 <TextField
                     label=t("Medical record number") pointer="/mrn" value=mrn problem form="erase"
                     hint=t("Once more, exactly") required=true

@@ -22,7 +22,8 @@ use crate::{
         problem_note::{FormProblem, ProblemNote},
     },
     format,
-    language::t,
+    language::{said, t},
+    tf, tn,
 };
 
 /// What is asked for, as it is typed: days are local.
@@ -174,22 +175,29 @@ fn Finding(found: AuditVerification) -> impl IntoView {
         AuditVerdict::Broken => ("notice notice-error", t("The log was changed")),
         AuditVerdict::Unfinished => ("notice notice-warning", t("The check ran out of time")),
     };
-    let checked = format!("{} sealed entries are as they were sealed.", found.checked);
+    let checked = tn!(
+        found.checked,
+        "{n} sealed entry is as it was sealed.",
+        "{n} sealed entries are as they were sealed.",
+    );
     let waiting = found.unsealed_since.map(|since| {
-        format!(
-            "{} wait to be sealed, the oldest since {}.",
+        tn!(
             found.unsealed,
-            format::date_time(since)
+            "{n} waits to be sealed, since {since}.",
+            "{n} wait to be sealed, the oldest since {since}.",
+            since = format::date_time(since),
         )
     });
     view! {
         <div class=class>
             <p class="notice-title">{title}</p>
-            {found.fault.map(|fault| view! { <p>{format!("The first fault: {}.", fault.message)}</p> })}
+            {found.fault.map(|fault| view! { <p>{tf!("The first fault: {fault}.", fault = said(&fault.message))}</p> })}
             <p>{checked}</p>
             {waiting.map(|waiting| view! { <p>{waiting}</p> })}
             {(found.verdict == AuditVerdict::Unfinished).then(|| view! {
-                <p>{t("Run")} " " <code>"nephrocast audit verify"</code> " " {t("on the server: it has no limit.")}</p>
+                <p>
+                    {tf!("Run {command} on the server: it has no limit.", command = "nephrocast audit verify")}
+                </p>
             })}
             {found.checkpoint.map(|checkpoint| view! {
                 <details class="twin">
@@ -248,7 +256,7 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                 >
                     <option value="">{t("Anything")}</option>
                     {NOUNS.map(|(noun, text)| view! {
-                        <option value=noun selected=move || asked.with(|asked| asked.action == noun)>{text}</option>
+                        <option value=noun selected=move || asked.with(|asked| asked.action == noun)>{t(text)}</option>
                     })}
                 </select>
             </label>
@@ -265,7 +273,7 @@ fn Filters(asked: Memo<Asked>, ask: Callback<Asked>) -> impl IntoView {
                         let name = outcome_name(outcome);
                         view! {
                             <option value=name selected=move || asked.with(|asked| asked.outcome == name)>
-                                {outcome.label()}
+                                {t(outcome.label())}
                             </option>
                         }
                     })}
@@ -396,13 +404,13 @@ fn Line(
     let who = name.unwrap_or_else(|| {
         if item.actor.is_some() { t("Unknown") } else { t("Nobody signed in") }.to_owned()
     });
-    let role = item.actor_role.map_or("", shared::access::Role::label);
-    let label = format!("Details of entry {}", item.id);
+    let role = item.actor_role.map_or("", |role| t(role.label()));
+    let label = tf!("Details of entry {id}", id = item.id);
     let badge = match item.outcome {
         AuditOutcome::Success => "badge badge-quiet",
         AuditOutcome::Refused | AuditOutcome::Failure => "badge risk-high",
     };
-    let only = item.patient_id.map(|id| (id, format!("Only this patient's entries: {id}")));
+    let only = item.patient_id.map(|id| (id, tf!("Only this patient's entries: {id}", id = id)));
     let patient = item.patient_name.clone();
     let entry = item.clone();
     view! {
@@ -427,7 +435,7 @@ fn Line(
                 })}
             </td>
             <td>
-                <span class=badge>{item.outcome.label()}</span>
+                <span class=badge>{t(item.outcome.label())}</span>
                 {item.emergency_access_id.is_some().then(|| view! {
                     " " <span class="badge risk-high">{t("Emergency")}</span>
                 })}

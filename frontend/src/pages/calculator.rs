@@ -26,8 +26,8 @@ use crate::{
         record_form::{incomplete, wire_name},
     },
     format,
-    language::t,
-    session,
+    language::{said, t},
+    session, tf, tn,
 };
 
 /// What can be typed, in the order of the form.
@@ -196,7 +196,7 @@ pub fn CalculatorPage() -> impl IntoView {
                     {(0..BASIC).map(field).collect_view()}
                     <SelectField
                         label=t("KFRE calibrated for") pointer="/region" value=draft.region problem
-                        options=REGIONS.map(|region| (wire_name(region), region.label().to_owned()))
+                        options=REGIONS.map(|region| (wire_name(region), t(region.label()).to_owned()))
                     />
                     <details class="entry">
                         <summary>{t("Four more values, for the form of eight variables")}</summary>
@@ -214,7 +214,7 @@ pub fn CalculatorPage() -> impl IntoView {
                     }}
                 </section>
             </div>
-            <p class="fine">{shared::INTENDED_USE}</p>
+            <p class="fine">{t(shared::INTENDED_USE)}</p>
         </div>
     }
 }
@@ -234,7 +234,7 @@ fn ValueField(draft: Draft, index: usize, problem: Signal<Option<Problem>>) -> i
         }
         _ => "",
     };
-    let label = code.label();
+    let label = t(code.label());
     view! {
         <div class="value-field">
             <TextField label pointer=pointer(code) value problem hint />
@@ -266,16 +266,18 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
         a_from_pcr: false,
     };
     let meaning = found.map(|(_, cell)| {
-        let times = match cell.monitor_per_year {
-            1 => t("once a year").to_owned(),
-            times => format!("{times} times a year"),
-        };
+        let times = tn!(i64::from(cell.monitor_per_year), "once a year", "{n} times a year");
         let action = match cell.action {
-            Action::Screen => "screen",
-            Action::Treat => "treat",
+            Action::Screen => t("screen"),
+            Action::Treat => t("treat"),
             Action::TreatAndRefer => t("treat and refer"),
         };
-        format!("{}: monitor {times}, {action}", kdigo_risk_label(cell.risk))
+        tf!(
+            "{risk}: monitor {times}, {action}",
+            risk = kdigo_risk_label(cell.risk),
+            times = times,
+            action = action,
+        )
     });
     let kfre = match kfre_for(&inputs) {
         Ok(kfre) => view! {
@@ -289,18 +291,26 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
                     <span class="muted">{t("within 5 years")}</span>
                 </p>
             </div>
-            <p class="fine">{kfre.variables} " " {t("variables,")} " " {kfre.region.label()} " " {t("(Tangri 2016; United Kingdom: Major 2019)")}</p>
+            <p class="fine">
+                {tf!(
+                    "{count} variables, {region} (Tangri 2016; United Kingdom: Major 2019)",
+                    count = kfre.variables,
+                    region = t(kfre.region.label()),
+                )}
+            </p>
         }
         .into_any(),
         Err(refusals) => {
-            let reasons: Vec<_> =
-                refusals.iter().map(|refusal| view! { <li>{refusal.to_string()}</li> }).collect();
+            let reasons: Vec<_> = refusals
+                .iter()
+                .map(|refusal| view! { <li>{said(&refusal.to_string())}</li> })
+                .collect();
             view! { <ul class="warnings">{reasons}</ul> }.into_any()
         }
     };
     view! {
         <section class="voice" aria-labelledby="result-egfr">
-            <h3 id="result-egfr">{t("eGFR")}</h3>
+            <h3 id="result-egfr">"eGFR"</h3>
             <p class="voice-number">
                 <span class="voice-percent">{format::number(egfr.get(), 1)}</span>
                 <span class="muted">{format::unit(ObservationCode::Egfr.canonical_unit())}</span>
@@ -308,7 +318,7 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
             <p class="fine">{source}</p>
         </section>
         <section class="voice" aria-labelledby="result-kdigo">
-            <h3 id="result-kdigo">{t("KDIGO 2024")}</h3>
+            <h3 id="result-kdigo">"KDIGO 2024"</h3>
             <p><KdigoBadge kdigo /></p>
             <p class="fine">{meaning.unwrap_or_else(|| t("The urine ACR is missing.").to_owned())}</p>
         </section>

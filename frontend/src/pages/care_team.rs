@@ -21,7 +21,7 @@ use crate::{
     },
     format,
     language::t,
-    session,
+    session, tf,
 };
 
 /// The page.
@@ -129,18 +129,22 @@ fn is_own(user: UserId) -> bool {
 #[component]
 fn Member(member: CareTeamMember, may_change: bool, ask: Callback<Change>) -> impl IntoView {
     let id = member.user_id;
-    let added = member.added_by.map(|name| format!(", added by {name}"));
+    let since = format::date_time(member.since);
+    let since = match member.added_by {
+        Some(name) => tf!("Since {since}, added by {name}", since = since, name = name),
+        None => tf!("Since {since}", since = since),
+    };
     let (text, label) = if is_own(id) {
         (t("Leave"), t("Leave the care team").to_owned())
     } else {
-        (t("Remove"), format!("Remove {}", member.display_name))
+        (t("Remove"), tf!("Remove {name}", name = member.display_name))
     };
     view! {
         <li class="record">
             <div>
                 <strong>{member.display_name}</strong>
                 {(!member.active).then(|| view! { " " <span class="badge badge-quiet">{t("no longer active")}</span> })}
-                <p class="fine">{t("Since")} " " {format::date_time(member.since)} {added}</p>
+                <p class="fine">{since}</p>
             </div>
             {may_change.then(|| view! {
                 <button
@@ -183,8 +187,8 @@ fn Share(team: RwSignal<CareTeam>, ask: Callback<Change>) -> impl IntoView {
                         .filter(|one| !is_own(one.id))
                         .map(|one| {
                             let (id, name) = (one.id, one.display_name);
-                            let share = format!("Share with {name}");
-                            let hand_over = format!("Hand over to {name}");
+                            let share = tf!("Share with {name}", name = name);
+                            let hand_over = tf!("Hand over to {name}", name = name);
                             view! {
                                 <li class="record">
                                     <strong>{name}</strong>

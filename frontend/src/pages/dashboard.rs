@@ -20,7 +20,7 @@ use crate::{
     },
     format,
     language::t,
-    tf,
+    tf, tn,
 };
 
 /// The page.
@@ -40,7 +40,12 @@ fn shown(counts: Dashboard) -> AnyView {
     let Dashboard { patients, .. } = counts;
     view! {
         <p class="muted">
-            {format!("{} in use, counted {}", people(patients), format::date_time(counts.counted_at))}
+            {tn!(
+                patients,
+                "{n} patient in use, counted {when}",
+                "{n} patients in use, counted {when}",
+                when = format::date_time(counts.counted_at),
+            )}
         </p>
         <div class="dashboard">
             <section class="card" aria-labelledby="heat-map">
@@ -67,10 +72,6 @@ fn shown(counts: Dashboard) -> AnyView {
 
 fn number(patients: i64) -> String {
     format::number(patients as f64, 0)
-}
-
-fn people(patients: i64) -> String {
-    if patients == 1 { t("1 patient").to_owned() } else { format!("{} patients", number(patients)) }
 }
 
 /// The address of the list of those who are counted.
@@ -141,9 +142,9 @@ fn egfr(category: GCategory) -> (&'static str, &'static str) {
 fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
     let class = format!("heat-cell {}", kdigo_class(risk));
     let word = match risk {
-        Some(KdigoRisk::Low) => "low",
-        Some(KdigoRisk::Moderate) => "moderate",
-        Some(KdigoRisk::High) => "high",
+        Some(KdigoRisk::Low) => t("low"),
+        Some(KdigoRisk::Moderate) => t("moderate"),
+        Some(KdigoRisk::High) => t("high"),
         Some(KdigoRisk::VeryHigh) => t("very high"),
         None => "",
     };
@@ -159,18 +160,19 @@ fn heat_cell(KdigoCount { g, a, risk, patients }: KdigoCount) -> AnyView {
         ..ListQuery::default()
     };
     // Whoever steers by voice says what stands there: what is seen is part of the name.
-    let who = format!(
-        " {}: {} {}, ",
-        if patients == 1 { "patient" } else { "patients" },
-        g.map_or(t("eGFR unknown,"), GCategory::label),
-        a.map_or(t("albuminuria unknown"), ACategory::label),
+    let who = tn!(
+        patients,
+        "patient: {g} {a},",
+        "patients: {g} {a},",
+        g = g.map_or(t("eGFR unknown,"), GCategory::label),
+        a = a.map_or(t("albuminuria unknown"), ACategory::label),
     );
-    let rest = if risk.is_some() { " risk" } else { t("risk unknown") };
+    let rest = if risk.is_some() { t("risk") } else { t("risk unknown") };
     view! {
         <td>
             <A href=list(&wanted) attr:class=class>
-                {number(patients)} <span class="visually-hidden">{who}</span> <small>{word}</small>
-                <span class="visually-hidden">{rest}</span>
+                {number(patients)} <span class="visually-hidden">{format!(" {who} ")}</span> <small>{word}</small>
+                <span class="visually-hidden">{format!(" {rest}")}</span>
             </A>
         </td>
     }
@@ -192,7 +194,7 @@ fn categories(counts: &[CategoryCount]) -> AnyView {
                 <li>
                     <A href=list(&wanted) attr:class="tile">
                         <strong>{number(patients)}</strong>
-                        <span class=category_class(category)>{category.label()}</span>
+                        <span class=category_class(category)>{t(category.label())}</span>
                     </A>
                 </li>
             }
@@ -284,10 +286,10 @@ fn crossings(crossings: Crossings) -> AnyView {
         }}
         {is_cut.then(|| view! { <p class="fine">{t("The latest 50 are shown.")}</p> })}
         <p class="fine">
-            {format!(
-                "Since {}: the latest prediction is over the threshold, and the one before was not \
+            {tf!(
+                "Since {day}: the latest prediction is over the threshold, and the one before was not \
                  (KDIGO 2024, practice points 2.2.1 to 2.2.3).",
-                format::date(crossings.since),
+                day = format::date(crossings.since),
             )}
         </p>
     }
@@ -303,12 +305,12 @@ fn crossing(one: Crossing) -> AnyView {
             </A>
             <span class="fine identifying">{one.mrn}</span>
             <span class="fine">
-                {format!(
-                    "{}-year risk {} → {}, {}",
-                    one.threshold.years(),
-                    format::percent(one.risk_before),
-                    format::percent(one.risk_after),
-                    format::date_of(one.crossed_at),
+                {tf!(
+                    "{years}-year risk {before} → {after}, {day}",
+                    years = one.threshold.years(),
+                    before = format::percent(one.risk_before),
+                    after = format::percent(one.risk_after),
+                    day = format::date_of(one.crossed_at),
                 )}
             </span>
             <span class="badge badge-quiet">{what}</span>
@@ -324,7 +326,7 @@ fn gaps(counts: &[GapCount], all: i64) -> AnyView {
             let wanted = ListQuery { gap: gap(of), ..ListQuery::default() };
             view! {
                 <tr>
-                    <th scope="row"><A href=list(&wanted)>{of.label()}</A></th>
+                    <th scope="row"><A href=list(&wanted)>{t(of.label())}</A></th>
                     <td>{bar(patients, all)}</td>
                 </tr>
             }

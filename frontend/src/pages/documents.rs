@@ -23,8 +23,8 @@ use crate::{
         problem_note::ProblemNote,
     },
     format,
-    language::t,
-    session,
+    language::{said, t},
+    session, tf,
 };
 
 type Documents = LocalResource<api::Result<Page<Document>>>;
@@ -125,7 +125,8 @@ fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
         over.set(false);
         send_all(event.data_transfer().and_then(|dragged| dragged.files()));
     };
-    let options = DocumentKind::ALL.map(|kind| (kind.as_str().to_owned(), kind.label().to_owned()));
+    let options =
+        DocumentKind::ALL.map(|kind| (kind.as_str().to_owned(), t(kind.label()).to_owned()));
     view! {
         <section
             class="card stack drop"
@@ -170,7 +171,7 @@ fn Upload(id: PatientId, documents: Documents) -> impl IntoView {
 #[component]
 fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
     let Sending { key, name, share, problem } = one;
-    let label = format!("How much of {name} has been sent");
+    let label = tf!("How much of {name} has been sent", name = name);
     move || {
         match problem.get() {
         None => view! {
@@ -181,8 +182,12 @@ fn Progress(one: Sending, sending: RwSignal<Vec<Sending>>) -> impl IntoView {
         }
         .into_any(),
         Some(failed) => {
-            let errors: Vec<_> =
-                failed.errors.iter().map(|error| view! { <p>{t("It")} " " {error.message.clone()} "."</p> }).collect();
+            let errors: Vec<_> = failed
+                .errors
+                .iter()
+                .map(|error| tf!("It {problem}.", problem = said(&error.message)))
+                .map(|text| view! { <p>{text}</p> })
+                .collect();
             view! {
                 <div class="stack-tight">
                     <p><strong>{name.clone()}</strong></p>
@@ -280,14 +285,17 @@ fn Line(
         format!("{} MiB", format::number(document.size as f64 / 1_048_576.0, 1))
     };
     let form = document.media_type.rsplit('/').next().unwrap_or_default().to_uppercase();
-    let about = format!(
-        "{} · {form}, {size} · added {}",
-        document.kind.label(),
-        format::date_time(document.uploaded_at)
+    let about = tf!(
+        "{kind} · {form}, {size} · added {when}",
+        kind = t(document.kind.label()),
+        form = form,
+        size = size,
+        when = format::date_time(document.uploaded_at),
     );
     let shown = Showing::of(&document.media_type) != Showing::Nowhere;
-    let [look, save, remove] =
-        [t("Show"), t("Save"), t("Remove")].map(|verb| format!("{verb} {}", document.title));
+    let look = tf!("Show {name}", name = document.title);
+    let save = tf!("Save {name}", name = document.title);
+    let remove = tf!("Remove {name}", name = document.title);
     let (one, other, third) = (document.clone(), document.clone(), document.clone());
     view! {
         <li class="record">
@@ -354,9 +362,9 @@ fn Remove(document: Document, open: RwSignal<Option<Open>>, documents: Documents
     });
     view! {
         <Confirm
-            title=format!("Remove {}?", document.title)
+            title=tf!("Remove {name}?", name = document.title)
             id="remove-document"
-            verb="Remove the document"
+            verb=t("Remove the document")
             action
             close=move |()| open.set(None)
         >

@@ -20,7 +20,8 @@ use crate::{
     components::problem_note::FormProblem,
     format,
     imports::{LEFT_OUT, Piece, faulty_rows, first_choice, heads, pieces, wrong},
-    language::t,
+    language::{said, t},
+    tf, tn,
 };
 
 /// Where the browser keeps what the columns of a file hold, for the next one with the same heads.
@@ -299,7 +300,7 @@ fn Holds(state: State, index: usize, head: String) -> impl IntoView {
     let chosen = Memo::new(move |_| {
         state.columns.with(|columns| columns.get(index).cloned().unwrap_or_default())
     });
-    let fields = ImportField::ALL.map(|field| (field.name(), field.name().replace('_', " ")));
+    let fields = ImportField::ALL.map(|field| (field.name(), t(field.label()).to_owned()));
     let options: Vec<_> = [("", t("Choose…").to_owned()), (LEFT_OUT, t("Leave it out").to_owned())]
         .into_iter()
         .chain(fields)
@@ -310,7 +311,7 @@ fn Holds(state: State, index: usize, head: String) -> impl IntoView {
     view! {
         <select
             class="control"
-            aria-label=format!("What the column {head} holds")
+            aria-label=tf!("What the column {head} holds", head = head)
             on:change:target=move |event| {
                 let value = event.target().value();
                 state.columns.update(|columns| {
@@ -329,11 +330,8 @@ fn Holds(state: State, index: usize, head: String) -> impl IntoView {
 /// What would become of the file.
 #[component]
 fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|problem| view! { <li>{problem.message.clone()}</li> })
-        .collect();
+    let problems: Vec<_> =
+        report.problems.iter().map(|problem| view! { <li>{said(&problem.message)}</li> }).collect();
     if !problems.is_empty() {
         return view! {
             <section class="notice notice-warning" aria-labelledby="check">
@@ -365,7 +363,7 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
             {tallies(&[
                 (t("would be taken"), created),
                 (t("on record already"), report.existing),
-                ("faulty", report.faulty),
+                (t("faulty"), report.faulty),
             ])}
             <Faulty rows=faulty columns=report.columns name=file_name(state) />
             <div class="form-actions">
@@ -374,7 +372,7 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
                     disabled=move || created == 0 || state.busy.get() || !state.is_checked.get()
                     on:click=begin
                 >
-                    {format!("Import {}", rows_of(created))}
+                    {tn!(created, "Import {n} row", "Import {n} rows")}
                 </button>
                 {move || (!state.is_checked.get()).then(|| view! {
                     <p class="field-hint">{t("The columns were changed: check the file again first.")}</p>
@@ -391,14 +389,6 @@ fn Rehearsal(state: State, report: ImportReport) -> impl IntoView {
 
 fn of_outcome(rows: &[ImportRow]) -> Vec<ImportRow> {
     rows.iter().filter(|row| row.outcome == ImportOutcome::Faulty).cloned().collect()
-}
-
-fn rows_of(count: usize) -> String {
-    if count == 1 {
-        t("1 row").to_owned()
-    } else {
-        format!("{} rows", format::number(count as f64, 0))
-    }
 }
 
 fn file_name(state: State) -> String {
@@ -458,7 +448,7 @@ fn Faulty(rows: Vec<ImportRow>, columns: Vec<ImportColumn>, name: String) -> imp
                 <tbody>{lines}</tbody>
             </table>
         </div>
-        {(0 < more).then(|| view! { <p class="fine">{format!("And {} more.", rows_of(more))}</p> })}
+        {(0 < more).then(|| view! { <p class="fine">{tn!(more, "And {n} row more.", "And {n} rows more.")}</p> })}
         <div class="form-actions">
             <button type="button" class="btn" on:click=save>{t("Download the faulty rows")}</button>
             {move || failed.get().then(|| view! { <p class="field-error">{t("The browser did not save it.")}</p> })}
@@ -530,10 +520,13 @@ fn Progress(state: State) -> impl IntoView {
                 max=move || taken.with(|taken| taken.of) prop:value=move || taken.with(|taken| taken.sent as f64)
             ></progress>
             <p role="status">
-                {move || taken.with(|taken| format!("{} of {} sent", taken.sent, rows_of(taken.of)))}
+                {move || taken.with(|taken| {
+                    let sent = format::number(taken.sent as f64, 0);
+                    tn!(taken.of, "{sent} of {n} row sent", "{sent} of {n} rows sent", sent = sent)
+                })}
             </p>
             {move || taken.with(|taken| tallies(&[
-                ("taken", taken.created),
+                (t("taken"), taken.created),
                 (t("on record already"), taken.existing),
                 (t("faulty now"), taken.faulty.len()),
             ]))}

@@ -1,10 +1,18 @@
-//! A model card: what a network is for, what it was made of, how well it did.
+//! A model card: what a network is for, what it was made of, how well it did. Its prose is part of the
+//! release and stays English, whatever the language of the page.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use shared::model::{CardBar, CardFigure, CardMetric, ModelCard, SourceAttribute};
 
-use crate::{api, app::set_title, components::async_view::AsyncView, format, language::t};
+use crate::{
+    api,
+    app::set_title,
+    components::async_view::AsyncView,
+    format,
+    language::{said, t},
+    tf,
+};
 
 /// The page of one release's card.
 #[component]
@@ -26,15 +34,16 @@ pub fn ModelPage() -> impl IntoView {
 #[component]
 fn Card(card: ModelCard) -> impl IntoView {
     let ModelCard { name, version, released_on, intended_use, summary, .. } = card;
-    let sentences: Vec<_> = summary.into_iter().map(|text| view! { <p>{text}</p> }).collect();
+    let sentences: Vec<_> =
+        summary.into_iter().map(|text| view! { <p lang="en">{text}</p> }).collect();
     view! {
         <div class="page-head">
-            <h1>{t("Model card:")} " " {name} " " {version}</h1>
-            <p>{t("Released")} " " {format::date(released_on)}</p>
+            <h1>{tf!("Model card: {name} {version}", name = name, version = version)}</h1>
+            <p>{tf!("Released {day}", day = format::date(released_on))}</p>
         </div>
         <div class="notice notice-warning">
             <p class="notice-title">{t("Intended use")}</p>
-            <p>{intended_use}</p>
+            <p>{said(&intended_use)}</p>
         </div>
         <section class="card stack prose" aria-label=t("Summary")>{sentences}</section>
         <Bars bars=card.bars />
@@ -50,15 +59,15 @@ fn Bars(bars: Vec<CardBar>) -> impl IntoView {
         .into_iter()
         .map(|bar| {
             let (class, word) = match bar.met {
-                Some(true) => ("badge risk-low", "reached"),
+                Some(true) => ("badge risk-low", t("reached")),
                 Some(false) => ("badge risk-high", t("not reached")),
                 None => ("badge badge-quiet", t("not measured")),
             };
             view! {
                 <tr>
-                    <th scope="row">{bar.measure}<span class="when">{bar.group}</span></th>
-                    <td>{bar.bar}</td>
-                    <td>{bar.value}</td>
+                    <th scope="row" lang="en">{bar.measure}<span class="when">{bar.group}</span></th>
+                    <td lang="en">{bar.bar}</td>
+                    <td lang="en">{bar.value}</td>
                     <td><span class=class>{word}</span></td>
                     <td><code>{bar.command}</code></td>
                 </tr>
@@ -96,8 +105,8 @@ fn Metrics(metrics: Vec<CardMetric>) -> impl IntoView {
         .map(|row| {
             view! {
                 <tr>
-                    <th scope="row">{row.voice}</th>
-                    <td>{row.group}</td>
+                    <th scope="row" lang="en">{row.voice}</th>
+                    <td lang="en">{row.group}</td>
                     <td class="number">{row.years}</td>
                     <td class="number">{format::number(f64::from(row.patients), 0)}</td>
                     <td class="number">{or_dash(row.auroc, 3)}</td>
@@ -141,7 +150,7 @@ fn Figures(figures: Vec<CardFigure>) -> impl IntoView {
         .map(|figure| {
             let svg = String::from(js_sys::encode_uri_component(&figure.svg));
             view! {
-                <figure class="card-figure">
+                <figure class="card-figure" lang="en">
                     <img src=format!("data:image/svg+xml,{svg}") alt=figure.alt loading="lazy" />
                     <figcaption class="fine">{figure.title}</figcaption>
                 </figure>
@@ -163,14 +172,14 @@ fn Attributes(attributes: Vec<SourceAttribute>) -> impl IntoView {
     let groups: Vec<_> = attributes
         .chunk_by(|one, next| one.group == next.group)
         .map(|group| {
-            let title = group.first().map(|first| first.group.clone());
+            let title = group.first().map(|first| said(&first.group));
             let items: Vec<_> = group
                 .iter()
                 .map(|attribute| {
                     view! {
                         <div class="source">
-                            <dt>{attribute.number} ". " {attribute.title.clone()}</dt>
-                            <dd>{attribute.text.clone()}</dd>
+                            <dt>{attribute.number} ". " {said(&attribute.title)}</dt>
+                            <dd lang="en">{attribute.text.clone()}</dd>
                         </div>
                     }
                 })

@@ -11,7 +11,8 @@ use crate::{
         async_view::AsyncView, dialog::Confirm, model_comparison::Comparison, model_drift::Drift,
     },
     format,
-    language::t,
+    language::{said, t},
+    tf,
 };
 
 /// What is to be done with a release.
@@ -105,8 +106,8 @@ fn Release(model: ModelSummary, change: RwSignal<Option<Change>>) -> impl IntoVi
                 {model.problem.is_some().then(|| view! { <span class="badge risk-high">{t("not loaded")}</span> })}
             </td>
             <td>
-                {model.trained_on}
-                {model.problem.clone().map(|problem| view! { <span class="fine">{problem}</span> })}
+                {model.trained_on.map(|text| said(&text))}
+                {model.problem.clone().map(|problem| view! { <span class="fine">{said(&problem)}</span> })}
             </td>
             <td class="nowrap">{model.released_on.map(format::date)}</td>
             <td>
@@ -137,7 +138,7 @@ fn Act(
         <button
             type="button"
             class="btn btn-small"
-            aria-label=format!("{label}: version {version}")
+            aria-label=tf!("{action}: version {version}", action = label, version = version)
             on:click=move |_| change.set(Some(to(version.clone())))
         >
             {label}
@@ -162,13 +163,13 @@ fn Question(change: Change, done: Callback<()>, close: Callback<()>) -> impl Int
     });
     let (title, verb, meaning) = match change {
         Change::Activate(version) => (
-            format!("Activate version {version}?"),
+            tf!("Activate version {version}?", version = version),
             t("Activate"),
             t("From the next prediction on it answers, for everybody. Predictions that were made \
              stay as they are and keep the version that made them. The change is in the audit log."),
         ),
         Change::SetShadow(version) => (
-            format!("Run version {version} as shadow?"),
+            tf!("Run version {version} as shadow?", version = version),
             t("Run as shadow"),
             t(
                 "It also answers every new prediction, unseen, on the same inputs. Nobody who cares \
@@ -176,7 +177,7 @@ fn Question(change: Change, done: Callback<()>, close: Callback<()>) -> impl Int
             ),
         ),
         Change::ClearShadow(version) => (
-            format!("Stop version {version} as shadow?"),
+            tf!("Stop version {version} as shadow?", version = version),
             t("Stop shadow"),
             t("It answers no further predictions. What it has said so far stays for comparison."),
         ),
