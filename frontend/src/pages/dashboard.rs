@@ -110,7 +110,7 @@ fn heat_map(cells: &[KdigoCount]) -> AnyView {
                 <tr>
                     <td></td>
                     <th scope="col">"A1"<small>{tf!("under {limit}", limit = low)}</small></th>
-                    <th scope="col">"A2"<small>{tf!("{from} to {to}", from = low, to = high)}</small></th>
+                    <th scope="col">"A2"<small>{tf!("{low} to {high}", low = low, high = high)}</small></th>
                     <th scope="col">"A3"<small>{tf!("over {limit}", limit = high)}</small></th>
                     <th scope="col">{t("Unknown")}</th>
                 </tr>
