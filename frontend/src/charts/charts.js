@@ -38,7 +38,7 @@ const heights = { course: courseHeight };
 
 /** The names of the months for the axis of time, in the page's language; the library knows English. */
 function names() {
-  if (!locale()) return undefined;
+  if (locale().startsWith("en")) return "EN";
   const months = (month) => {
     const format = new Intl.DateTimeFormat(locale(), { month, timeZone: "UTC" });
     return Array.from({ length: 12 }, (_, index) => format.format(Date.UTC(2024, index, 1)));

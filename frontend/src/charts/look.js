@@ -1,9 +1,9 @@
 // Colours and type as the page has them at this moment: the style sheets own them.
 
-/** The page's language for numbers and dates; English leaves them to the browser, as Rust does. */
+/** The locale of the page's language, as `format.rs` has it: the browser's own kind of English. */
 export function locale() {
   const { lang } = document.documentElement;
-  return lang === "en" ? undefined : lang;
+  return navigator.languages.find((name) => name.split("-")[0] === lang) ?? lang;
 }
 
 /** The look of whatever is drawn into an element. */
