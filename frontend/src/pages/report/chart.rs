@@ -128,7 +128,7 @@ fn Risk(result: PredictionResult) -> impl IntoView {
     let at = |risk: &[YearRisk], year| {
         risk.iter().find(|risk| risk.year == year).map(|risk| {
             let interval =
-                tf!("{from} to {to}", from = format::percent(risk.lower), to = format::percent(risk.upper));
+                tf!("{low} to {high}", low = format::percent(risk.lower), high = format::percent(risk.upper));
             view! { {format::percent(risk.probability)} <span class="fine">" (" {interval} ")"</span> }
         })
     };

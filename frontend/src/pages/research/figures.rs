@@ -44,13 +44,13 @@ pub fn Cohort(
     let is_empty = rows.is_empty();
     view! {
         {chart}
-        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Figures")>
+        <div class="table-scroll" tabindex="0" role="region" aria-label=t("Figures of groups")>
             <table class="table">
                 <thead>
                     <tr>
                         {names.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect_view()}
                         {heads.into_iter().map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view()}
-                        <th scope="col" class="bar-cell"><span class="visually-hidden">{t("Bar")}</span></th>
+                        <th scope="col" class="bar-cell"><span class="visually-hidden">{t("As a bar")}</span></th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

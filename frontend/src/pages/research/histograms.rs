@@ -24,8 +24,8 @@ pub fn Histograms(
                 .bars
                 .into_iter()
                 .map(|bar| {
-                    let (from, to) = (format::percent(bar.from), format::percent(bar.to));
-                    let name = tf!("{from} to {to}", from = from, to = to);
+                    let (low, high) = (format::percent(bar.from), format::percent(bar.to));
+                    let name = tf!("{low} to {high}", low = low, high = high);
                     risk_row(name, bar.people, most)
                 })
                 .chain([risk_row(t("No prediction").to_owned(), histogram.unknown, most)])
@@ -37,7 +37,7 @@ pub fn Histograms(
                         <tr>
                             <th scope="col">{t("5-year risk")}</th>
                             <th scope="col" class="number">{t("People")}</th>
-                            <th scope="col" class="bar-cell"><span class="visually-hidden">{t("Bar")}</span></th>
+                            <th scope="col" class="bar-cell"><span class="visually-hidden">{t("As a bar")}</span></th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
