@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use leptos_router::components::Router;
 
 use crate::{
-    components::{app_bar::AppBar, session_dialog::SessionDialog},
+    components::{app_bar::AppBar, connection_note::ConnectionNote, session_dialog::SessionDialog},
+    connection,
     language::{self, t},
     programs::{self, Program},
     session,
@@ -39,6 +40,7 @@ fn show_broken() {
 fn App(program: Program, pages: fn() -> AnyView) -> impl IntoView {
     provide_context(program);
     programs::arrived();
+    connection::watch();
     view! {
         <Router>
             <a class="skip" href="#main" rel="external" on:click=|event| skip_to_main(&event)>
@@ -47,6 +49,7 @@ fn App(program: Program, pages: fn() -> AnyView) -> impl IntoView {
             <AppBar />
             <main id="main" tabindex="-1">{pages()}</main>
         </Router>
+        <ConnectionNote />
         <SessionDialog />
     }
 }

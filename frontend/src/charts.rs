@@ -5,6 +5,7 @@ pub mod course;
 pub mod egfr;
 pub mod library;
 pub mod risk;
+pub mod therapies;
 
 use leptos::{html, prelude::*, task::spawn_local};
 

@@ -203,6 +203,12 @@ pub fn from_input(text: &str) -> Option<DateTime<Utc>> {
         .flatten()
 }
 
+/// Whether people here write the month before the day.
+pub fn is_month_first() -> bool {
+    let day = NaiveDate::from_ymd_opt(2000, 1, 31).unwrap_or_default();
+    in_format(&day_of(day), &[("day", "numeric"), ("month", "numeric")]).starts_with('1')
+}
+
 fn js_date(moment: DateTime<Utc>) -> Date {
     Date::new(&(moment.timestamp_millis() as f64).into())
 }

@@ -13,7 +13,10 @@ pub mod charts;
 pub mod components;
 
 pub mod api;
+pub mod connection;
 pub mod imports;
+pub mod kept;
+pub mod pasted;
 pub mod record;
 pub mod session;
 pub mod what_if;

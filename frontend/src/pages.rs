@@ -9,6 +9,7 @@ pub mod care_team;
 pub mod dashboard;
 pub mod documents;
 pub mod emergency_access;
+pub mod help;
 pub mod home;
 pub mod import;
 pub mod model;

@@ -43,7 +43,9 @@ impl Program {
             ["patients", _, last] if OF_A_RECORD.contains(&last) => Self::Desk,
             ["patients", _] => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
-            ["about"] | ["models" | "research", ..] | ["patients", _, "report"] => Self::Reading,
+            ["about" | "help"] | ["models" | "research", ..] | ["patients", _, "report"] => {
+                Self::Reading
+            }
             _ => Self::Clinic,
         }
     }
@@ -112,7 +114,7 @@ mod tests {
         for path in ["/users", "/audit", "/account"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
-        for path in ["/about", "/models/1.0.0", "/research", "/patients/42/report"] {
+        for path in ["/about", "/help", "/models/1.0.0", "/research", "/patients/42/report"] {
             assert_eq!(Program::of(path), Program::Reading, "{path}");
         }
         for path in ["/", "/sign-in", "/patients", "/usersx", "/dashboard"] {

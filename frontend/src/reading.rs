@@ -11,8 +11,8 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        about::AboutPage, model::ModelPage, models::ModelsPage, not_found::NotFoundPage,
-        report::ReportPage, research::ResearchPage,
+        about::AboutPage, help::HelpPage, model::ModelPage, models::ModelsPage,
+        not_found::NotFoundPage, report::ReportPage, research::ResearchPage,
     },
 };
 
@@ -21,6 +21,7 @@ pub fn pages() -> AnyView {
     view! {
         <FlatRoutes fallback=NotFoundPage>
             <Route path=path!("/about") view=AboutPage />
+            <Route path=path!("/help") view=HelpPage />
             <Route
                 path=path!("/patients/:id/report")
                 view=|| {

@@ -39,6 +39,10 @@ pub struct Record {
     pub chosen: RwSignal<Option<Prediction>>,
     /// Something that the latest prediction rests on was changed on this page after it.
     pub changed: RwSignal<bool>,
+    /// Whether values are being entered.
+    pub entering: RwSignal<bool>,
+    /// A voided value that is to be entered again.
+    pub again: RwSignal<Option<Observation>>,
 }
 
 impl Record {
@@ -56,6 +60,8 @@ impl Record {
             predictions: LocalResource::new(move || all_predictions(id, Self::shows_risk())),
             chosen: RwSignal::new(None),
             changed: RwSignal::new(false),
+            entering: RwSignal::new(false),
+            again: RwSignal::new(None),
         };
         provide_context(record);
         record

@@ -22,7 +22,7 @@ use shared::{
 
 use crate::{
     api::{self, Result},
-    language,
+    connection, language,
 };
 
 /// A token is renewed when it has less than this left, so that it does not expire on its way.
@@ -218,6 +218,7 @@ pub async fn sign_out() {
     session.ending.set(None);
     session.timer.replace(None);
     session.waiting.borrow_mut().clear();
+    crate::kept::leave_only(None);
 }
 
 /// A token that is still good for a call; waits for the dialog if the session has ended.
@@ -257,7 +258,7 @@ async fn renew() -> Result<()> {
 }
 
 async fn renew_once() -> Result<()> {
-    let renewed = api::session::refresh().await;
+    let renewed = connection::persist(false, api::session::refresh).await;
     let session = session();
     session.renewal.replace(None);
     session.take_in(renewed?);
@@ -277,6 +278,7 @@ impl Session {
             self.terms.set(terms);
         }
         take_in_preferences(signed_in.preferences);
+        crate::kept::leave_only(Some(signed_in.user.id));
         // Not in the middle of something: a page that is in use keeps its language.
         let arrives = self.standing.with_untracked(|now| !matches!(now, Standing::SignedIn(_)));
         if arrives && language::choose(signed_in.preferences.in_force.language) {

@@ -8,11 +8,13 @@ use shared::{
     page::Page,
     problem::{Problem, ProblemKind},
 };
+use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, FormData, ProgressEvent, XmlHttpRequest};
 
 use super::{Call, Result, as_person, download, opened, query, request, transport};
+use crate::connection;
 
 /// A page of a patient's documents, newest first.
 pub async fn list(patient: PatientId, cursor: &str) -> Result<Page<Document>> {
@@ -32,7 +34,8 @@ pub async fn save(document: &Document) -> Result<()> {
 
 /// An address of the content that is good in this page only.
 pub async fn address(id: DocumentId) -> Result<String> {
-    let response = opened(&content(id)).await?;
+    let call = content(id);
+    let response = connection::persist(false, async || opened(&call).await).await?;
     transport::address(&response).await.ok_or_else(transport::unreachable_server)
 }
 
@@ -47,7 +50,10 @@ pub async fn upload(
     kind: DocumentKind,
     share: RwSignal<f64>,
 ) -> Result<Document> {
-    as_person(async |token| upload_once(patient, file, kind, share, &token).await).await
+    // The same for every attempt: a lost answer leads to no second document.
+    let key = transport::random_uuid();
+    let once = async |token: String| upload_once(patient, file, kind, share, &token, key).await;
+    connection::persist(true, async || as_person(&once).await).await
 }
 
 async fn upload_once(
@@ -56,8 +62,9 @@ async fn upload_once(
     kind: DocumentKind,
     share: RwSignal<f64>,
     token: &str,
+    key: Uuid,
 ) -> Result<Document> {
-    let sent = send(patient, file, kind, share, token).await;
+    let sent = send(patient, file, kind, share, token, key).await;
     let (status, text) = sent.map_err(|_| transport::unreachable_server())?;
     match status {
         201 => serde_json::from_str(&text).map_err(|_| Problem::new(ProblemKind::Internal)),
@@ -72,6 +79,7 @@ async fn send(
     kind: DocumentKind,
     share: RwSignal<f64>,
     token: &str,
+    key: Uuid,
 ) -> std::result::Result<(u16, String), JsValue> {
     let form = FormData::new()?;
     form.append_with_str("kind", kind.as_str())?;
@@ -79,7 +87,7 @@ async fn send(
     let request = XmlHttpRequest::new()?;
     request.open("POST", &transport::url(&format!("/patients/{patient}/documents")))?;
     request.set_request_header("Authorization", &format!("Bearer {token}"))?;
-    request.set_request_header("Idempotency-Key", &transport::random_uuid().to_string())?;
+    request.set_request_header("Idempotency-Key", &key.to_string())?;
     let told = Closure::<dyn FnMut(ProgressEvent)>::new(move |event: ProgressEvent| {
         if 0.0 < event.total() {
             // Whoever looked may have left the page.

@@ -13,6 +13,7 @@ use web_sys::{
 };
 
 use super::{Call, Method, Result};
+use crate::connection;
 
 use crate::{language::t, tf};
 
@@ -28,24 +29,43 @@ thread_local! {
     static UNANSWERED: RefCell<Vec<(String, Uuid)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sends a call and answers the body of a success. What can safely be repeated is, when the
-/// network fails.
+/// Sends a call and answers the body of a success. What can safely be repeated is when the network
+/// fails: twice at once, then as soon as the server answers again.
 pub async fn send(call: &Call, token: Option<&str>) -> Result<String> {
     let key = call.creates.then(|| key_for(call));
+    let answer = if call.method == Method::Get || call.creates || call.version.is_some() {
+        let is_change = call.method != Method::Get;
+        connection::persist(is_change, async || send_soon(call, token, key).await).await
+    } else {
+        send_once(call, token, key).await
+    };
+    let lost = matches!(&answer, Err(problem) if problem.kind == ProblemKind::Unreachable);
+    if !lost {
+        forget(call);
+    }
+    answer
+}
+
+/// A network that fails for a moment is nobody's business.
+async fn send_soon(call: &Call, token: Option<&str>, key: Option<Uuid>) -> Result<String> {
     let mut pauses = PAUSES_MS.iter();
     loop {
         let answer = send_once(call, token, key).await;
         let lost = matches!(&answer, Err(problem) if problem.kind == ProblemKind::Unreachable);
-        if !lost {
-            forget(call);
-            return answer;
-        }
-        let repeatable = call.method == Method::Get || call.creates;
         match pauses.next() {
-            Some(&pause) if repeatable => TimeoutFuture::new(pause).await,
+            Some(&pause) if lost => TimeoutFuture::new(pause).await,
             _ => return answer,
         }
     }
+}
+
+/// Whether the server answers anything at all. What answers in its place while it is gone says so.
+pub async fn answers() -> bool {
+    let init = RequestInit::new();
+    init.set_method("HEAD");
+    let asked = leptos::prelude::window().fetch_with_str_and_init(&url("/openapi.json"), &init);
+    let answer = JsFuture::from(asked).await.map(JsCast::unchecked_into::<Response>);
+    answer.is_ok_and(|answer| !matches!(answer.status(), 502..=504))
 }
 
 /// Sends a call and answers the response of a success, its body unread.

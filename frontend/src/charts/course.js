@@ -11,6 +11,8 @@ const EVENTS = 26;
 const STRIP = 74;
 const BETWEEN = 34;
 const TIME = 24;
+/** A therapy's row: its name, and the bar under it. */
+const THERAPY = 24;
 
 /** 10,000 takes more room than there is. */
 const short = new Intl.NumberFormat(locale(), { notation: "compact" });
@@ -18,9 +20,13 @@ const short = new Intl.NumberFormat(locale(), { notation: "compact" });
 const egfrHeight = (width) => (width < 480 ? 220 : 300);
 const eventsHeight = (data) => (data.events.length ? EVENTS : 0);
 
+const therapyRows = (data) => Math.max(0, ...data.therapies.map(({ row }) => row + 1));
+const therapiesHeight = (data) => (data.therapies.length ? BETWEEN + therapyRows(data) * THERAPY : 0);
+
 /** How high the drawing is. */
 export function courseHeight(data, width) {
-  return 12 + eventsHeight(data) + egfrHeight(width) + data.panels.length * (STRIP + BETWEEN) + TIME + 8;
+  const strips = data.panels.length * (STRIP + BETWEEN) + therapiesHeight(data);
+  return 12 + eventsHeight(data) + egfrHeight(width) + strips + TIME + 8;
 }
 
 /** The options of the course. */
@@ -34,6 +40,7 @@ export function course(data, look, width) {
     grids.push({ ...sides, top, height: STRIP });
     top += STRIP + BETWEEN;
   }
+  if (data.therapies.length) grids.push({ ...sides, top, height: therapyRows(data) * THERAPY });
   const last = grids.length - 1;
   const every = grids.map((_, index) => index);
   return {
@@ -69,6 +76,9 @@ export function course(data, look, width) {
         axisLabel: { ...look.type, customValues: data.egfr.ticks },
       },
       ...data.panels.map((panel, index) => stripAxis(panel, index + 1, look)),
+      ...(data.therapies.length
+        ? [{ type: "value", gridIndex: last, min: 0, max: therapyRows(data), inverse: true, show: false }]
+        : []),
     ],
     series: [
       bands(data.egfr, look),
@@ -78,6 +88,7 @@ export function course(data, look, width) {
       ...points(data.egfr, look),
       ...happened(data, look),
       ...data.panels.flatMap((panel, index) => strip(panel, index + 1, look)),
+      ...data.therapies.map((bar) => therapy(bar, data, last, look)),
     ],
   };
 }
@@ -215,6 +226,26 @@ function strip(panel, index, look) {
       ...(voice === 0 && panel.guides.length ? { markLine: guides(panel, look) } : {}),
     };
   });
+}
+
+/** A course of a drug, with the name of its row over the first. */
+function therapy({ row, from, to, name, tip }, data, index, look) {
+  // A name that begins late would not fit before the edge.
+  const isLate = data.from + 0.6 * (data.to - data.from) < from;
+  const ends = [from, to].map((at) => ({ value: [at, row + 0.75], tip }));
+  const label = { ...look.type, show: true, formatter: name, position: "top", align: isLate ? "right" : "left" };
+  return {
+    type: "line",
+    xAxisIndex: index,
+    yAxisIndex: index,
+    data: name ? [{ ...ends[0], label }, ends[1]] : ends,
+    symbol: "roundRect",
+    symbolSize: 8,
+    showAllSymbol: true,
+    lineStyle: { color: look.third, width: 8 },
+    itemStyle: { color: look.third },
+    emphasis: { scale: 1.4 },
+  };
 }
 
 function guides(panel, look) {

@@ -10,11 +10,13 @@ use shared::{
     observation::{Observation, ObservationCode, ObservationMethod, ObservationStatus},
     phrase,
     prediction::Prediction,
+    therapy::Therapy,
 };
 
 use super::{
     Chart, ChartKind, Twin,
     egfr::{Egfr, SUSPECTED, category, method_label},
+    therapies::{self, Bar},
 };
 use crate::{components::async_view::Skeleton, format, language::t, record::Record, tf, tn};
 
@@ -52,6 +54,7 @@ struct Data {
     egfr: Egfr,
     events: Vec<Event>,
     panels: Vec<Panel>,
+    therapies: Vec<Bar>,
 }
 
 /// Something that happened.
@@ -211,7 +214,8 @@ fn course(record: Record, span: Option<i64>, everything: bool) -> Course {
         let observations = record.observations.get()?.unwrap_or_default();
         let predictions = record.predictions.get()?.unwrap_or_default();
         let events = events(record)?;
-        Some(drawn(&observations, &predictions, events, span, everything))
+        let therapies = record.therapies.get()?.map(|all| all.items).unwrap_or_default();
+        Some(drawn(&observations, &predictions, &therapies, events, span, everything))
     };
     match picture() {
         None => Course::Coming,
@@ -223,6 +227,7 @@ fn course(record: Record, span: Option<i64>, everything: bool) -> Course {
 fn drawn(
     observations: &[Observation],
     predictions: &[Prediction],
+    therapies: &[Therapy],
     events: Vec<(NaiveDate, String)>,
     span: Option<i64>,
     everything: bool,
@@ -255,7 +260,9 @@ fn drawn(
     let events = events
         .into_iter()
         .map(|(day, what)| Event { at: noon(day), tip: [what, format::date(day)] });
-    let data = Data { summary: summary(values)?, from, to, egfr, events: events.collect(), panels };
+    let therapies = therapies::bars(therapies, noon, (from, to), millis(format::now()));
+    let (summary, events) = (summary(values)?, events.collect());
+    let data = Data { summary, from, to, egfr, events, panels, therapies };
     let data = serde_json::to_string(&data).unwrap_or_default();
     Some(Picture { data, caption, legend, twin })
 }

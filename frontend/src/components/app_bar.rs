@@ -21,6 +21,7 @@ pub fn AppBar() -> impl IntoView {
                 <nav class="bar-nav" aria-label=t("Main")>
                     {move || user.get().map(|user| view! { <RecordLinks user /> })}
                     <A href="/about">{t("About")}</A>
+                    <A href="/help">{t("Help")}</A>
                 </nav>
                 <div class="bar-end">
                     {move || user.get().map(|_| view! { <PrivacySwitch /> })}

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use shared::{
     biopsy::{Biopsy, NewBiopsy},
+    phrase,
     problem::{FieldProblem, Problem},
 };
 
@@ -13,7 +14,7 @@ use super::{
     prediction_inputs::mest_c,
     record_form::{RecordForm, incomplete, read_day},
 };
-use crate::{api, format, record::Record};
+use crate::{api, format, kept::Kept, language::t, record::Record, tf};
 
 #[derive(Clone)]
 enum Change {
@@ -30,10 +31,10 @@ pub fn Biopsies() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="biopsies">
             <div class="card-head">
-                <h2 id="biopsies">"Biopsies"</h2>
+                <h2 id="biopsies">{t("Biopsies")}</h2>
                 {move || record.editable().then(|| view! {
                     <button type="button" class="btn btn-small no-print" on:click=move |_| change.set(Some(Change::Add))>
-                        "Add biopsy"
+                        {t("Add biopsy")}
                     </button>
                 })}
             </div>
@@ -43,7 +44,7 @@ pub fn Biopsies() -> impl IntoView {
                     if biopsies.items.is_empty() {
                         return view! {
                             <p class="muted">
-                                "None recorded. In IgA nephropathy, add the MEST-C scores."
+                                {t("None recorded. In IgA nephropathy, add the MEST-C scores.")}
                             </p>
                         }
                         .into_any();
@@ -65,10 +66,10 @@ pub fn Biopsies() -> impl IntoView {
 fn Line(biopsy: Biopsy, change: RwSignal<Option<Change>>) -> impl IntoView {
     let record = Record::here();
     let day = format::date(biopsy.performed_on);
-    let Biopsy { m, e, s, t, c, .. } = biopsy;
-    let any = [m, e, s, t, c].iter().any(Option::is_some);
-    let scores = any.then(|| mest_c([("M", m), ("E", e), ("S", s), ("T", t), ("C", c)]));
-    let label = format!("Delete the biopsy of {day}");
+    let Biopsy { m, e, s, t: tubules, c, .. } = biopsy;
+    let any = [m, e, s, tubules, c].iter().any(Option::is_some);
+    let scores = any.then(|| mest_c([("M", m), ("E", e), ("S", s), ("T", tubules), ("C", c)]));
+    let label = tf!("Delete the biopsy of {day}", day = day);
     let diagnosis = biopsy.diagnosis.clone();
     view! {
         <li class="record">
@@ -89,7 +90,7 @@ fn Line(biopsy: Biopsy, change: RwSignal<Option<Change>>) -> impl IntoView {
                             aria-label=label.clone()
                             on:click=move |_| change.set(Some(Change::Delete(biopsy.clone())))
                         >
-                            "Delete"
+                            {t("Delete")}
                         </button>
                     </div>
                 }
@@ -104,13 +105,55 @@ fn after_change(record: Record, close: Callback<()>) {
     close.run(());
 }
 
-/// The scores: name, where they stand in the request, and the highest.
-const SCORES: [(&str, &str, u8); 5] = [
-    ("M: mesangial hypercellularity", "/m", 1),
-    ("E: endocapillary hypercellularity", "/e", 1),
-    ("S: segmental sclerosis", "/s", 1),
-    ("T: tubular atrophy, fibrosis", "/t", 2),
-    ("C: crescents", "/c", 2),
+/// A score of the Oxford classification (Trimarchi et al., Kidney Int 2017;91:1014).
+struct Score {
+    label: &'static str,
+    /// Where it stands in the request.
+    pointer: &'static str,
+    /// What each value means, from 0 on.
+    means: &'static [&'static str],
+}
+
+const SCORES: [Score; 5] = [
+    Score {
+        label: phrase!("M: mesangial hypercellularity"),
+        pointer: "/m",
+        means: &[
+            phrase!("M0: in half of the glomeruli or fewer"),
+            phrase!("M1: in more than half of the glomeruli"),
+        ],
+    },
+    Score {
+        label: phrase!("E: endocapillary hypercellularity"),
+        pointer: "/e",
+        means: &[phrase!("E0: in no glomerulus"), phrase!("E1: in at least one glomerulus")],
+    },
+    Score {
+        label: phrase!("S: segmental sclerosis"),
+        pointer: "/s",
+        means: &[
+            phrase!("S0: no sclerosis, no adhesion"),
+            phrase!("S1: in at least one glomerulus"),
+        ],
+    },
+    Score {
+        label: phrase!("T: tubular atrophy, interstitial fibrosis"),
+        pointer: "/t",
+        means: &[
+            phrase!("T0: 25 % of the cortex or less"),
+            phrase!("T1: 26 to 50 % of the cortex"),
+            phrase!("T2: more than 50 % of the cortex"),
+        ],
+    },
+    Score {
+        label: phrase!("C: cellular or fibrocellular crescents"),
+        pointer: "/c",
+        means: &[
+            phrase!("C0: in no glomerulus"),
+            phrase!("C1: in fewer than 25 % of the glomeruli"),
+            phrase!("C2: in 25 % of the glomeruli or more"),
+        ],
+    },
 ];
 
 #[component]
@@ -118,7 +161,10 @@ fn Add(close: Callback<()>) -> impl IntoView {
     let record = Record::here();
     let day = RwSignal::new(String::new());
     let diagnosis = RwSignal::new(String::new());
-    let scores = SCORES.map(|_| RwSignal::new(String::new()));
+    let scores = [(); 5].map(|()| RwSignal::new(String::new()));
+    let [m, e, s, t_score, c] = scores;
+    let kept = Kept::of(&format!("biopsy.{}", record.id));
+    let close = kept.fields(&[day, diagnosis, m, e, s, t_score, c]).closing(close);
     let problem = RwSignal::new(None::<Problem>);
     let read = move || {
         let mut errors = Vec::new();
@@ -126,13 +172,13 @@ fn Add(close: Callback<()>) -> impl IntoView {
             read_day("/performed_on", &day.get_untracked()).map_err(|wrong| errors.push(wrong));
         let diagnosis = diagnosis.get_untracked().trim().to_owned();
         if diagnosis.is_empty() {
-            errors.push(FieldProblem::new("/diagnosis", "Enter the diagnosis."));
+            errors.push(FieldProblem::new("/diagnosis", t("Enter the diagnosis.")));
         }
         // An empty choice is an unknown score, which is not 0.
-        let [m, e, s, t, c] = scores.map(|score| score.get_untracked().parse().ok());
+        let [m, e, s, tubules, c] = scores.map(|score| score.get_untracked().parse().ok());
         match performed_on {
             Ok(performed_on) if errors.is_empty() => {
-                Ok(NewBiopsy { performed_on, diagnosis, m, e, s, t, c })
+                Ok(NewBiopsy { performed_on, diagnosis, m, e, s, t: tubules, c })
             }
             _ => Err(incomplete(errors)),
         }
@@ -150,20 +196,26 @@ fn Add(close: Callback<()>) -> impl IntoView {
     let fields: Vec<_> = SCORES
         .into_iter()
         .zip(scores)
-        .map(|((label, pointer, most), value)| {
-            let unknown = (String::new(), "not known".to_owned());
-            let known = (0..=most).map(|score| (score.to_string(), score.to_string()));
+        .map(|(Score { label, pointer, means }, value)| {
+            let unknown = (String::new(), t("not known").to_owned());
+            let known = means
+                .iter()
+                .enumerate()
+                .map(|(score, means)| (score.to_string(), t(means).to_owned()));
             let options: Vec<(String, String)> = std::iter::once(unknown).chain(known).collect();
-            view! { <SelectField label pointer value options problem form="biopsy" /> }
+            view! { <SelectField label=t(label) pointer value options problem form="biopsy" /> }
         })
         .collect();
     view! {
-        <Dialog title="Add biopsy" id="add-biopsy" close>
-            <RecordForm save verb="Save" close problem>
-                <TextField label="Day of the biopsy" pointer="/performed_on" kind="date" value=day problem form="biopsy" required=true />
-                <TextField label="Diagnosis" pointer="/diagnosis" value=diagnosis problem form="biopsy" required=true />
+        <Dialog title=t("Add biopsy") id="add-biopsy" close>
+            <RecordForm save verb=t("Save") close problem>
+                <TextField label=t("Day of the biopsy") pointer="/performed_on" kind="date" value=day problem form="biopsy" required=true />
+                <TextField label=t("Diagnosis") pointer="/diagnosis" value=diagnosis problem form="biopsy" required=true />
                 <fieldset class="stack">
-                    <legend><strong>"MEST-C scores"</strong></legend>
+                    <legend><strong>{t("MEST-C scores")}</strong></legend>
+                    <p class="fine">
+                        {t("Oxford classification of IgA nephropathy (Trimarchi 2017). A score that the report does not name stays not known, which is not 0.")}
+                    </p>
                     {fields}
                 </fieldset>
             </RecordForm>
@@ -182,13 +234,13 @@ fn Delete(biopsy: Biopsy, close: Callback<()>) -> impl IntoView {
     });
     view! {
         <Confirm
-            title=format!("Delete the biopsy of {}?", format::date(biopsy.performed_on))
+            title=tf!("Delete the biopsy of {day}?", day = format::date(biopsy.performed_on))
             id="delete-biopsy"
-            verb="Delete biopsy"
+            verb=t("Delete biopsy")
             action
             close
         >
-            <p>"Only for a biopsy that was recorded in error."</p>
+            <p>{t("Only for a biopsy that was recorded in error.")}</p>
         </Confirm>
     }
 }

@@ -12,7 +12,7 @@ use super::{
     observation_row::{read_value, unit_options},
     problem_note::FormProblem,
 };
-use crate::{api, format, language::t, record::Record, tf};
+use crate::{api, format, kept::Kept, language::t, record::Record, tf};
 
 /// What is to be done with a value.
 #[derive(Clone)]
@@ -65,6 +65,7 @@ fn Correct(value: Observation, close: Callback<()>) -> impl IntoView {
     let reason = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<Problem>);
     let (id, code) = (value.id, value.code);
+    let close = Kept::of(&format!("correct.{id}")).fields(&[typed, unit, reason]).closing(close);
     let save = Action::new_local(move |(): &()| async move {
         let why = reason.get_untracked().trim().to_owned();
         let mut errors: Vec<FieldProblem> = reason_missing(&why).into_iter().collect();
@@ -123,6 +124,7 @@ fn Void(value: Observation, close: Callback<()>) -> impl IntoView {
     let reason = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<Problem>);
     let id = value.id;
+    let close = Kept::of(&format!("void.{id}")).fields(&[reason]).closing(close);
     let save = Action::new_local(move |(): &()| async move {
         let why = reason.get_untracked().trim().to_owned();
         let saved = match reason_missing(&why) {

@@ -7,12 +7,17 @@ use shared::{
     problem::{FieldProblem, Problem, ProblemKind},
 };
 
+use wasm_bindgen::JsCast;
+
 use super::field::{SelectField, TextField};
 use crate::{
     format,
     language::{said, t},
     session, tf,
 };
+
+/// What stands in a row: code, value, unit, time, note.
+pub type Typed = [String; 5];
 
 /// What is typed of one value.
 #[derive(Clone, Copy, PartialEq)]
@@ -42,6 +47,22 @@ impl Row {
             at: RwSignal::new(at),
             note: RwSignal::new(String::new()),
         }
+    }
+
+    /// A row as it was typed before, or as it was pasted.
+    pub fn typed(key: usize, [code, value, unit, at, note]: Typed) -> Self {
+        let [code, value, unit, at, note] = [code, value, unit, at, note].map(RwSignal::new);
+        Self { key, code, value, unit, at, note }
+    }
+
+    /// Everything that stands in the row (reactive).
+    pub fn texts(self) -> Typed {
+        [self.code, self.value, self.unit, self.at, self.note].map(|field| field.get())
+    }
+
+    /// Whether somebody has typed something (reactive).
+    pub fn is_typed(self) -> bool {
+        [self.value, self.note].into_iter().any(|field| field.with(|text| !text.trim().is_empty()))
     }
 
     /// Where a field of this row stands, however many rows there are before it.
@@ -149,6 +170,8 @@ pub fn RowFields(
     /// Takes the row away; not there for the only one.
     #[prop(into)]
     remove: Signal<Option<Callback<()>>>,
+    /// Takes what is pasted into the row, if it is more than one cell.
+    paste: Callback<String, bool>,
 ) -> impl IntoView {
     let codes: Vec<(String, String)> = ObservationCode::ALL
         .map(|code| (code.as_str().to_owned(), t(code.label()).to_owned()))
@@ -182,7 +205,13 @@ pub fn RowFields(
         }
     };
     view! {
-        <fieldset class="value-row">
+        <fieldset class="value-row" on:paste=move |event| {
+            let event: web_sys::ClipboardEvent = event.unchecked_into();
+            let text = event.clipboard_data().and_then(|pasted| pasted.get_data("text/plain").ok());
+            if text.is_some_and(|text| paste.run(text)) {
+                event.prevent_default();
+            }
+        }>
             <legend class="visually-hidden">{move || tf!("Entry {place}", place = place.get())}</legend>
             <SelectField label=t("Quantity") pointer=row.pointer("code") value=row.code options=codes problem form="new-value" />
             <div>

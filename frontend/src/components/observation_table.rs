@@ -163,6 +163,8 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
     let record = Record::here();
     let counts = value.status == ObservationStatus::Final;
     let computed = value.method != ObservationMethod::Reported;
+    let is_voided = value.status == ObservationStatus::Voided && !computed;
+    let gone = value.clone();
     let (amount, unit) = format::in_force(value.code, value.value);
     let given_otherwise = value.unit_as_given != unit;
     let given =
@@ -177,6 +179,7 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
         view! { <s>{number} {unit}</s> }.into_any()
     };
     let time = format::date_time(value.effective_at);
+    let gone_at = time.clone();
     let kdigo = category(&value).filter(|_| counts);
     let code = t(value.code.label());
     view! {
@@ -189,6 +192,22 @@ fn Line(value: Observation, change: RwSignal<Option<Change>>) -> impl IntoView {
             <td class="nowrap muted">{given}</td>
             <td><Remarks value=value.clone() /></td>
             <td class="number nowrap no-print">
+                {move || (is_voided && record.editable()).then(|| {
+                    let again = gone.clone();
+                    view! {
+                        <button
+                            type="button"
+                            class="btn btn-small btn-quiet"
+                            aria-label=tf!("Enter again: {quantity} of {time}", quantity = code, time = gone_at)
+                            on:click=move |_| {
+                                record.entering.set(true);
+                                record.again.set(Some(again.clone()));
+                            }
+                        >
+                            {t("Enter again")}
+                        </button>
+                    }
+                })}
                 {move || (counts && record.editable()).then(|| {
                     let (right, wrong) = (value.clone(), value.clone());
                     view! {

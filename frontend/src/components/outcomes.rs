@@ -12,7 +12,7 @@ use super::{
     field::{SelectField, TextField},
     record_form::{RecordForm, incomplete, read_day, wire_name},
 };
-use crate::{api, format, language::t, record::Record};
+use crate::{api, format, kept::Kept, language::t, record::Record};
 
 const KINDS: [OutcomeKind; 3] =
     [OutcomeKind::Dialysis, OutcomeKind::Transplant, OutcomeKind::Death];
@@ -68,6 +68,8 @@ fn Add(close: Callback<()>) -> impl IntoView {
     let record = Record::here();
     let kind = RwSignal::new(String::new());
     let day = RwSignal::new(String::new());
+    let kept = Kept::of(&format!("outcome.{}", record.id)).fields(&[kind, day]);
+    let close = kept.closing(close);
     let problem = RwSignal::new(None::<Problem>);
     let read = move || {
         let mut errors = Vec::new();

@@ -38,15 +38,17 @@ pub struct Draft {
     pub own_access: RwSignal<bool>,
 }
 
-/// A fact that somebody else has changed as well.
+/// A fact that somebody else has changed meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
+pub struct Change {
     /// The fact.
     pub label: &'static str,
+    /// What was recorded before.
+    pub before: String,
     /// What is recorded now.
     pub theirs: String,
-    /// What stands in the form.
-    pub ours: String,
+    /// What stands in the form, if that is something else again.
+    pub ours: Option<String>,
 }
 
 impl Draft {
@@ -117,6 +119,43 @@ impl Draft {
         })
     }
 
+    /// Everything that stands in the form, to be kept until it is saved (reactive).
+    pub fn texts(self) -> Vec<String> {
+        let facts =
+            self.facts().map(|fact| fact.get().map_or_else(String::new, |yes| yes.to_string()));
+        let own_access = self.own_access.get().to_string();
+        self.words().map(|word| word.get()).into_iter().chain(facts).chain([own_access]).collect()
+    }
+
+    /// Puts back what was typed before.
+    pub fn put(self, texts: &[String]) {
+        let (words, facts) = (self.words(), self.facts());
+        let rest = texts.get(words.len()..).unwrap_or_default();
+        for (word, text) in words.iter().zip(texts) {
+            word.set(text.clone());
+        }
+        for (fact, text) in facts.iter().zip(rest) {
+            fact.set(text.parse().ok());
+        }
+        if let Some(own_access) = rest.get(facts.len()) {
+            self.own_access.set(own_access.parse().unwrap_or_default());
+        }
+    }
+
+    const fn words(self) -> [RwSignal<String>; 6] {
+        [self.mrn, self.given_name, self.family_name, self.birth_date, self.sex, self.renal_disease]
+    }
+
+    const fn facts(self) -> [RwSignal<Option<bool>>; 5] {
+        [
+            self.diabetes,
+            self.hypertension,
+            self.cardiovascular_disease,
+            self.heart_failure,
+            self.smoker,
+        ]
+    }
+
     /// Puts facts into the form.
     pub fn take(&self, facts: NewPatient) {
         self.mrn.set(facts.mrn);
@@ -181,23 +220,26 @@ pub fn patch(from: &NewPatient, to: &NewPatient) -> PatientPatch {
 }
 
 /// Brings a form that was opened on `base` up to `theirs`: facts that the form did not change
-/// follow the record, those that it did stay as typed. What both changed differently comes back.
+/// follow the record, those that it did stay as typed. What they changed comes back.
 pub fn merge(
     base: &NewPatient,
     ours: &NewPatient,
     theirs: &NewPatient,
-) -> (NewPatient, Vec<Conflict>) {
-    let mut conflicts = Vec::new();
+) -> (NewPatient, Vec<Change>) {
+    let mut changes = Vec::new();
     let mut merged = ours.clone();
     macro_rules! fact {
         ($field:ident, $label:expr, $shown:expr) => {
             if ours.$field == base.$field {
                 merged.$field.clone_from(&theirs.$field);
-            } else if theirs.$field != base.$field && theirs.$field != ours.$field {
-                conflicts.push(Conflict {
+            }
+            if theirs.$field != base.$field {
+                let differs = ours.$field != base.$field && ours.$field != theirs.$field;
+                changes.push(Change {
                     label: $label,
+                    before: $shown(&base.$field),
                     theirs: $shown(&theirs.$field),
-                    ours: $shown(&ours.$field),
+                    ours: differs.then(|| $shown(&ours.$field)),
                 });
             }
         };
@@ -215,7 +257,7 @@ pub fn merge(
     fact!(smoker, t("Smokes now"), known);
     fact!(renal_disease, t("Cause"), |cause: &RenalDisease| t(cause.label()).to_owned());
     fact!(own_access, t("Own access"), |yes: &_| known(&Some(*yes)));
-    (merged, conflicts)
+    (merged, changes)
 }
 
 /// A three-state fact in a word.

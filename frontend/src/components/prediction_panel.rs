@@ -130,11 +130,13 @@ fn Answer(prediction: Prediction) -> impl IntoView {
         RiskSource::Kfre => t("from KFRE"),
         RiskSource::Network => t("from the network, because KFRE does not apply"),
     };
+    let both = kfre.is_some();
     view! {
         <div class="voices">
             <KfreVoice kfre />
             <NetworkVoice risk />
         </div>
+        {both.then(|| view! { <WhyTheyDiffer /> })}
         <p class="verdict">
             <span class="muted">{t("Category")}</span>
             <RiskBadge category />
@@ -159,6 +161,22 @@ fn Answer(prediction: Prediction) -> impl IntoView {
         <Circumstances prediction />
     }
     .into_any()
+}
+
+/// Two answers to one question want an explanation.
+#[component]
+fn WhyTheyDiffer() -> impl IntoView {
+    view! {
+        <details class="twin no-print">
+            <summary>{t("Why the two may differ")}</summary>
+            <ul class="stack-tight">
+                <li>{t("KFRE reads one eGFR and one albuminuria with age and sex; the network reads the whole course, diagnoses, therapies and the biopsy.")}</li>
+                <li>{t("KFRE was fitted to real patients of many countries and is calibrated for a region; the network was trained on simulated patients.")}</li>
+                <li>{t("KFRE does not count death before kidney failure, and so says too much of the old and frail; the network counts it.")}</li>
+            </ul>
+            <p class="fine"><A href="/help">{t("More in the help")}</A></p>
+        </details>
+    }
 }
 
 /// The variables of the equation's forms (Tangri 2011, 2016).

@@ -6,6 +6,7 @@ use serde_json::Value;
 use shared::problem::{FieldProblem, Problem, ProblemKind};
 
 use super::problem_note::FormProblem;
+use crate::connection;
 
 use crate::language::t;
 
@@ -42,6 +43,12 @@ pub fn RecordForm(
     children: Children,
 ) -> impl IntoView {
     let pending = save.pending();
+    // Who closes the form does not want sent what still waits for the server.
+    on_cleanup(move || {
+        if pending.try_get_untracked() == Some(true) {
+            connection::give_up();
+        }
+    });
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if !pending.get_untracked() {

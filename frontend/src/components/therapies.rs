@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 use shared::{
-    problem::{FieldProblem, Problem},
+    id::TherapyId,
+    problem::{FieldProblem, Problem, ProblemKind},
     therapy::{NewTherapy, Therapy, TherapyKind, TherapyPatch},
 };
 
@@ -11,8 +12,9 @@ use super::{
     dialog::{Confirm, Dialog},
     field::{SelectField, TextField},
     record_form::{RecordForm, incomplete, read_day, wire_name},
+    therapy_course::{TherapyCourse, time},
 };
-use crate::{api, format, record::Record};
+use crate::{api, format, kept::Kept, language::t, record::Record, tf};
 
 /// What is to be done with a course.
 #[derive(Clone)]
@@ -31,10 +33,10 @@ pub fn Therapies() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="therapies">
             <div class="card-head">
-                <h2 id="therapies">"Therapies"</h2>
+                <h2 id="therapies">{t("Therapies")}</h2>
                 {move || record.editable().then(|| view! {
                     <button type="button" class="btn btn-small no-print" on:click=move |_| change.set(Some(Change::Add))>
-                        "Add therapy"
+                        {t("Add therapy")}
                     </button>
                 })}
             </div>
@@ -43,13 +45,18 @@ pub fn Therapies() -> impl IntoView {
                 render=move |therapies| {
                     if therapies.items.is_empty() {
                         return view! {
-                            <p class="muted">"None recorded. Predictions use the classes of drugs in use."</p>
+                            <p class="muted">{t("None recorded. Predictions use the classes of drugs in use.")}</p>
                         }
                         .into_any();
                     }
+                    let course = therapies.items.clone();
                     let lines: Vec<_> =
                         therapies.items.into_iter().map(|therapy| view! { <Line therapy change /> }).collect();
-                    view! { <ul class="records">{lines}</ul> }.into_any()
+                    view! {
+                        <TherapyCourse therapies=course />
+                        <ul class="records">{lines}</ul>
+                    }
+                    .into_any()
                 }
             />
             {move || change.get().map(|asked| match asked {
@@ -65,13 +72,11 @@ pub fn Therapies() -> impl IntoView {
 fn Line(therapy: Therapy, change: RwSignal<Option<Change>>) -> impl IntoView {
     let record = Record::here();
     let goes_on = therapy.ended_on.is_none();
-    let from = format::date(therapy.started_on);
-    let time = therapy
-        .ended_on
-        .map_or_else(|| format!("since {from}"), |end| format!("{from} to {}", format::date(end)));
-    let name = therapy.kind.label();
+    let time = time(&therapy);
+    let name = t(therapy.kind.label());
     let (ending, deleting) = (therapy.clone(), therapy.clone());
-    let (end_label, delete_label) = (format!("End {name}"), format!("Delete {name}"));
+    let (end_label, delete_label) =
+        (tf!("End {therapy}", therapy = name), tf!("Delete {therapy}", therapy = name));
     view! {
         <li class="record" class:gone=!goes_on>
             <div>
@@ -90,7 +95,7 @@ fn Line(therapy: Therapy, change: RwSignal<Option<Change>>) -> impl IntoView {
                                 aria-label=end_label.clone()
                                 on:click=move |_| change.set(Some(Change::End(ending.clone())))
                             >
-                                "End"
+                                {t("End")}
                             </button>
                         })}
                         <button
@@ -99,7 +104,7 @@ fn Line(therapy: Therapy, change: RwSignal<Option<Change>>) -> impl IntoView {
                             aria-label=delete_label.clone()
                             on:click=move |_| change.set(Some(Change::Delete(deleting.clone())))
                         >
-                            "Delete"
+                            {t("Delete")}
                         </button>
                     </div>
                 }
@@ -115,6 +120,31 @@ fn after_change(record: Record, close: Callback<()>) {
     close.run(());
 }
 
+/// What kept a change from being saved. If somebody else has changed the course meanwhile, says what
+/// it is now; the next attempt then is based on that.
+async fn met(record: Record, id: TherapyId, version: RwSignal<i32>, failed: Problem) -> Problem {
+    if failed.kind != ProblemKind::Stale {
+        return failed;
+    }
+    let now = match api::therapies::list(record.id).await {
+        Ok(therapies) => therapies.items.into_iter().find(|one| one.id == id),
+        Err(unread) => return unread,
+    };
+    record.therapies.refetch();
+    let detail = match now {
+        Some(now) => {
+            let _ = version.try_set(now.version);
+            tf!(
+                "It is recorded now as: {therapy}, {time}. If you still want your change, press the button again.",
+                therapy = t(now.kind.label()),
+                time = time(&now),
+            )
+        }
+        None => t("Somebody has deleted this course. Nothing is left to change.").to_owned(),
+    };
+    Problem { detail: Some(detail), ..failed }
+}
+
 #[component]
 fn Add(close: Callback<()>) -> impl IntoView {
     let record = Record::here();
@@ -122,6 +152,8 @@ fn Add(close: Callback<()>) -> impl IntoView {
     let started = RwSignal::new(format::today().to_string());
     let ended = RwSignal::new(String::new());
     let note = RwSignal::new(String::new());
+    let kept = Kept::of(&format!("therapy.{}", record.id)).fields(&[kind, started, ended, note]);
+    let close = kept.closing(close);
     let problem = RwSignal::new(None::<Problem>);
     let read = move || {
         let mut errors = Vec::new();
@@ -131,7 +163,7 @@ fn Add(close: Callback<()>) -> impl IntoView {
             .map(|text| read_day("/ended_on", &text))
             .transpose();
         let kind = TherapyKind::ALL.into_iter().find(|one| wire_name(one) == kind.get_untracked());
-        let kind = kind.ok_or_else(|| FieldProblem::new("/kind", "Choose a class."));
+        let kind = kind.ok_or_else(|| FieldProblem::new("/kind", t("Choose a class.")));
         let note = Some(note.get_untracked().trim().to_owned()).filter(|note| !note.is_empty());
         let started_on = started_on.map_err(|wrong| errors.push(wrong));
         let ended_on = ended_on.map_err(|wrong| errors.push(wrong));
@@ -154,16 +186,19 @@ fn Add(close: Callback<()>) -> impl IntoView {
         }
     });
     let kinds: Vec<(String, String)> =
-        TherapyKind::ALL.map(|kind| (wire_name(kind), kind.label().to_owned())).into();
+        TherapyKind::ALL.map(|kind| (wire_name(kind), t(kind.label()).to_owned())).into();
+    let before = untrack(|| record.therapies.get());
+    let before = before.and_then(Result::ok).map(|therapies| therapies.items).unwrap_or_default();
     view! {
-        <Dialog title="Add therapy" id="add-therapy" close>
-            <RecordForm save verb="Save" close problem>
-                <SelectField label="Class" pointer="/kind" value=kind options=kinds problem form="therapy" />
+        <Dialog title=t("Add therapy") id="add-therapy" close>
+            <TherapyCourse therapies=before />
+            <RecordForm save verb=t("Save") close problem>
+                <SelectField label=t("Class") pointer="/kind" value=kind options=kinds problem form="therapy" />
                 <div class="grid-2">
-                    <TextField label="First day" pointer="/started_on" kind="date" value=started problem form="therapy" required=true />
-                    <TextField label="Last day" pointer="/ended_on" kind="date" value=ended problem form="therapy" hint="Empty while it goes on" />
+                    <TextField label=t("First day") pointer="/started_on" kind="date" value=started problem form="therapy" required=true />
+                    <TextField label=t("Last day") pointer="/ended_on" kind="date" value=ended problem form="therapy" hint=t("Empty while it goes on") />
                 </div>
-                <TextField label="Drug and dose" pointer="/note" value=note problem form="therapy" />
+                <TextField label=t("Drug and dose") pointer="/note" value=note problem form="therapy" />
             </RecordForm>
         </Dialog>
     }
@@ -174,24 +209,24 @@ fn End(therapy: Therapy, close: Callback<()>) -> impl IntoView {
     let record = Record::here();
     let ended = RwSignal::new(format::today().to_string());
     let problem = RwSignal::new(None::<Problem>);
-    let (id, version) = (therapy.id, therapy.version);
+    let (id, version) = (therapy.id, RwSignal::new(therapy.version));
     let save = Action::new_local(move |(): &()| async move {
         let saved = match read_day("/ended_on", &ended.get_untracked()) {
             Ok(day) => {
                 let patch = TherapyPatch { ended_on: Some(Some(day)), ..TherapyPatch::default() };
-                api::therapies::update(id, version, &patch).await
+                api::therapies::update(id, version.get_untracked(), &patch).await
             }
             Err(wrong) => Err(incomplete(vec![wrong])),
         };
         match saved {
             Ok(_) => after_change(record, close),
-            Err(failed) => problem.set(Some(failed)),
+            Err(failed) => problem.set(Some(met(record, id, version, failed).await)),
         }
     });
     view! {
-        <Dialog title=format!("End {}", therapy.kind.label()) id="end-therapy" close>
-            <RecordForm save verb="End therapy" close problem>
-                <TextField label="Last day" pointer="/ended_on" kind="date" value=ended problem form="end" required=true />
+        <Dialog title=tf!("End {therapy}", therapy = t(therapy.kind.label())) id="end-therapy" close>
+            <RecordForm save verb=t("End therapy") close problem>
+                <TextField label=t("Last day") pointer="/ended_on" kind="date" value=ended problem form="end" required=true />
             </RecordForm>
         </Dialog>
     }
@@ -200,21 +235,25 @@ fn End(therapy: Therapy, close: Callback<()>) -> impl IntoView {
 #[component]
 fn Delete(therapy: Therapy, close: Callback<()>) -> impl IntoView {
     let record = Record::here();
-    let (id, version) = (therapy.id, therapy.version);
+    let (id, version) = (therapy.id, RwSignal::new(therapy.version));
     let action = Action::new_local(move |(): &()| async move {
-        api::therapies::delete(id, version).await?;
-        after_change(record, close);
-        Ok(())
+        match api::therapies::delete(id, version.get_untracked()).await {
+            Ok(_) => {
+                after_change(record, close);
+                Ok(())
+            }
+            Err(failed) => Err(met(record, id, version, failed).await),
+        }
     });
     view! {
         <Confirm
-            title=format!("Delete {}?", therapy.kind.label())
+            title=tf!("Delete {therapy}?", therapy = t(therapy.kind.label()))
             id="delete-therapy"
-            verb="Delete therapy"
+            verb=t("Delete therapy")
             action
             close
         >
-            <p>"Only for a course that was recorded in error. One that is over is ended instead."</p>
+            <p>{t("Only for a course that was recorded in error. One that is over is ended instead.")}</p>
         </Confirm>
     }
 }

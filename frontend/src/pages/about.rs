@@ -108,6 +108,7 @@ pub fn AboutPage() -> impl IntoView {
             <section class="card stack">
                 <h2>{t("Equations and their sources")}</h2>
                 <dl class="sources">{sources}</dl>
+                <p><A href="/help">{t("Help: the formulas, how to read the risk, units, keys")}</A></p>
             </section>
             <p class="fine">
                 {tf!("Nephrocast {version}. Licensed Apache-2.0 or MIT.", version = env!("CARGO_PKG_VERSION"))}

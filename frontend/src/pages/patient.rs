@@ -14,10 +14,11 @@ use crate::{
     charts::course::CourseChart,
     components::{
         access_log::AccessLog, async_view::AsyncView, biopsies::Biopsies, facts::Facts,
-        key_figures::KeyFigures, observation_form::ObservationForm,
+        key_figures::KeyFigures, observation_form::ObservationForm, observation_row::Typed,
         observation_table::ObservationTable, outcomes::Outcomes, patient_header::PatientHeader,
         prediction_panel::PredictionPanel, therapies::Therapies,
     },
+    kept::Kept,
     language::t,
     record::Record,
 };
@@ -50,12 +51,16 @@ fn Parts(patient: Patient) -> impl IntoView {
     let record = Record::provide(patient);
     let shows_risk = Memo::new(|_| Record::shows_risk());
     // A record without values begins with recording some.
-    let entering = RwSignal::new(false);
+    let entering = record.entering;
     Effect::new(move |_| {
         if record.observations.get().is_some_and(|values| values.is_ok_and(|all| all.is_empty())) {
             entering.set(true);
         }
     });
+    // So does one whose values were being typed when the page was loaded again.
+    if Kept::of(&format!("values.{}", record.id)).read::<Vec<Typed>>().is_some() {
+        entering.set(true);
+    }
     view! {
         <PatientHeader />
         <KeyFigures />
@@ -76,7 +81,11 @@ fn Parts(patient: Patient) -> impl IntoView {
             <div class="card-head"><h2 id="values">{t("Values")}</h2></div>
             <div class="stack">
                 {move || record.editable().then(|| view! {
-                    <details class="entry" open=move || entering.get()>
+                    <details
+                        class="entry"
+                        prop:open=move || entering.get()
+                        on:toggle:target=move |event| entering.set(event.target().open())
+                    >
                         <summary>{t("Record values")}</summary>
                         <ObservationForm />
                     </details>

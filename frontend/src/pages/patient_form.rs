@@ -17,11 +17,13 @@ use crate::{
     app::set_title,
     components::{
         async_view::AsyncView,
-        patient_draft::{Conflict, Draft, FromRecord, merge, patch},
+        patient_draft::{Change, Draft, FromRecord, merge, patch},
         patient_fields::PatientFields,
+        perhaps_known::PerhapsKnown,
         problem_note::FormProblem,
     },
     format,
+    kept::Kept,
     language::t,
     tf,
 };
@@ -31,6 +33,14 @@ use crate::{
 pub fn NewPatientPage() -> impl IntoView {
     set_title(t("New patient"));
     let draft = Draft::empty();
+    let kept = Kept::of("new-patient");
+    draft.put(&kept.read::<Vec<String>>().unwrap_or_default());
+    let keep = kept.clone();
+    Effect::watch(move || draft.texts(), move |texts, _, _| keep.write(texts), false);
+    let forget = {
+        let kept = kept.clone();
+        Callback::new(move |()| kept.forget())
+    };
     let problem = RwSignal::new(None::<Problem>);
     let navigate = use_navigate();
     let save = Action::new_local(move |(): &()| {
@@ -43,6 +53,7 @@ pub fn NewPatientPage() -> impl IntoView {
             };
             match created {
                 Ok(patient) => {
+                    forget.run(());
                     navigate(&format!("/patients/{}", patient.id), NavigateOptions::default());
                 }
                 Err(failed) => show(problem, failed),
@@ -52,7 +63,8 @@ pub fn NewPatientPage() -> impl IntoView {
     view! {
         <div class="page page-narrow">
             <h1>{t("New patient")}</h1>
-            <PatientForm draft problem save back="/patients".to_owned() verb=t("Register") />
+            <PerhapsKnown draft />
+            <PatientForm draft problem save forget back="/patients".to_owned() verb=t("Register") />
         </div>
     }
 }
@@ -82,11 +94,31 @@ pub fn EditPatientPage() -> impl IntoView {
 #[component]
 fn EditPatient(patient: Patient) -> impl IntoView {
     let id = patient.id;
-    let draft = Draft::of(&patient);
+    let kept = Kept::of(&format!("facts.{id}"));
+    // What was typed before the page was loaded again, and the record that it was typed upon: if
+    // that has changed since, saving finds out.
+    let (patient, draft) = match kept.read::<(Vec<String>, Patient)>() {
+        Some((texts, before)) => {
+            let draft = Draft::of(&before);
+            draft.put(&texts);
+            (before, draft)
+        }
+        None => {
+            let draft = Draft::of(&patient);
+            (patient, draft)
+        }
+    };
     let name = format!("{} {}", patient.given_name, patient.family_name);
     let recorded = RwSignal::new(patient);
+    let keep = kept.clone();
+    Effect::watch(
+        move || (draft.texts(), recorded.get()),
+        move |typed, _, _| keep.write(typed),
+        false,
+    );
+    let forget = Callback::new(move |()| kept.forget());
     let problem = RwSignal::new(None::<Problem>);
-    let newer = RwSignal::new(None::<Vec<Conflict>>);
+    let newer = RwSignal::new(None::<Vec<Change>>);
     let page = format!("/patients/{id}");
     let navigate = use_navigate();
     let save = Action::new_local(move |(): &()| {
@@ -98,13 +130,20 @@ fn EditPatient(patient: Patient) -> impl IntoView {
                 Ok(ours) => save_changes(recorded, &ours).await,
                 Err(incomplete) => Err(incomplete),
             };
-            match saved {
-                Ok(()) => navigate(&format!("/patients/{id}"), NavigateOptions::default()),
+            let saved = match saved {
                 Err(stale) if stale.kind == ProblemKind::Stale => {
-                    match catch_up(recorded, draft).await {
-                        Ok(conflicts) => newer.set(Some(conflicts)),
-                        Err(failed) => show(problem, failed),
-                    }
+                    catch_up(recorded, draft).await.map(Some)
+                }
+                saved => saved.map(|()| None),
+            };
+            match saved {
+                Ok(None) => {
+                    forget.run(());
+                    navigate(&format!("/patients/{id}"), NavigateOptions::default());
+                }
+                Ok(Some(changes)) => {
+                    newer.set(Some(changes));
+                    request_animation_frame(|| crate::app::focus("newer"));
                 }
                 Err(failed) => show(problem, failed),
             }
@@ -114,11 +153,15 @@ fn EditPatient(patient: Patient) -> impl IntoView {
         <div class="page-head">
             <h1>{t("Facts about")} " " <span class="identifying">{name}</span></h1>
         </div>
-        {move || newer.get().map(|conflicts| {
+        {move || newer.get().map(|changes| {
             let changed_at = recorded.with_untracked(|recorded| recorded.updated_at);
-            view! { <ChangedMeanwhile conflicts changed_at /> }
+            let take_over = Callback::new(move |()| {
+                draft.take(recorded.with_untracked(NewPatient::from_record));
+                newer.set(None);
+            });
+            view! { <ChangedMeanwhile changes changed_at take_over /> }
         })}
-        <PatientForm draft problem save back=page verb=t("Save") />
+        <PatientForm draft problem save forget back=page verb=t("Save") />
         <Archive recorded />
     }
 }
@@ -129,6 +172,8 @@ fn PatientForm(
     draft: Draft,
     problem: RwSignal<Option<Problem>>,
     save: Action<(), ()>,
+    /// What is typed is thrown away.
+    forget: Callback<()>,
     back: String,
     verb: &'static str,
 ) -> impl IntoView {
@@ -155,7 +200,7 @@ fn PatientForm(
                     }}
                     {verb}
                 </button>
-                <A href=back attr:class="btn btn-quiet">{t("Cancel")}</A>
+                <A href=back attr:class="btn btn-quiet" on:click=move |_| forget.run(())>{t("Cancel")}</A>
             </div>
         </form>
     }
@@ -164,34 +209,40 @@ fn PatientForm(
 /// Somebody else was faster: what they changed is in the form now, and the own changes still are.
 #[component]
 fn ChangedMeanwhile(
-    conflicts: Vec<Conflict>,
+    changes: Vec<Change>,
     changed_at: chrono::DateTime<chrono::Utc>,
+    /// Puts the record as it is now into the form.
+    take_over: Callback<()>,
 ) -> impl IntoView {
-    let differing: Vec<_> = conflicts
+    let lines: Vec<_> = changes
         .into_iter()
-        .map(|Conflict { label, theirs, ours }| {
-            view! {
-                <li>
-                    <strong>{t(label)}</strong>
-                    {tf!(": recorded now as “{theirs}”, yours is “{ours}”", theirs = theirs, ours = ours)}
-                </li>
-            }
+        .map(|Change { label, before, theirs, ours }| {
+            let says = match ours {
+                None => tf!("was “{before}”, is recorded now as “{theirs}”", before = before, theirs = theirs),
+                Some(ours) => tf!(
+                    "was “{before}”, is recorded now as “{theirs}”; yours is “{ours}”, and stands in the form",
+                    before = before,
+                    theirs = theirs,
+                    ours = ours,
+                ),
+            };
+            view! { <li><strong>{label}</strong> ": " <span class="identifying">{says}</span></li> }
         })
         .collect();
-    let overlap = !differing.is_empty();
     view! {
         <div class="notice notice-warning" role="alert" id="newer" tabindex="-1">
             <p class="notice-title">{t("Somebody changed this record while you were editing")}</p>
             <p>
-                {tf!("It was last changed on {moment}.", moment = format::date_time(changed_at))} " "
-                {t("Their changes are in the form below now, and yours are kept. Nothing of yours has \
-                been saved yet.")}
+                {tf!(
+                    "It was last changed on {time}. Their changes are in the form below now, and yours are kept. Nothing of yours has been saved yet.",
+                    time = format::date_time(changed_at),
+                )}
             </p>
-            {overlap.then(|| view! {
-                <p>{t("You both changed:")}</p>
-                <ul>{differing}</ul>
-            })}
+            <ul>{lines}</ul>
             <p>{t("Look it over, then press Save again to keep what the form shows.")}</p>
+            <button type="button" class="btn btn-small" on:click=move |_| take_over.run(())>
+                {t("Take over the record as it is now")}
+            </button>
         </div>
     }
 }
@@ -262,15 +313,15 @@ async fn save_changes(recorded: RwSignal<Patient>, ours: &NewPatient) -> api::Re
     api::patients::update(id, version, &patch(&base, ours)).await.map(|_| ())
 }
 
-/// Loads the newer record and brings the form up to it; answers what both sides changed.
-async fn catch_up(recorded: RwSignal<Patient>, draft: Draft) -> api::Result<Vec<Conflict>> {
+/// Loads the newer record and brings the form up to it; answers what the other side changed.
+async fn catch_up(recorded: RwSignal<Patient>, draft: Draft) -> api::Result<Vec<Change>> {
     let newer = api::patients::read(recorded.with_untracked(|patient| patient.id)).await?;
     let base = recorded.with_untracked(NewPatient::from_record);
     let ours = draft.read()?;
-    let (merged, conflicts) = merge(&base, &ours, &NewPatient::from_record(&newer));
+    let (merged, changes) = merge(&base, &ours, &NewPatient::from_record(&newer));
     draft.take(merged);
     recorded.set(newer);
-    Ok(conflicts)
+    Ok(changes)
 }
 
 /// Shows a problem above the form and moves there, so that nobody waits for what will not come.

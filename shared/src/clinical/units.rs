@@ -201,6 +201,11 @@ impl ObservationCode {
         self.conversions().iter().map(|unit| unit.name).collect()
     }
 
+    /// The UCUM unit of the quantity that a laboratory's way of writing it means.
+    pub fn unit_named(self, spelling: &str) -> Option<&'static str> {
+        self.unit(spelling).map(|unit| unit.name)
+    }
+
     /// The quantity's main LOINC code, in its canonical unit.
     pub const fn loinc(self) -> &'static str {
         match self {
