@@ -38,6 +38,8 @@ pub fn SavedViews(
     wanted: Memo<ListQuery>,
     /// Shows another list.
     want: Callback<ListQuery>,
+    /// What the list shows where no view is chosen.
+    none: ListQuery,
 ) -> impl IntoView {
     let views = LocalResource::new(api::me::views);
     let all = Memo::new(move |_| {
@@ -51,24 +53,23 @@ pub fn SavedViews(
     let open = RwSignal::new(None::<Open>);
     let close = Callback::new(move |()| {
         open.set(None);
-        focus(CHOICE);
+        // Nothing behind a dialog takes the focus before the dialog is gone.
+        request_animation_frame(|| focus(CHOICE));
     });
     let done = Callback::new(move |()| {
         views.refetch();
         close.run(());
     });
     let choose = move |id: &str| {
-        let view =
-            all.with_untracked(|all| all.iter().find(|one| one.id.to_string() == id).cloned());
-        if let Some(view) = view {
-            want.run(ListQuery::from(&view));
-        }
+        let chosen = |view: &&View| view.id.to_string() == id;
+        let query = all.with_untracked(|all| all.iter().find(chosen).map(ListQuery::from));
+        want.run(query.unwrap_or_else(|| none.clone()));
     };
     let options = move || {
         let option = |View { id, name, .. }: View| {
             let selected =
                 move || shown.with(|shown| shown.as_ref().is_some_and(|one| one.id == id));
-            view! { <option value=id.to_string() selected=selected>{name}</option> }
+            view! { <option value=id.to_string() prop:selected=selected>{name}</option> }
         };
         all.get().into_iter().map(option).collect_view()
     };
@@ -81,8 +82,8 @@ pub fn SavedViews(
                     class="control"
                     on:change:target=move |event| choose(&event.target().value())
                 >
-                    <option value="" selected=move || shown.with(Option::is_none)>
-                        {t("None saved")}
+                    <option value="" prop:selected=move || shown.with(Option::is_none)>
+                        {t("No view")}
                     </option>
                     {options}
                 </select>

@@ -105,7 +105,10 @@ pub fn PatientsPage() -> impl IntoView {
             <BulkProgress bulk />
             <section class="card card-flush" aria-label=t("Patient list")>
                 {move || session::allows(Permission::KeepViews).then(|| view! {
-                    <SavedViews wanted want />
+                    <SavedViews
+                        wanted want
+                        none=ListQuery { sort: BY_RISK.to_owned(), ..ListQuery::default() }
+                    />
                 })}
                 <Filters wanted want />
                 <AsyncView
