@@ -40,7 +40,7 @@ async function publish() {
 }
 
 run(`making ${people} people with ${20 * people} observations`, "psql", "--no-psqlrc", "--quiet", database,
-  "--set", `people=${people}`, "--file", "bench/summaries.sql");
+  "--set", `people=${people}`, "--file", "bench/people.sql");
 await publish();
 
 const credentials = { email: "researcher@example.org", password: "nephrocast-demo" };
