@@ -22,7 +22,7 @@ pub fn KeyFigures() -> impl IntoView {
         <section class="figures" aria-label=t("Key figures")>
             {move || {
                 if record.observations.get().is_none() {
-                    return view! { <div class="figure-card"><Skeleton rows=2 /></div> }.into_any();
+                    return view! { <Coming /><Coming /><Coming /> }.into_any();
                 }
                 let egfr = record.latest(ObservationCode::Egfr);
                 let uacr = record.latest(ObservationCode::Uacr);
@@ -41,6 +41,12 @@ pub fn KeyFigures() -> impl IntoView {
             {move || shows_risk.get().then(|| view! { <RiskFigure /> })}
         </section>
     }
+}
+
+/// The place of a number that is not here yet; as tall as the number, so that nothing moves then.
+#[component]
+fn Coming() -> impl IntoView {
+    view! { <div class="figure-card"><Skeleton rows=2 /></div> }
 }
 
 /// One number with its name above and its circumstances below.
@@ -138,6 +144,9 @@ fn RiskFigure() -> impl IntoView {
     let record = Record::here();
     let latest = Memo::new(move |_| record.latest_prediction());
     move || {
+        if record.predictions.get().is_none() {
+            return view! { <Coming /> }.into_any();
+        }
         let latest = latest.get();
         let result = latest.as_ref().and_then(|prediction| prediction.result.clone());
         let shown = match (latest, result) {
@@ -167,6 +176,6 @@ fn RiskFigure() -> impl IntoView {
             }
             .into_any(),
         };
-        view! { <Figure label=t("5-year risk of kidney failure")>{shown}</Figure> }
+        view! { <Figure label=t("5-year risk of kidney failure")>{shown}</Figure> }.into_any()
     }
 }

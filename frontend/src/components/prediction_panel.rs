@@ -54,7 +54,9 @@ pub fn PredictionPanel() -> impl IntoView {
                     }
                     .into_any(),
                     None => view! {
-                        <AsyncView resource=record.predictions rows=5 render=|_| view! { <Empty /> } />
+                        <div class:prediction-coming=move || record.predictions.get().is_none()>
+                            <AsyncView resource=record.predictions rows=5 render=|_| view! { <Empty /> } />
+                        </div>
                     }
                     .into_any(),
                 }}
