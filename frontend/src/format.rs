@@ -1,5 +1,7 @@
 //! Numbers, units, dates and ages for people, in the language and the units in force.
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
 use leptos::prelude::window;
@@ -85,10 +87,7 @@ pub fn age_years(birth: NaiveDate, on: NaiveDate) -> u32 {
 
 /// A number with exactly so many decimals.
 pub fn number(value: f64, decimals: u32) -> String {
-    let options = Object::new();
-    set(&options, "minimumFractionDigits", &decimals.into());
-    set(&options, "maximumFractionDigits", &decimals.into());
-    localised(value, &options)
+    localised(value, Digits { least: decimals, most: decimals, is_signed: false })
 }
 
 /// A number with all the decimals that it has, up to six.
@@ -100,15 +99,13 @@ pub fn exact(value: f64) -> String {
 
 /// A number with three significant digits, as laboratories report.
 pub fn measured(value: f64) -> String {
-    let decimals = match value.abs() {
+    let most = match value.abs() {
         100.0.. => 0,
         10.0..100.0 => 1,
         1.0..10.0 => 2,
         _ => 3,
     };
-    let options = Object::new();
-    set(&options, "maximumFractionDigits", &decimals.into());
-    localised(value, &options)
+    localised(value, Digits { least: 0, most, is_signed: false })
 }
 
 /// A value with its unit, such as `28 mL/min/1.73 m²`.
@@ -180,11 +177,8 @@ fn percentage(probability: f64, decimals: u32) -> String {
 
 /// A signed difference of probabilities in percentage points, such as `+3.2`.
 pub fn points(difference: f64) -> String {
-    let options = Object::new();
-    set(&options, "minimumFractionDigits", &1.into());
-    set(&options, "maximumFractionDigits", &1.into());
-    set(&options, "signDisplay", &"exceptZero".into());
-    localised(100.0 * difference, &options).replace('-', "−")
+    let digits = Digits { least: 1, most: 1, is_signed: true };
+    localised(100.0 * difference, digits).replace('-', "−")
 }
 
 /// A moment as a `datetime-local` input wants it, in the browser's time zone.
@@ -213,12 +207,55 @@ fn js_date(moment: DateTime<Utc>) -> Date {
     Date::new(&(moment.timestamp_millis() as f64).into())
 }
 
-fn in_format(date: &Date, wanted: &[(&str, &str)]) -> String {
-    called(&Intl::DateTimeFormat::new(&locales(), &options(wanted)).format(), date)
+/// The options of a date.
+type Parts = &'static [(&'static str, &'static str)];
+
+/// How many decimals a number has, and whether one above 0 has its sign.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Digits {
+    least: u32,
+    most: u32,
+    is_signed: bool,
 }
 
-fn localised(value: f64, options: &Object) -> String {
-    called(&Intl::NumberFormat::new(&locales(), options).format(), &value.into())
+/// Formats that have been made, by what was wanted of them.
+type Made<K> = RefCell<Vec<(K, Function)>>;
+
+// Making a format takes fifty times as long as using it, and a list uses some hundreds of times the
+// same few.
+thread_local! {
+    static OF_DATES: Made<Parts> = const { RefCell::new(Vec::new()) };
+    static OF_NUMBERS: Made<Digits> = const { RefCell::new(Vec::new()) };
+}
+
+fn in_format(date: &Date, wanted: Parts) -> String {
+    let make = || Intl::DateTimeFormat::new(&locales(), &options(wanted)).format();
+    called(&OF_DATES.with_borrow_mut(|formats| made(formats, wanted, make)), date)
+}
+
+fn localised(value: f64, digits: Digits) -> String {
+    let make = || {
+        let options = Object::new();
+        set(&options, "minimumFractionDigits", &digits.least.into());
+        set(&options, "maximumFractionDigits", &digits.most.into());
+        set(&options, "signDisplay", &if digits.is_signed { "exceptZero" } else { "auto" }.into());
+        Intl::NumberFormat::new(&locales(), &options).format()
+    };
+    called(&OF_NUMBERS.with_borrow_mut(|formats| made(formats, digits, make)), &value.into())
+}
+
+/// A format that is there, or else is made now.
+fn made<K: Copy + PartialEq>(
+    formats: &mut Vec<(K, Function)>,
+    wanted: K,
+    make: impl FnOnce() -> Function,
+) -> Function {
+    if let Some((_, format)) = formats.iter().find(|(of, _)| *of == wanted) {
+        return format.clone();
+    }
+    let format = make();
+    formats.push((wanted, format.clone()));
+    format
 }
 
 fn called(format: &Function, value: &JsValue) -> String {

@@ -265,7 +265,8 @@ impl Position {
 /// Which records to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Part of a name or of a medical record number, in any case, or a date of birth.
+    /// Part of a name or of a medical record number, in any case, or a date of birth; of one or two
+    /// characters, how one begins.
     pub text: Option<String>,
     /// The category of the latest prediction.
     pub risk_category: Option<RiskCategory>,
@@ -466,6 +467,16 @@ pub(super) fn pattern(text: &str) -> String {
     pattern
 }
 
+/// The fewest characters that are looked for inside a word: the index knows threes of them.
+const FEWEST_INSIDE: usize = 3;
+
+/// What a search looks for: a part of a word or, of one or two characters, how a word begins, which
+/// the index finds at once where it would have to go through everybody.
+fn sought(text: &str) -> String {
+    let pattern = pattern(text);
+    if text.chars().count() < FEWEST_INSIDE { pattern.replacen('%', "% ", 1) } else { pattern }
+}
+
 /// The list's query with one order: what comes after a position, and the order itself.
 macro_rules! listed {
     ($db:expr, $filter:expr, $limit:expr, $after_and_order:tt, $($key:expr),+) => {
@@ -510,7 +521,7 @@ macro_rules! listed {
                 and ($19::date is null or monitoring_due_on is null or $19 <= monitoring_due_on)
                 and ($20::boolean is null or rapid_progression = $20)
                 and "# + $after_and_order + " limit $4",
-            $filter.text.as_deref().map(pattern),
+            $filter.text.as_deref().map(sought),
             $filter.risk_category as Option<RiskCategory>,
             $filter.archived,
             $limit,

@@ -48,7 +48,7 @@ const NAME: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct PatientQuery {
     /// Part of a name or of a medical record number, in any case, or a date of birth
-    /// (`YYYY-MM-DD`).
+    /// (`YYYY-MM-DD`). One or two characters are looked for at the beginning of words only.
     pub q: Option<String>,
     /// The order: `name`, `risk`, `egfr` or `updated_at`; with `-` in front, backwards. An
     /// unknown risk sorts below every known one, an unknown eGFR above.
