@@ -477,9 +477,25 @@ fn sought(text: &str) -> String {
     if text.chars().count() < FEWEST_INSIDE { pattern.replacen('%', "% ", 1) } else { pattern }
 }
 
+/// So many are few: they are found first, and put in order then.
+const FEW: i32 = 2000;
+
+/// Whom a search finds, if they are few, whoever may see them.
+async fn few_called(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Vec<Uuid>>> {
+    let Some(text) = filter.text.as_deref() else { return Ok(None) };
+    sqlx::query_scalar!(
+        "select few_patients_called($1, $2, $3)",
+        sought(text),
+        filter.born_on(),
+        FEW,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The list's query with one order: what comes after a position, and the order itself.
 macro_rules! listed {
-    ($db:expr, $filter:expr, $limit:expr, $after_and_order:tt, $($key:expr),+) => {
+    ($db:expr, $filter:expr, $few:expr, $limit:expr, $after_and_order:tt, $($key:expr),+) => {
         sqlx::query_as!(
             Listed,
             r#"select id as "id: PatientId", mrn, given_name, family_name, birth_date,
@@ -520,6 +536,7 @@ macro_rules! listed {
                 and ($18::date is null or monitoring_due_on < $18)
                 and ($19::date is null or monitoring_due_on is null or $19 <= monitoring_due_on)
                 and ($20::boolean is null or rapid_progression = $20)
+                and ($21::uuid[] is null or id = any($21))
                 and "# + $after_and_order + " limit $4",
             $filter.text.as_deref().map(sought),
             $filter.risk_category as Option<RiskCategory>,
@@ -541,16 +558,17 @@ macro_rules! listed {
             $filter.overdue.unwrap_or(false).then(|| $filter.at.date_naive()),
             (!$filter.overdue.unwrap_or(true)).then(|| $filter.at.date_naive()),
             $filter.rapid_progression,
+            $few.as_deref(),
             $($key),+
         )
-        .fetch_all($db)
+        .fetch_all(&mut *$db)
         .await
     };
 }
 
 /// Records in an order, after a position when it is given.
 pub async fn list(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     filter: &Filter,
     sort: PatientSort,
     after: Option<&Position>,
@@ -564,13 +582,15 @@ pub async fn list(
         Some(Position::Time(time, id)) => (None, None, None, Some(*time), Some(id.0)),
         None => (None, None, None, None, None),
     };
+    let few = few_called(db, filter).await?;
     match sort {
         PatientSort::Name => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::text is null
-                or (lower(family_name), lower(given_name), id) > ($21, $22::text, $23::uuid))
+            "($22::text is null
+                or (lower(family_name), lower(given_name), id) > ($22, $23::text, $24::uuid))
             order by lower(family_name), lower(given_name), id",
             family,
             given,
@@ -579,9 +599,10 @@ pub async fn list(
         PatientSort::NameDown => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::text is null
-                or (lower(family_name), lower(given_name), id) < ($21, $22::text, $23::uuid))
+            "($22::text is null
+                or (lower(family_name), lower(given_name), id) < ($22, $23::text, $24::uuid))
             order by lower(family_name) desc, lower(given_name) desc, id desc",
             family,
             given,
@@ -590,9 +611,10 @@ pub async fn list(
         PatientSort::Risk => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::float8 is null or (coalesce(risk_5y, -1) >= $21
-                and (coalesce(risk_5y, -1) > $21 or id < $22::uuid)))
+            "($22::float8 is null or (coalesce(risk_5y, -1) >= $22
+                and (coalesce(risk_5y, -1) > $22 or id < $23::uuid)))
             order by coalesce(risk_5y, -1), id desc",
             number,
             id
@@ -600,9 +622,10 @@ pub async fn list(
         PatientSort::RiskDown => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::float8 is null or (coalesce(risk_5y, -1) <= $21
-                and (coalesce(risk_5y, -1) < $21 or id > $22::uuid)))
+            "($22::float8 is null or (coalesce(risk_5y, -1) <= $22
+                and (coalesce(risk_5y, -1) < $22 or id > $23::uuid)))
             order by coalesce(risk_5y, -1) desc, id",
             number,
             id
@@ -610,8 +633,9 @@ pub async fn list(
         PatientSort::Egfr => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($21, $22::uuid))
+            "($22::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($22, $23::uuid))
             order by coalesce(latest_egfr, 1e9), id",
             number,
             id
@@ -619,8 +643,9 @@ pub async fn list(
         PatientSort::EgfrDown => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($21, $22::uuid))
+            "($22::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($22, $23::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
             number,
             id
@@ -628,9 +653,10 @@ pub async fn list(
         PatientSort::Updated => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::timestamptz is null or (updated_at >= $21
-                and (updated_at > $21 or id < $22::uuid)))
+            "($22::timestamptz is null or (updated_at >= $22
+                and (updated_at > $22 or id < $23::uuid)))
             order by updated_at, id desc",
             time,
             id
@@ -638,9 +664,10 @@ pub async fn list(
         PatientSort::UpdatedDown => listed!(
             db,
             filter,
+            few,
             limit,
-            "($21::timestamptz is null or (updated_at <= $21
-                and (updated_at < $21 or id > $22::uuid)))
+            "($22::timestamptz is null or (updated_at <= $22
+                and (updated_at < $22 or id > $23::uuid)))
             order by updated_at desc, id",
             time,
             id

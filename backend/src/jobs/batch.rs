@@ -165,7 +165,7 @@ impl Step<'_> {
         }
         let filter = filter(&self.batch.filter, &caller);
         let most = i64::try_from(MOST_PATIENTS)? + 1;
-        let found = db::patients::list(&mut *tx, &filter, PatientSort::Name, None, most).await?;
+        let found = db::patients::list(&mut tx, &filter, PatientSort::Name, None, most).await?;
         if MOST_PATIENTS < found.len() {
             tx.rollback().await?;
             let error = format!("More than {MOST_PATIENTS} patients: narrow the filter.");

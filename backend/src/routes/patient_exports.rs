@@ -100,7 +100,7 @@ impl Export {
         let sort = self.query.sort.unwrap_or_default();
         let (filter, after) = (self.query.filter(&self.caller), self.after.take());
         let mut tx = self.state.begin(&self.caller).await?;
-        let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), BATCH).await?;
+        let found = db::patients::list(&mut tx, &filter, sort, after.as_ref(), BATCH).await?;
         self.after = found.last().map(|last| last.position(sort));
         let more = i64::try_from(found.len()) == Ok(BATCH);
         let lines = db::patients::shown(&mut tx, found, self.caller.at).await?;

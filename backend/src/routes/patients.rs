@@ -131,7 +131,7 @@ pub async fn list_patients(
     let filter = query.filter(&caller);
     let mut tx = state.begin(&caller).await?;
     let rows = page::rows(limit);
-    let found = db::patients::list(&mut *tx, &filter, sort, after.as_ref(), rows).await?;
+    let found = db::patients::list(&mut tx, &filter, sort, after.as_ref(), rows).await?;
     let Page { items, next_cursor } =
         page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
     let items = db::patients::shown(&mut tx, items, caller.at).await?;
