@@ -92,9 +92,7 @@ pub fn number(value: f64, decimals: u32) -> String {
 
 /// A number with all the decimals that it has, up to six.
 pub fn exact(value: f64) -> String {
-    let options = Object::new();
-    set(&options, "maximumFractionDigits", &6.into());
-    localised(value, &options)
+    localised(value, Digits { least: 0, most: 6, is_signed: false })
 }
 
 /// A number with three significant digits, as laboratories report.
