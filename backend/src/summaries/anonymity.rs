@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use shared::summary::SummaryField;
+use shared::{phrase, sentence, summary::SummaryField};
 
 /// Fields by which an outsider may know somebody.
 pub const QUASI_IDENTIFIERS: [SummaryField; 5] = [
@@ -166,11 +166,11 @@ pub fn name(place: usize, value: u8, levels: Class, published_in: i32) -> String
 pub fn words(place: usize, levels: Class) -> String {
     let field = QUASI_IDENTIFIERS[place];
     if levels[place] == COARSEST[place] {
-        return "not told".to_owned();
+        return phrase!("not told").to_owned();
     }
     match merged(field, levels[place]) {
-        1 => "as in the summaries".to_owned(),
-        width => format!("{width} neighbouring values together"),
+        1 => phrase!("as in the summaries").to_owned(),
+        width => sentence!("{width} neighbouring values together"),
     }
 }
 
