@@ -66,7 +66,8 @@ test("cells of a spreadsheet become rows, and a reload keeps them", async ({ pag
   await expect(form(page).getByLabel("Date and time").nth(2)).toHaveValue("2025-09-05T00:00");
   await page.reload();
   await expect(form(page).getByLabel("Value")).toHaveCount(4);
-  // What is no number is named at its field, and nothing is recorded.
+  // What is no number stands in the note; its field is named, and nothing is recorded.
+  await expect(form(page).getByLabel("Note").nth(3)).toHaveValue("<5");
   await form(page).getByRole("button", { name: "Record", exact: true }).click();
   await expect(form(page).getByLabel("Value").nth(3)).toHaveAttribute("aria-invalid", "true");
   await form(page).getByLabel("Value").nth(3).fill("4.9");

@@ -9,7 +9,7 @@ use shared::observation::ObservationCode;
 pub struct Pasted {
     /// What was measured.
     pub code: Option<ObservationCode>,
-    /// The number as it stands there, or what stands in its place.
+    /// The number, with a point; empty where there is none.
     pub value: String,
     /// The UCUM unit.
     pub unit: Option<&'static str>,
@@ -91,8 +91,16 @@ impl Reading<'_> {
         there
             .filter_map(|(head, cell)| {
                 let (code, unit) = (*head)?;
-                let value = (*cell).to_owned();
-                Some(Pasted { code: Some(code), value, unit, at: at.clone(), ..Pasted::default() })
+                // `<30` is no number: the empty field says so, and the note says what stood there.
+                let value = number(cell);
+                let note = if value.is_some() { "" } else { cell };
+                Some(Pasted {
+                    code: Some(code),
+                    value: value.unwrap_or_default(),
+                    unit,
+                    at: at.clone(),
+                    note: note.to_owned(),
+                })
             })
             .collect()
     }
@@ -106,8 +114,8 @@ impl Reading<'_> {
                 (found.code, found.unit) = (Some(code), unit);
             } else if let (None, Some(at)) = (&found.at, self.moment(cell)) {
                 found.at = Some(at);
-            } else if found.value.is_empty() && is_number(cell) {
-                (*cell).clone_into(&mut found.value);
+            } else if let (true, Some(number)) = (found.value.is_empty(), number(cell)) {
+                found.value = number;
             } else {
                 rest.push(*cell);
             }
@@ -161,17 +169,12 @@ impl Pasted {
             return;
         }
         if self.value.is_empty()
-            && let Some((number, rest)) = cell.split_once(' ')
-            && is_number(number)
+            && let Some((amount, rest)) = cell.split_once(' ')
+            && let Some(number) = number(amount)
             && let Some(unit) = unit(self.code, rest)
         {
-            number.clone_into(&mut self.value);
+            self.value = number;
             self.unit = Some(unit);
-            return;
-        }
-        if self.value.is_empty() && cell.chars().any(|letter| letter.is_ascii_digit()) {
-            // `<30`: no number, and the field will say so; but nobody has to look for it.
-            cell.clone_into(&mut self.value);
             return;
         }
         if !self.note.is_empty() {
@@ -181,8 +184,10 @@ impl Pasted {
     }
 }
 
-fn is_number(cell: &str) -> bool {
-    cell.replace(',', ".").parse::<f64>().is_ok_and(f64::is_finite)
+/// A number as the field takes it.
+fn number(cell: &str) -> Option<String> {
+    let number = cell.replace(',', ".");
+    number.parse::<f64>().is_ok_and(f64::is_finite).then_some(number)
 }
 
 #[cfg(test)]
@@ -209,7 +214,7 @@ mod tests {
     fn a_column_of_numbers_is_values() {
         assert_eq!(
             pasted("1.8\n28\n\n1,2\n"),
-            Some(vec![value(None, "1.8"), value(None, "28"), value(None, "1,2")])
+            Some(vec![value(None, "1.8"), value(None, "28"), value(None, "1.2")])
         );
     }
 
@@ -222,15 +227,18 @@ mod tests {
         };
         let text = "Test\tResult\tUnit\tDate\nCreatinine\t177\tµmol/L\t5.3.2026\n2026-03-05\tcreatinine\tumol/L\t177";
         assert_eq!(pasted(text), Some(vec![creatinine.clone(), creatinine]));
-        let noted = Pasted { note: "haemolytic".to_owned(), ..value(Some(Potassium), "5,9") };
+        let noted = Pasted { note: "haemolytic".to_owned(), ..value(Some(Potassium), "5.9") };
         assert_eq!(pasted("kalium;5,9;haemolytic"), Some(vec![noted]));
         let joined = Pasted { unit: Some("mg/g{creat}"), ..value(Some(Uacr), "742") };
         assert_eq!(pasted("ACR\t742 mg/g"), Some(vec![joined]));
     }
 
     #[test]
-    fn what_is_no_number_stands_where_the_number_belongs() {
-        assert_eq!(pasted("uacr\t<30"), Some(vec![value(Some(Uacr), "<30")]));
+    fn what_is_no_number_is_a_note_beside_an_empty_field() {
+        let noted = Pasted { note: "<30".to_owned(), ..value(Some(Uacr), "") };
+        assert_eq!(pasted("uacr\t<30"), Some(vec![noted.clone()]));
+        let table = pasted("eGFR\tACR\n40\t<30");
+        assert_eq!(table, Some(vec![value(Some(Egfr), "40"), noted]));
     }
 
     #[test]

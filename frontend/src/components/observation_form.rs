@@ -128,6 +128,7 @@ impl Draft {
             }
             if let Some(row) = self.rows.with_untracked(|rows| rows.get(first + index).copied()) {
                 row.value.set(one.value);
+                row.note.set(one.note);
             }
         }
     }
