@@ -55,6 +55,7 @@ pub mod summary;
 pub mod clinical;
 
 /// The one sentence of intended use: sign-in page, README, model card, report, API document.
-pub const INTENDED_USE: &str = "Nephrocast is for research and education; it is not a medical \
-device and must not be used for clinical decisions without local validation and regulatory \
-clearance.";
+pub const INTENDED_USE: &str = phrase!(
+    "Nephrocast is for research and education; it is not a medical device and must not be used for \
+     clinical decisions without local validation and regulatory clearance."
+);

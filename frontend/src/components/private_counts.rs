@@ -7,11 +7,7 @@ use shared::{
 };
 
 use super::{field::SelectField, problem_note::ProblemNote};
-use crate::{
-    api, format,
-    language::{said, t},
-    tf,
-};
+use crate::{api, format, language::t, pages::research::words, tf};
 
 /// The section of the page.
 #[component]
@@ -71,8 +67,7 @@ fn Counts(counts: PrivateCounts) -> impl IntoView {
         let _ = api::summaries::save_figures(&file);
     };
     let rows = counts.into_iter().map(|one| {
-        let values: Vec<String> =
-            one.group.values().map(|value| said(&value.replace('_', " "))).collect();
+        let values: Vec<String> = one.group.values().map(|value| words(value)).collect();
         let name =
             if values.is_empty() { t("Everybody asked for").to_owned() } else { values.join(", ") };
         view! {

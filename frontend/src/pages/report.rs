@@ -139,7 +139,7 @@ fn Audience(plain: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn Head(title: &'static str, patient: Patient) -> impl IntoView {
     let age = format::age_years(patient.birth_date, format::today());
-    let sex = t(sex_label(patient.sex));
+    let sex = sex_label(patient.sex);
     let [record, mrn, behind] = around(&tf!("Record *{mrn}*", mrn = patient.mrn));
     view! {
         <header class="sheet-head">
