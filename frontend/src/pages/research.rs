@@ -301,7 +301,7 @@ fn Footing(publication: Publication, withheld: i32) -> impl IntoView {
                  and others where they would give these away; counts are perturbed by up to 3 and rounded to {rounded_to}.",
                 id = id, moment = format::date_time(published_at), fewest = minimum_cell_size, rounded_to = rounded_to,
             )}
-            {(0 < withheld).then(|| " ")}
+            {(0 < withheld).then_some(" ")}
             {(0 < withheld).then(|| {
                 tn!(withheld, "{n} combination is empty or withheld.", "{n} combinations are empty or withheld.")
             })}
