@@ -80,8 +80,9 @@ function packCatalogues(html) {
     const entries = Object.values(po.parse(readFileSync(join(folder, file))).translations[""]);
     for (const { msgid, msgid_plural: many, msgstr, comments } of entries) {
       if (!msgid || !msgstr.every(Boolean)) continue;
+      // One of something may also stand somewhere by itself.
+      catalogue.texts[msgid] = msgstr[0];
       if (many) catalogue.plurals[msgid] = msgstr;
-      else catalogue.texts[msgid] = msgstr[0];
       // What the API says arrives with its gaps filled.
       const ofTheApi = /^\s*(shared|backend)\//m.test(comments?.reference ?? "");
       if (ofTheApi && msgid.includes("{")) catalogue.sentences.push(msgid);
