@@ -17,7 +17,8 @@ pub fn start(program: Program, pages: fn() -> AnyView) {
         console_error_panic_hook::hook(info);
         show_broken();
     }));
-    leptos::task::spawn_local(async move {
+    // Leptos' own tasks run only once something is mounted.
+    wasm_bindgen_futures::spawn_local(async move {
         language::load().await;
         if let Some(boot) = document().get_element_by_id("boot") {
             boot.remove();
