@@ -42,7 +42,8 @@ test("units and baseline of one's own hold on every page; what was recorded stay
   ]);
   await expect(page.getByRole("group", { name: "uACR" })).toContainText(/34\s*mg\/mmol/);
   const values = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
-  await expect(values.filter({ hasText: "Creatinine" }).first()).toContainText(/250\sµmol\/L/);
+  const creatinine = values.filter({ has: page.getByRole("rowheader", { name: "Creatinine", exact: true }) });
+  await expect(creatinine.first()).toContainText(/250\sµmol\/L/);
   const uacr = values.filter({ hasText: "mg/mmol" }).filter({ hasText: /300\smg\/g/ });
   await expect(uacr.first()).toContainText(/33\.9\smg\/mmol/);
 

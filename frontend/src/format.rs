@@ -123,10 +123,11 @@ pub fn amount(code: ObservationCode, canonical: f64) -> String {
 }
 
 /// A canonical value at a glance, in the units in force: the number, and its unit. A whole number is
-/// enough for the eye, unless it would hide the value.
+/// enough for the eye, unless it would hide the value; laboratories report an eGFR whole.
 pub fn figure(code: ObservationCode, canonical: f64) -> (String, String) {
     let (value, ucum) = in_force(code, canonical);
-    let shown = if value < 10.0 { measured(value) } else { number(value, 0) };
+    let whole = code == ObservationCode::Egfr || 10.0 <= value;
+    let shown = if whole { number(value, 0) } else { measured(value) };
     (shown, unit(ucum))
 }
 

@@ -174,7 +174,7 @@ fn Name(
         }
     });
     view! {
-        <Dialog title id="view-name" close>
+        <Dialog title id="name-view" close>
             <p>{t("It keeps the search, the filters and the order. Only you see it.")}</p>
             <RecordForm save verb close problem>
                 <TextField label=t("Name") pointer="/name" value=name problem form="view" required=true />
