@@ -1,25 +1,9 @@
-import { expect, test, type APIRequestContext } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 
+import { caller, newClinician, type Caller } from "../pages/api.js";
 import { barriers } from "../pages/barriers.js";
 import { persona, register } from "../pages/patient.js";
-import { PASSWORD, enter, signIn } from "../pages/sign_in.js";
-
-/** Somebody's way to the API, as a hospital's program has it. */
-async function caller(request: APIRequestContext, baseURL: string, email: string, password = PASSWORD) {
-  const headers: Record<string, string> = { origin: baseURL };
-  const session = await request.post("/api/v1/auth/login", { headers, data: { email, password } });
-  headers.authorization = `Bearer ${(await session.json()).access_token}`;
-  return {
-    async send(method: string, path: string, data?: object, version?: string) {
-      const ifMatch: Record<string, string> = version ? { "if-match": version } : {};
-      const answer = await request.fetch(`/api/v1${path}`, { method, data, headers: { ...headers, ...ifMatch } });
-      expect(answer.ok(), `${method} ${path}: ${answer.status()}`).toBe(true);
-      return answer;
-    },
-  };
-}
-
-type Caller = Awaited<ReturnType<typeof caller>>;
+import { enter, signIn } from "../pages/sign_in.js";
 
 async function setVisibility(admin: Caller, visibility: string): Promise<void> {
   const { etag } = (await admin.send("GET", "/settings")).headers();
@@ -30,12 +14,9 @@ async function setVisibility(admin: Caller, visibility: string): Promise<void> {
 test("where care teams bind, a record opens in an emergency, and its team sees that @site", async ({ page, browser, request, baseURL }) => {
   test.setTimeout(120_000);
   const mrn = `E2E-CARE-${Date.now()}`;
-  const email = `bea.${Date.now()}@example.org`;
   const password = "seven lazy otters juggle";
   const admin = await caller(request, baseURL!, "admin@example.org");
-  const made = await admin.send("POST", "/users", { email, display_name: "Bea Otherward", role: "clinician" });
-  const token = (await made.json()).password_link.path.split("#")[1];
-  await request.post("/api/v1/auth/set-password", { headers: { origin: baseURL! }, data: { token, password } });
+  const email = await newClinician(request, baseURL!, admin, "Bea Otherward", password);
 
   await signIn(page);
   await register(page, { ...persona(mrn), family: "Guarded" });
