@@ -80,7 +80,14 @@ for (const [program, address] of [["clinic", "/"], ["records", ""], ["desk", "/p
     page.on("response", (answer) => {
       if (/\.(wasm|js|css)$/.test(answer.url())) encodings.add(answer.headers()["content-encoding"]);
     });
-    network.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+    // The program, without the data it then asks for and the charts that it then draws.
+    const ofTheProgram = new Set<string>();
+    network.on("Network.responseReceived", ({ requestId, response }) => {
+      if (!/\/api\/|\/charts-/.test(response.url)) ofTheProgram.add(requestId);
+    });
+    network.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+      if (ofTheProgram.has(requestId)) bytes += encodedDataLength;
+    });
     await page.goto(path);
     const ready = program === "clinic"
       ? page.getByRole("button", { name: "Sign in" })

@@ -1,4 +1,4 @@
-//! The pages of the clinic: the way in, the list of patients, the dashboard.
+//! The pages of the clinic: the way in, the list of patients, the dashboard, what is worked out.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -10,8 +10,8 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        dashboard::DashboardPage, home::HomePage, not_found::NotFoundPage, patients::PatientsPage,
-        sign_in::SignInPage,
+        calculator::CalculatorPage, dashboard::DashboardPage, home::HomePage,
+        not_found::NotFoundPage, patients::PatientsPage, sign_in::SignInPage, what_if::WhatIfPage,
     },
 };
 
@@ -37,6 +37,26 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ListPatients>
                             <DashboardPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/calculator")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::PreviewPredictions>
+                            <CalculatorPage />
+                        </Guard>
+                    }
+                }
+            />
+            <Route
+                path=path!("/patients/:id/what-if")
+                view=|| {
+                    view! {
+                        <Guard needs=Permission::PreviewPredictions>
+                            <WhatIfPage />
                         </Guard>
                     }
                 }

@@ -1,4 +1,4 @@
-//! The pages of the desk: what is written and worked out beside a patient's page.
+//! The pages of the desk: what is written beside a patient's page.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -10,14 +10,12 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{
-        calculator::CalculatorPage,
         care_team::CareTeamPage,
         documents::DocumentsPage,
         emergency_access::EmergencyAccessPage,
         import::ImportPage,
         not_found::NotFoundPage,
         patient_form::{EditPatientPage, NewPatientPage},
-        what_if::WhatIfPage,
     },
 };
 
@@ -46,31 +44,11 @@ pub fn pages() -> AnyView {
                 }
             />
             <Route
-                path=path!("/calculator")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <CalculatorPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
                 path=path!("/patients/:id/documents")
                 view=|| {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <DocumentsPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/what-if")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::PreviewPredictions>
-                            <WhatIfPage />
                         </Guard>
                     }
                 }

@@ -7,7 +7,6 @@
 
 use std::{collections::HashMap, fmt::Display, sync::OnceLock};
 
-use leon::{Item, Template};
 use leptos::prelude::{document, window};
 use serde::Deserialize;
 use shared::settings::Language;
@@ -163,45 +162,43 @@ impl Catalogue {
     }
 }
 
+/// A text's beginning, and every gap's name with what stands behind it.
+fn pieces(text: &str) -> (&str, impl Iterator<Item = (&str, &str)>) {
+    let mut parts = text.split('{');
+    let beginning = parts.next().unwrap_or_default();
+    (beginning, parts.map(|part| part.split_once('}').unwrap_or((part, ""))))
+}
+
 /// A text with its gaps filled; a gap without a value stays as it is written.
 fn fill(text: &str, values: &[(&str, &dyn Display)]) -> String {
-    let Ok(template) = Template::parse(text) else { return text.to_owned() };
-    template
-        .items
-        .iter()
-        .map(|item| match item {
-            Item::Text(text) => (*text).to_owned(),
-            Item::Key(key) => values
-                .iter()
-                .find(|(name, _)| name == key)
-                .map_or_else(|| format!("{{{key}}}"), |(_, value)| value.to_string()),
-        })
-        .collect()
+    let (beginning, gaps) = pieces(text);
+    let mut filled = beginning.to_owned();
+    for (name, behind) in gaps {
+        match values.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => filled += &value.to_string(),
+            None => filled.extend(["{", name, "}"]),
+        }
+        filled += behind;
+    }
+    filled
 }
 
 /// What stands in a template's gaps, if the sentence was made from it.
 fn gaps<'a, 'b>(template: &'a str, sentence: &'b str) -> Option<Vec<(&'a str, &'b str)>> {
-    let template = Template::parse(template).ok()?;
-    let mut rest = sentence;
+    let (beginning, gaps) = pieces(template);
+    let mut rest = sentence.strip_prefix(beginning)?;
     let mut values = Vec::new();
-    let mut open: Option<&str> = None;
-    for item in template.items.iter() {
-        match item {
-            Item::Text(text) => {
-                let at = if open.is_some() { rest.find(text)? } else { 0 };
-                let (value, behind) = rest.split_at(at);
-                rest = behind.strip_prefix(text)?;
-                values.extend(open.take().map(|name| (name, value)));
-            }
-            Item::Key(name) => open = Some(name),
-        }
+    let mut gaps = gaps.peekable();
+    while let Some((name, behind)) = gaps.next() {
+        // The last text ends the sentence, the others are taken where they come first.
+        let at = match gaps.peek() {
+            None => rest.strip_suffix(behind)?.len(),
+            Some(_) => rest.find(behind)?,
+        };
+        values.push((name, &rest[..at]));
+        rest = &rest[at + behind.len()..];
     }
-    match open {
-        Some(name) => values.push((name, rest)),
-        None if !rest.is_empty() => return None,
-        None => {}
-    }
-    values.iter().all(|(_, value)| !value.is_empty()).then_some(values)
+    (rest.is_empty() && values.iter().all(|(_, value)| !value.is_empty())).then_some(values)
 }
 
 #[cfg(test)]

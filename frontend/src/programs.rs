@@ -1,5 +1,5 @@
 //! Five programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's page; the desk, where one writes and works things out; the
+//! patients; the records, a patient's page; the desk, where one writes; the
 //! office, where accounts and the installation are run; and what is read: summaries, reports. So
 //! nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
@@ -11,12 +11,11 @@ use leptos_router::hooks::use_location;
 /// Which of the programs runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Signing in, the list of patients, the dashboard.
+    /// Signing in, the list of patients, the dashboard, the calculator, the what-if.
     Clinic,
     /// A patient's page with predictions and values.
     Records,
-    /// The form of a patient, documents, care teams and emergencies, files of patients and values,
-    /// the what-if, the calculator.
+    /// The form of a patient, documents, care teams and emergencies, files of patients and values.
     Desk,
     /// Accounts, tokens, settings, the audit log.
     Office,
@@ -29,7 +28,7 @@ const OFFICE: [&str; 7] =
     ["account", "archived-records", "audit", "set-password", "settings", "tokens", "users"];
 
 /// The last part of every address of the desk within a record.
-const OF_A_RECORD: [&str; 4] = ["care-team", "documents", "edit", "what-if"];
+const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "edit"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -39,7 +38,7 @@ impl Program {
     pub fn of(path: &str) -> Self {
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts[..] {
-            ["patients", "new"] | ["calculator" | "emergency-access" | "import", ..] => Self::Desk,
+            ["patients", "new"] | ["emergency-access" | "import", ..] => Self::Desk,
             ["patients", _, last] if OF_A_RECORD.contains(&last) => Self::Desk,
             ["patients", _] => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
@@ -108,7 +107,7 @@ mod tests {
         for path in ["/patients/42", "/patients/42/"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
-        for path in ["/calculator", "/import", "/patients/new", "/patients/42/care-team/"] {
+        for path in ["/emergency-access", "/import", "/patients/new", "/patients/42/care-team/"] {
             assert_eq!(Program::of(path), Program::Desk, "{path}");
         }
         for path in ["/users", "/audit", "/account"] {
@@ -117,7 +116,9 @@ mod tests {
         for path in ["/about", "/help", "/models/1.0.0", "/research", "/patients/42/report"] {
             assert_eq!(Program::of(path), Program::Reading, "{path}");
         }
-        for path in ["/", "/sign-in", "/patients", "/usersx", "/dashboard"] {
+        for path in
+            ["/", "/sign-in", "/patients", "/calculator", "/dashboard", "/patients/42/what-if"]
+        {
             assert_eq!(Program::of(path), Program::Clinic, "{path}");
         }
     }
