@@ -271,10 +271,16 @@ impl Session {
             text: signed_in.access_token,
             ends_at_ms: js_sys::Date::now() + f64::from(signed_in.expires_in) * 1000.0,
         }));
-        // Equal terms and users change nothing on the page: what is typed there stays.
+        // Another session of an equal user on equal terms changes nothing on the page: what is typed
+        // there stays.
         self.watch(&signed_in.session);
+        let opens = |terms: &SessionTerms| (terms.must_enrol, terms.site);
+        let new = opens(&signed_in.session);
+        let is_same = self.terms.with_untracked(|now| now.as_ref().map(opens) == Some(new));
         let terms = Some(signed_in.session);
-        if self.terms.with_untracked(|now| *now != terms) {
+        if is_same {
+            self.terms.update_untracked(|now| *now = terms);
+        } else {
             self.terms.set(terms);
         }
         take_in_preferences(signed_in.preferences);
