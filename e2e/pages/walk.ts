@@ -170,7 +170,8 @@ export const PAGES: Walked[] = [
       - region "Values":
         - heading "Values" [level=2]
         - combobox "Show"
-        - table`,
+        - group "Values":
+          - table`,
   },
   {
     name: "change facts", by: "clinician", route: "/patients/:id/edit", structure: `
@@ -231,7 +232,7 @@ export const PAGES: Walked[] = [
       - heading "Care team" [level=1]
       - region "Members"
       - region "Share or hand over":
-        - searchbox "Colleague"
+        - textbox "Colleague"
       - region "Opened in an emergency"`,
   },
   {
@@ -275,11 +276,11 @@ export const PAGES: Walked[] = [
     - main:
       - heading "Research" [level=1]
       - form "Question":
-        - combobox "Show"
         - combobox "Group by"
+        - combobox "Show"
         - group: Only some people
       - region "Answer":
-        - region "Figures":
+        - region "Figures of groups":
           - table`,
   },
   {

@@ -11,6 +11,8 @@ import { open, PAGES } from "../pages/walk.js";
 
 for (const { name, by, route, structure } of PAGES) {
   test(`the page "${name}" holds what it should, without a barrier, on every screen`, async ({ seat }) => {
+    // Of a model's card, which is long, the rules take their time.
+    test.slow(route === "/models/:version");
     const { page, found } = await seat(by);
     const before = found.length;
     await page.setViewportSize({ width: 1280, height: 900 });
