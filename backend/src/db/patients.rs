@@ -495,7 +495,7 @@ async fn few_called(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Opti
 
 /// The list's query with one order: what comes after a position, and the order itself.
 macro_rules! listed {
-    ($db:expr, $filter:expr, $few:expr, $limit:expr, $after_and_order:tt, $($key:expr),+) => {
+    ($db:expr, ($filter:expr, $few:expr), $limit:expr, $after_and_order:tt, $($key:expr),+) => {
         sqlx::query_as!(
             Listed,
             r#"select id as "id: PatientId", mrn, given_name, family_name, birth_date,
@@ -586,8 +586,7 @@ pub async fn list(
     match sort {
         PatientSort::Name => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::text is null
                 or (lower(family_name), lower(given_name), id) > ($22, $23::text, $24::uuid))
@@ -598,8 +597,7 @@ pub async fn list(
         ),
         PatientSort::NameDown => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::text is null
                 or (lower(family_name), lower(given_name), id) < ($22, $23::text, $24::uuid))
@@ -610,8 +608,7 @@ pub async fn list(
         ),
         PatientSort::Risk => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::float8 is null or (coalesce(risk_5y, -1) >= $22
                 and (coalesce(risk_5y, -1) > $22 or id < $23::uuid)))
@@ -621,8 +618,7 @@ pub async fn list(
         ),
         PatientSort::RiskDown => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::float8 is null or (coalesce(risk_5y, -1) <= $22
                 and (coalesce(risk_5y, -1) < $22 or id > $23::uuid)))
@@ -632,8 +628,7 @@ pub async fn list(
         ),
         PatientSort::Egfr => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::float8 is null or (coalesce(latest_egfr, 1e9), id) > ($22, $23::uuid))
             order by coalesce(latest_egfr, 1e9), id",
@@ -642,8 +637,7 @@ pub async fn list(
         ),
         PatientSort::EgfrDown => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::float8 is null or (coalesce(latest_egfr, 1e9), id) < ($22, $23::uuid))
             order by coalesce(latest_egfr, 1e9) desc, id desc",
@@ -652,8 +646,7 @@ pub async fn list(
         ),
         PatientSort::Updated => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::timestamptz is null or (updated_at >= $22
                 and (updated_at > $22 or id < $23::uuid)))
@@ -663,8 +656,7 @@ pub async fn list(
         ),
         PatientSort::UpdatedDown => listed!(
             db,
-            filter,
-            few,
+            (filter, few),
             limit,
             "($22::timestamptz is null or (updated_at <= $22
                 and (updated_at < $22 or id > $23::uuid)))
