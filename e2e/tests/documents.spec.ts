@@ -58,7 +58,7 @@ test("documents are added, shown, saved and removed", async ({ page }) => {
   expect(address).toMatch(/^blob:/);
   // The browser's reader has taken the frame: the policy would have left it empty.
   await expect.poll(() => page.frames().filter((frame) => frame.url() === address).length).toBeGreaterThan(0);
-  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Close" }).click();
   await expect(reader).toHaveCount(0);
   // Its address is given back.
   expect(await page.evaluate(() => (window as unknown as { revoked: string[] }).revoked)).toContain(address);
@@ -84,6 +84,7 @@ test("files are dropped on the page; what browsers cannot show can only be saved
   await signIn(page);
   await register(page, { ...persona(`E2E-DOC-DROP-${Date.now()}`), family: "Dropper" });
   await page.getByRole("link", { name: "Documents" }).click();
+  await expect(page.getByRole("heading", { name: "No documents yet" })).toBeVisible();
   const dropped = await page.evaluateHandle((bytes) => {
     const files = new DataTransfer();
     files.items.add(new File([new Uint8Array(bytes)], "scan.dcm", { type: "application/dicom" }));

@@ -77,8 +77,9 @@ pub fn Preview(
         <Dialog title id="preview" close wide=true>
             {content}
             {move || problem.get().map(|problem| view! { <super::problem_note::ProblemNote problem /> })}
+            // In the focus at first: in the reader's frame Escape would not close the dialog.
             <div class="form-actions">
-                <button type="button" class="btn btn-primary" on:click=move |_| close.run(())>{t("Close")}</button>
+                <button type="button" class="btn btn-primary" autofocus=true on:click=move |_| close.run(())>{t("Close")}</button>
                 <button
                     type="button"
                     class="btn"

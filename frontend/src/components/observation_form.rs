@@ -43,12 +43,18 @@ const UNDONE: &str = "Undone by who entered it";
 struct Draft {
     rows: RwSignal<Vec<Row>>,
     next: StoredValue<usize>,
+    /// Rows live as long as the form, whoever adds them: a row into which others are pasted may go.
+    owner: StoredValue<Option<Owner>>,
 }
 
 impl Draft {
     /// With what was typed before and not recorded, or with one empty row.
     fn new(kept: &Kept) -> Self {
-        let draft = Self { rows: RwSignal::new(Vec::new()), next: StoredValue::new(0) };
+        let draft = Self {
+            rows: RwSignal::new(Vec::new()),
+            next: StoredValue::new(0),
+            owner: StoredValue::new(Owner::current()),
+        };
         draft.put(kept.read().unwrap_or_default());
         draft
     }
@@ -67,9 +73,15 @@ impl Draft {
         rows.into_iter().filter(|row| row.is_typed()).map(Row::texts).collect()
     }
 
-    fn key(self) -> usize {
+    /// Puts a row behind the others; answers its key.
+    fn push(self, row: impl FnOnce(usize) -> Row) -> usize {
         let key = self.next.get_value();
         self.next.set_value(key + 1);
+        let row = match self.owner.get_value() {
+            Some(owner) => owner.with(|| row(key)),
+            None => row(key),
+        };
+        self.rows.update(|rows| rows.push(row));
         key
     }
 
@@ -86,18 +98,15 @@ impl Draft {
 
     /// One more row; answers its key.
     fn add(self) -> usize {
-        let key = self.key();
         let (code, at) = self.usual();
-        self.rows.update(|rows| rows.push(Row::new(key, code, at)));
-        key
+        self.push(|key| Row::new(key, code, at))
     }
 
     /// Rows with what was typed before, in place of empty ones.
     fn put(self, typed: Vec<Typed>) {
         self.rows.update(|rows| rows.retain(|row| untrack(|| row.is_typed())));
         for texts in typed {
-            let row = Row::typed(self.key(), texts);
-            self.rows.update(|rows| rows.push(row));
+            self.push(|key| Row::typed(key, texts));
         }
         if self.rows.with_untracked(Vec::is_empty) {
             self.add();
