@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use js_sys::{Array, Date, Function, Intl, Object, Reflect};
+use js_sys::{Array, Date, Function, Intl, JsString, Object, Reflect};
 use leptos::prelude::window;
 use shared::{clinical::shown_in, observation::ObservationCode, settings::Language};
 use wasm_bindgen::JsValue;
@@ -83,6 +83,14 @@ pub fn days_since(moment: DateTime<Utc>) -> String {
 /// Completed years between a birth date and a day.
 pub fn age_years(birth: NaiveDate, on: NaiveDate) -> u32 {
     on.years_since(birth).unwrap_or_default()
+}
+
+/// A text with a capital letter in front. The browser knows the letters of every language; Rust's
+/// tables of them would be downloaded with each program.
+pub fn capitalised(text: &str) -> String {
+    let text = JsString::from(text);
+    let rest = text.slice(1, text.length());
+    text.slice(0, 1).to_upper_case().concat(&rest).into()
 }
 
 /// A number with exactly so many decimals.

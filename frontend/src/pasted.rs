@@ -68,8 +68,8 @@ type Head = Option<(ObservationCode, Option<&'static str>)>;
 
 impl Reading<'_> {
     fn code(self, cell: &str) -> Option<ObservationCode> {
-        let wanted = cell.to_lowercase();
-        let named = self.names.iter().find(|(name, _)| name.to_lowercase() == wanted);
+        let wanted = cell.to_ascii_lowercase();
+        let named = self.names.iter().find(|(name, _)| name.to_ascii_lowercase() == wanted);
         let short = || SHORT.into_iter().find(|(name, _)| *name == wanted);
         named
             .map(|(_, code)| *code)

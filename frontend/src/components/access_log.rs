@@ -91,7 +91,7 @@ fn Line(item: AccessEvent) -> impl IntoView {
             <td>{who}</td>
             <td>{role}</td>
             <td>
-                {audit_words::action(&item.action)}
+                {audit_words::of_a_record(&item.action)}
                 {item.emergency.then(|| view! { " " {t("(emergency)")} })}
             </td>
         </tr>

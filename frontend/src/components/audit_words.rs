@@ -2,7 +2,7 @@
 
 use shared::phrase;
 
-use crate::language::t;
+use crate::{format, language::t};
 
 /// The nouns of the log's actions, and their names.
 pub const NOUNS: [(&str, &str); 19] = [
@@ -81,109 +81,121 @@ pub fn field(name: &str) -> String {
     known.map_or(words, |field| t(field).to_owned())
 }
 
+/// What is done with a record, in words.
+const OF_A_RECORD: [(&str, &str); 46] = [
+    ("request.refuse", phrase!("Tried what is not allowed, or not there for them")),
+    ("request.repeat", phrase!("Repeated a request")),
+    ("patient.read", phrase!("Read the record")),
+    ("patient.list", phrase!("Listed patients")),
+    ("patient.export_list", phrase!("Exported the patient list")),
+    ("patient.create", phrase!("Registered the patient")),
+    ("patient.update", phrase!("Changed the patient's facts")),
+    ("patient.archive", phrase!("Archived the record")),
+    ("patient.restore", phrase!("Restored the record")),
+    ("patient.export", phrase!("Exported the whole record")),
+    ("observation.list", phrase!("Read values")),
+    ("observation.create", phrase!("Recorded values")),
+    ("observation.compare", phrase!("Compared a file with the values")),
+    ("observation.correct", phrase!("Corrected a value")),
+    ("observation.void", phrase!("Took out a value")),
+    ("therapy.list", phrase!("Read therapies")),
+    ("biopsy.list", phrase!("Read biopsies")),
+    ("outcome.list", phrase!("Read outcomes")),
+    ("prediction.list", phrase!("Read the predictions")),
+    ("prediction.read", phrase!("Read a prediction")),
+    ("prediction.request", phrase!("Requested a prediction")),
+    ("prediction.finish", phrase!("Finished a prediction")),
+    ("prediction.cancel", phrase!("Called off a prediction")),
+    ("patient.list_archived", phrase!("Listed archived records")),
+    ("patient.import", phrase!("Imported a file")),
+    ("patient.erase", phrase!("Erased a record for good")),
+    ("therapy.create", phrase!("Recorded a therapy")),
+    ("therapy.update", phrase!("Changed a therapy")),
+    ("therapy.delete", phrase!("Deleted a therapy")),
+    ("biopsy.create", phrase!("Recorded a biopsy")),
+    ("biopsy.update", phrase!("Changed a biopsy")),
+    ("biopsy.delete", phrase!("Deleted a biopsy")),
+    ("outcome.create", phrase!("Recorded an outcome")),
+    ("document.list", phrase!("Listed documents")),
+    ("document.create", phrase!("Added a document")),
+    ("document.read", phrase!("Read about a document")),
+    ("document.open", phrase!("Opened a document")),
+    ("document.delete", phrase!("Deleted a document")),
+    ("care_team.read", phrase!("Read the care team")),
+    ("care_team.add", phrase!("Added somebody to the care team")),
+    ("care_team.remove", phrase!("Took somebody out of the care team")),
+    ("care_team.leave", phrase!("Left the care team")),
+    ("care_team.hand_over", phrase!("Handed the patient over")),
+    ("emergency_access.list", phrase!("Listed openings in an emergency")),
+    ("emergency_access.open", phrase!("Opened a record in an emergency")),
+    ("emergency_access.end", phrase!("Ended an emergency access")),
+];
+
+/// What is done elsewhere, in words; no patient page needs it.
+const OF_THE_SITE: [(&str, &str); 42] = [
+    ("session.sign_in", phrase!("Signed in")),
+    ("session.sign_out", phrase!("Signed out")),
+    ("session.ask_second_factor", phrase!("Gave the password; was asked for the second factor")),
+    ("session.second_factor", phrase!("Gave a code of the second factor")),
+    ("session.refresh", phrase!("Used a session's token twice")),
+    ("preferences.update", phrase!("Changed their own language, units or KFRE baseline")),
+    ("view.create", phrase!("Saved a view of the patient list")),
+    ("view.update", phrase!("Changed a saved view")),
+    ("view.delete", phrase!("Deleted a saved view")),
+    ("summary.read", phrase!("Asked for summaries")),
+    ("summary.count_privately", phrase!("Counted people privately")),
+    ("summary.export", phrase!("Exported rows without identity")),
+    ("summary.publish", phrase!("Published summaries")),
+    ("audit.list", phrase!("Read the audit log")),
+    ("audit.read", phrase!("Read an entry of the audit log")),
+    ("audit.verify", phrase!("Checked the audit log")),
+    ("audit.prove", phrase!("Had an entry of the audit log proved")),
+    ("audit.export", phrase!("Exported the audit log")),
+    ("session.revoke", phrase!("Ended a session")),
+    ("session.revoke_others", phrase!("Ended their other sessions")),
+    ("password.change", phrase!("Changed the password")),
+    ("password.set", phrase!("Set the password")),
+    ("password.check", phrase!("Gave the password once more")),
+    ("second_factor.begin", phrase!("Began to set up a second factor")),
+    ("second_factor.confirm", phrase!("Finished setting up a second factor")),
+    ("second_factor.remove", phrase!("Removed the second factor")),
+    ("second_factor.renew_codes", phrase!("Renewed the recovery codes")),
+    ("user.create", phrase!("Made an account")),
+    ("user.update", phrase!("Changed an account")),
+    ("user.unlock", phrase!("Unlocked an account")),
+    ("user.reset_password", phrase!("Reset a password")),
+    ("user.remove_second_factor", phrase!("Removed the second factor of an account")),
+    ("token.list", phrase!("Listed API tokens")),
+    ("token.create", phrase!("Made an API token")),
+    ("token.revoke", phrase!("Revoked an API token")),
+    ("settings.update", phrase!("Changed the settings")),
+    ("dashboard.read", phrase!("Read the dashboard")),
+    ("prediction_batch.request", phrase!("Requested predictions of a list")),
+    ("prediction_batch.read", phrase!("Read how far predictions of a list are")),
+    ("prediction_batch.cancel", phrase!("Called off predictions of a list")),
+    ("model.activate", phrase!("Made a version of the network the active one")),
+    ("model.shadow", phrase!("Changed which version runs as shadow")),
+];
+
 /// An action in words; one that is not known here, such as of a newer server, as it is.
 pub fn action(action: &str) -> String {
-    let words = match action {
-        "session.sign_in" => t("Signed in"),
-        "session.sign_out" => t("Signed out"),
-        "session.ask_second_factor" => t("Gave the password; was asked for the second factor"),
-        "session.second_factor" => t("Gave a code of the second factor"),
-        "session.refresh" => t("Used a session's token twice"),
-        "preferences.update" => t("Changed their own language, units or KFRE baseline"),
-        "view.create" => t("Saved a view of the patient list"),
-        "view.update" => t("Changed a saved view"),
-        "view.delete" => t("Deleted a saved view"),
-        "request.refuse" => t("Tried what is not allowed, or not there for them"),
-        "request.repeat" => t("Repeated a request"),
-        "summary.read" => t("Asked for summaries"),
-        "summary.count_privately" => t("Counted people privately"),
-        "summary.export" => t("Exported rows without identity"),
-        "summary.publish" => t("Published summaries"),
-        "patient.read" => t("Read the record"),
-        "patient.list" => t("Listed patients"),
-        "patient.export_list" => t("Exported the patient list"),
-        "patient.create" => t("Registered the patient"),
-        "patient.update" => t("Changed the patient's facts"),
-        "patient.archive" => t("Archived the record"),
-        "patient.restore" => t("Restored the record"),
-        "patient.export" => t("Exported the whole record"),
-        "observation.list" => t("Read values"),
-        "observation.create" => t("Recorded values"),
-        "observation.compare" => t("Compared a file with the values"),
-        "observation.correct" => t("Corrected a value"),
-        "observation.void" => t("Took out a value"),
-        "therapy.list" => t("Read therapies"),
-        "biopsy.list" => t("Read biopsies"),
-        "outcome.list" => t("Read outcomes"),
-        "prediction.list" => t("Read the predictions"),
-        "prediction.read" => t("Read a prediction"),
-        "prediction.request" => t("Requested a prediction"),
-        "prediction.finish" => t("Finished a prediction"),
-        "prediction.cancel" => t("Called off a prediction"),
-        "audit.list" => t("Read the audit log"),
-        "audit.read" => t("Read an entry of the audit log"),
-        "audit.verify" => t("Checked the audit log"),
-        "audit.prove" => t("Had an entry of the audit log proved"),
-        "audit.export" => t("Exported the audit log"),
-        "session.revoke" => t("Ended a session"),
-        "session.revoke_others" => t("Ended their other sessions"),
-        "password.change" => t("Changed the password"),
-        "password.set" => t("Set the password"),
-        "password.check" => t("Gave the password once more"),
-        "second_factor.begin" => t("Began to set up a second factor"),
-        "second_factor.confirm" => t("Finished setting up a second factor"),
-        "second_factor.remove" => t("Removed the second factor"),
-        "second_factor.renew_codes" => t("Renewed the recovery codes"),
-        "user.create" => t("Made an account"),
-        "user.update" => t("Changed an account"),
-        "user.unlock" => t("Unlocked an account"),
-        "user.reset_password" => t("Reset a password"),
-        "user.remove_second_factor" => t("Removed the second factor of an account"),
-        "token.list" => t("Listed API tokens"),
-        "token.create" => t("Made an API token"),
-        "token.revoke" => t("Revoked an API token"),
-        "settings.update" => t("Changed the settings"),
-        "dashboard.read" => t("Read the dashboard"),
-        "patient.list_archived" => t("Listed archived records"),
-        "patient.import" => t("Imported a file"),
-        "patient.erase" => t("Erased a record for good"),
-        "therapy.create" => t("Recorded a therapy"),
-        "therapy.update" => t("Changed a therapy"),
-        "therapy.delete" => t("Deleted a therapy"),
-        "biopsy.create" => t("Recorded a biopsy"),
-        "biopsy.update" => t("Changed a biopsy"),
-        "biopsy.delete" => t("Deleted a biopsy"),
-        "outcome.create" => t("Recorded an outcome"),
-        "document.list" => t("Listed documents"),
-        "document.create" => t("Added a document"),
-        "document.read" => t("Read about a document"),
-        "document.open" => t("Opened a document"),
-        "document.delete" => t("Deleted a document"),
-        "care_team.read" => t("Read the care team"),
-        "care_team.add" => t("Added somebody to the care team"),
-        "care_team.remove" => t("Took somebody out of the care team"),
-        "care_team.leave" => t("Left the care team"),
-        "care_team.hand_over" => t("Handed the patient over"),
-        "emergency_access.list" => t("Listed openings in an emergency"),
-        "emergency_access.open" => t("Opened a record in an emergency"),
-        "emergency_access.end" => t("Ended an emergency access"),
-        "prediction_batch.request" => t("Requested predictions of a list"),
-        "prediction_batch.read" => t("Read how far predictions of a list are"),
-        "prediction_batch.cancel" => t("Called off predictions of a list"),
-        "model.activate" => t("Made a version of the network the active one"),
-        "model.shadow" => t("Changed which version runs as shadow"),
-        other => return generic(other),
-    };
-    words.to_owned()
+    words(&OF_THE_SITE, action).unwrap_or_else(|| of_a_record(action))
+}
+
+/// An action of a record's own log in words.
+pub fn of_a_record(action: &str) -> String {
+    words(&OF_A_RECORD, action).unwrap_or_else(|| generic(action))
+}
+
+fn words(known: &[(&str, &'static str)], action: &str) -> Option<String> {
+    known.iter().find(|(name, _)| *name == action).map(|(_, words)| t(words).to_owned())
 }
 
 /// `ward_round.sign_off` as “Ward round: sign off”.
 fn generic(action: &str) -> String {
     let words = action.replace('_', " ");
     let (noun, verb) = words.split_once('.').unwrap_or((&words, ""));
-    let mut letters = noun.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    let noun = first.unwrap_or_default() + letters.as_str();
+    let noun = format::capitalised(noun);
     if verb.is_empty() { noun } else { format!("{noun}: {verb}") }
 }
 
@@ -192,9 +204,8 @@ mod tests {
     use super::action;
 
     #[test]
-    fn an_unknown_action_is_still_readable() {
+    fn an_action_is_said_in_words() {
         assert_eq!(action("patient.read"), "Read the record");
-        assert_eq!(action("ward_round.sign_off"), "Ward round: sign off");
-        assert_eq!(action("boot"), "Boot");
+        assert_eq!(action("token.list"), "Listed API tokens");
     }
 }

@@ -65,7 +65,7 @@ pub fn Guard(
             <div class="page">
                 <div class="notice">
                     <p class="notice-title">{t("This page is not for your role")}</p>
-                    <p>{tf!("You are signed in as {role}.", role = t(role.label()).to_lowercase())}</p>
+                    <p>{tf!("You are signed in as {role}.", role = t(role.label()).to_ascii_lowercase())}</p>
                     <A href="/">{t("Go to your start page")}</A>
                 </div>
             </div>

@@ -9,7 +9,7 @@ use shared::{
 
 use super::problem_note::ProblemNote;
 use crate::{
-    api,
+    api, format,
     language::{said, t},
     record::Record,
 };
@@ -256,8 +256,6 @@ fn Refusal(problem: Problem) -> impl IntoView {
 
 /// The server's fragments as sentences.
 fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    let text: String = first.chain(letters).collect();
+    let text = format::capitalised(message);
     if text.ends_with('.') { text } else { format!("{text}.") }
 }

@@ -284,7 +284,7 @@ fn Line(
     } else {
         format!("{} MiB", format::number(document.size as f64 / 1_048_576.0, 1))
     };
-    let form = document.media_type.rsplit('/').next().unwrap_or_default().to_uppercase();
+    let form = document.media_type.rsplit('/').next().unwrap_or_default().to_ascii_uppercase();
     let about = tf!(
         "{kind} · {form}, {size} · added {when}",
         kind = t(document.kind.label()),

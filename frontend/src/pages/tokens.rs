@@ -144,7 +144,11 @@ fn Line(token: Token, everybody: bool, open: RwSignal<Option<Open>>) -> impl Int
         },
     );
     let owner = everybody.then(|| {
-        format!("{}, {}", token.owner.display_name, t(token.owner.role.label()).to_lowercase())
+        format!(
+            "{}, {}",
+            token.owner.display_name,
+            t(token.owner.role.label()).to_ascii_lowercase()
+        )
     });
     let label = tf!("Revoke {name}", name = token.name);
     let name = token.name.clone();

@@ -293,7 +293,7 @@ impl ObservationCode {
     }
 
     fn unit(self, name: &str) -> Option<&'static Unit> {
-        let fold = |text: &str| text.replace([' ', '{', '}'], "").to_lowercase();
+        let fold = |text: &str| text.replace([' ', '{', '}'], "").to_ascii_lowercase();
         let folded = fold(name);
         let spelled = SPELLINGS.iter().find(|(other, _)| *other == folded);
         let wanted = spelled.map_or(folded, |(_, ucum)| fold(ucum));
@@ -352,12 +352,12 @@ impl std::error::Error for UnitProblem {}
 
 /// Whether a unit is of what 24-hour urine holds.
 fn is_daily(unit: &str) -> bool {
-    let unit = unit.to_lowercase().replace(' ', "");
+    let unit = unit.to_ascii_lowercase().replace(' ', "");
     unit.contains("24") || ["/d", "/day", "/die", "/tag"].iter().any(|day| unit.ends_with(day))
 }
 
 fn is_concentration(unit: &str) -> bool {
-    let unit = unit.to_lowercase().replace(' ', "");
+    let unit = unit.to_ascii_lowercase().replace(' ', "");
     ["/l", "/dl", "/ml"].iter().any(|volume| unit.ends_with(volume))
 }
 
