@@ -48,6 +48,7 @@ impl Kept {
 
     /// Keeps the fields of a form that are texts: puts back what was typed before, and follows what
     /// is typed from now on.
+    #[must_use]
     pub fn fields(self, fields: &[RwSignal<String>]) -> Self {
         for (field, text) in fields.iter().zip(self.read::<Vec<String>>().unwrap_or_default()) {
             field.set(text);

@@ -261,18 +261,7 @@ pub fn ObservationForm() -> impl IntoView {
     let kept = Kept::of(&format!("values.{}", record.id));
     let draft = Draft::new(&kept);
     draft.keep(kept);
-    // A value that was voided is entered again as a new one.
-    Effect::new(move |_| {
-        if let Some(again) = record.again.get() {
-            let note = again.note.unwrap_or_default();
-            let (code, value) = (again.code.as_str().to_owned(), again.value_as_given.to_string());
-            let at = format::to_input(again.effective_at);
-            draft.put(vec![[code, value, again.unit_as_given, at, note]]);
-            record.again.set(None);
-            // The section that the form is in opens first.
-            request_animation_frame(|| crate::app::focus("new-values"));
-        }
-    });
+    enter_again(record, draft);
     let problem = RwSignal::new(None::<Problem>);
     let done = RwSignal::new(None::<Done>);
     let save = Action::new_local(move |(): &()| async move {
@@ -363,21 +352,44 @@ pub fn ObservationForm() -> impl IntoView {
                     {move || done.with(|done| done.as_ref().map(Done::words))}
                 </span>
                 {move || done.with(|done| matches!(done, Some(Done::Recorded(_)))).then(|| view! {
-                    <button
-                        type="button"
-                        class="btn btn-small"
-                        aria-disabled=move || undo.pending().get().to_string()
-                        on:click=move |_| {
-                            if !undo.pending().get_untracked() {
-                                undo.dispatch_local(());
-                            }
-                        }
-                    >
-                        {t("Undo")}
-                    </button>
+                    <UndoButton undo />
                 })}
             </div>
         </form>
+    }
+}
+
+/// A value that was voided is entered again as a new one.
+fn enter_again(record: Record, draft: Draft) {
+    Effect::new(move |_| {
+        if let Some(again) = record.again.get() {
+            let note = again.note.unwrap_or_default();
+            let (code, value) = (again.code.as_str().to_owned(), again.value_as_given.to_string());
+            let at = format::to_input(again.effective_at);
+            draft.put(vec![[code, value, again.unit_as_given, at, note]]);
+            record.again.set(None);
+            // The section that the form is in opens first.
+            request_animation_frame(|| crate::app::focus("new-values"));
+        }
+    });
+}
+
+#[component]
+fn UndoButton(undo: Action<(), ()>) -> impl IntoView {
+    let click = move |_| {
+        if !undo.pending().get_untracked() {
+            undo.dispatch_local(());
+        }
+    };
+    view! {
+        <button
+            type="button"
+            class="btn btn-small"
+            aria-disabled=move || undo.pending().get().to_string()
+            on:click=click
+        >
+            {t("Undo")}
+        </button>
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     dialog::{Confirm, Dialog},
     field::{SelectField, TextField},
     record_form::{RecordForm, incomplete, read_day, wire_name},
-    therapy_course::{TherapyCourse, time},
+    therapy_course::{therapy_course, time},
 };
 use crate::{api, format, kept::Kept, language::t, record::Record, tf};
 
@@ -49,11 +49,11 @@ pub fn Therapies() -> impl IntoView {
                         }
                         .into_any();
                     }
-                    let course = therapies.items.clone();
+                    let course = therapy_course(&therapies.items);
                     let lines: Vec<_> =
                         therapies.items.into_iter().map(|therapy| view! { <Line therapy change /> }).collect();
                     view! {
-                        <TherapyCourse therapies=course />
+                        {course}
                         <ul class="records">{lines}</ul>
                     }
                     .into_any()
@@ -191,7 +191,7 @@ fn Add(close: Callback<()>) -> impl IntoView {
     let before = before.and_then(Result::ok).map(|therapies| therapies.items).unwrap_or_default();
     view! {
         <Dialog title=t("Add therapy") id="add-therapy" close>
-            <TherapyCourse therapies=before />
+            {therapy_course(&before)}
             <RecordForm save verb=t("Save") close problem>
                 <SelectField label=t("Class") pointer="/kind" value=kind options=kinds problem form="therapy" />
                 <div class="grid-2">
@@ -238,7 +238,7 @@ fn Delete(therapy: Therapy, close: Callback<()>) -> impl IntoView {
     let (id, version) = (therapy.id, RwSignal::new(therapy.version));
     let action = Action::new_local(move |(): &()| async move {
         match api::therapies::delete(id, version.get_untracked()).await {
-            Ok(_) => {
+            Ok(()) => {
                 after_change(record, close);
                 Ok(())
             }

@@ -5,7 +5,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use leptos::prelude::*;
 use shared::therapy::{Therapy, TherapyKind};
 
-use crate::{format, language::t, tf};
+use crate::{format, language::t, tf, tn};
 
 /// The picture's width and a row's height, in the picture's own units.
 const WIDTH: f64 = 320.0;
@@ -16,13 +16,9 @@ const BELOW: f64 = 18.0;
 const SHORTEST: f64 = 3.0;
 
 /// The bars; nothing without a course.
-#[component]
-pub fn TherapyCourse(
-    /// The courses.
-    therapies: Vec<Therapy>,
-) -> impl IntoView {
+pub fn therapy_course(therapies: &[Therapy]) -> Option<impl IntoView + use<>> {
     let today = format::today();
-    let scale = Scale::of(&therapies, today)?;
+    let scale = Scale::of(therapies, today)?;
     let kinds: Vec<TherapyKind> = TherapyKind::ALL
         .into_iter()
         .filter(|kind| therapies.iter().any(|one| one.kind == *kind))
@@ -54,9 +50,10 @@ pub fn TherapyCourse(
             }
         })
         .collect();
-    let says = tf!(
-        "{count} courses of drugs from {from} to {to}; the list has their dates",
-        count = therapies.len(),
+    let says = tn!(
+        therapies.len(),
+        "{n} course of a drug from {from} to {to}; the list has its dates",
+        "{n} courses of drugs from {from} to {to}; the list has their dates",
         from = format::date(scale.from),
         to = format::date(scale.to),
     );

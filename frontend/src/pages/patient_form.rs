@@ -97,16 +97,13 @@ fn EditPatient(patient: Patient) -> impl IntoView {
     let kept = Kept::of(&format!("facts.{id}"));
     // What was typed before the page was loaded again, and the record that it was typed upon: if
     // that has changed since, saving finds out.
-    let (patient, draft) = match kept.read::<(Vec<String>, Patient)>() {
-        Some((texts, before)) => {
-            let draft = Draft::of(&before);
-            draft.put(&texts);
-            (before, draft)
-        }
-        None => {
-            let draft = Draft::of(&patient);
-            (patient, draft)
-        }
+    let (patient, draft) = if let Some((texts, before)) = kept.read::<(Vec<String>, Patient)>() {
+        let draft = Draft::of(&before);
+        draft.put(&texts);
+        (before, draft)
+    } else {
+        let draft = Draft::of(&patient);
+        (patient, draft)
     };
     let name = format!("{} {}", patient.given_name, patient.family_name);
     let recorded = RwSignal::new(patient);
