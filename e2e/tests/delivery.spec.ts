@@ -80,12 +80,13 @@ for (const [program, address] of [["clinic", "/"], ["records", ""], ["desk", "/p
     page.on("response", (answer) => {
       if (/\.(wasm|js|css)$/.test(answer.url())) encodings.add(answer.headers()["content-encoding"]);
     });
-    // The program, without the data it then asks for and the charts that it then draws.
+    // The program as it is compressed, without the data it then asks for and the charts that it
+    // then draws.
     const ofTheProgram = new Set<string>();
     network.on("Network.responseReceived", ({ requestId, response }) => {
       if (!/\/api\/|\/charts-/.test(response.url)) ofTheProgram.add(requestId);
     });
-    network.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    network.on("Network.dataReceived", ({ requestId, encodedDataLength }) => {
       if (ofTheProgram.has(requestId)) bytes += encodedDataLength;
     });
     await page.goto(path);

@@ -61,7 +61,7 @@ test("a file with faulty rows is rehearsed, taken without them, and corrected", 
 
   await check.getByRole("button", { name: "Import 2 rows" }).click();
   await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
-  await expect(page.getByRole("status")).toHaveText("2 of 2 rows sent");
+  await expect(page.getByText("2 of 2 rows sent")).toHaveRole("status");
   await expect(page.getByText("2taken")).toBeVisible();
 
   // The same heads are known again; what is on record stays as it is; the corrected row is taken.
