@@ -14,10 +14,10 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],
-  // What changes the whole site runs alone, after everything else.
+  // What changes the whole site runs after everything else, one by one.
   projects: [
     { name: "pages", grepInvert: /@site/ },
-    { name: "site", grep: /@site/, dependencies: ["pages"] },
+    { name: "site", grep: /@site/, dependencies: ["pages"], workers: 1 },
   ],
   use: {
     baseURL,
