@@ -1,7 +1,6 @@
 //! Five programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's page; the desk, where one writes; the
-//! office, where accounts and the installation are run; and what is read: summaries, reports. So
-//! nobody downloads what only few need. NGINX knows the same addresses
+//! patients; the records, a patient's page; the desk, where one writes and prints; the office, where
+//! accounts and the installation are run; and what is read: summaries, cards, help. So nobody downloads what only few need. NGINX knows the same addresses
 //! (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
@@ -15,11 +14,12 @@ pub enum Program {
     Clinic,
     /// A patient's page with predictions and values.
     Records,
-    /// The form of a patient, documents, care teams and emergencies, files of patients and values.
+    /// The form of a patient, documents, a record's report, care teams and emergencies, files of
+    /// patients and values.
     Desk,
     /// Accounts, tokens, settings, the audit log.
     Office,
-    /// Summaries for researchers, a record's report, the networks' cards, about.
+    /// Summaries for researchers, the networks' cards, help, about.
     Reading,
 }
 
@@ -28,7 +28,7 @@ const OFFICE: [&str; 7] =
     ["account", "archived-records", "audit", "set-password", "settings", "tokens", "users"];
 
 /// The last part of every address of the desk within a record.
-const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "edit"];
+const OF_A_RECORD: [&str; 4] = ["care-team", "documents", "edit", "report"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -42,9 +42,7 @@ impl Program {
             ["patients", _, last] if OF_A_RECORD.contains(&last) => Self::Desk,
             ["patients", _] => Self::Records,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
-            ["about" | "help"] | ["models" | "research", ..] | ["patients", _, "report"] => {
-                Self::Reading
-            }
+            ["about" | "help"] | ["models" | "research", ..] => Self::Reading,
             _ => Self::Clinic,
         }
     }

@@ -1,5 +1,5 @@
-//! The pages that are read rather than worked in: summaries of the population, a record's
-//! report, the networks' cards, about.
+//! The pages that are read rather than worked in: summaries of the population, the
+//! networks' cards, help, about.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -12,7 +12,7 @@ use crate::{
     components::guard::Guard,
     pages::{
         about::AboutPage, help::HelpPage, model::ModelPage, models::ModelsPage,
-        not_found::NotFoundPage, report::ReportPage, research::ResearchPage,
+        not_found::NotFoundPage, research::ResearchPage,
     },
 };
 
@@ -22,16 +22,6 @@ pub fn pages() -> AnyView {
         <FlatRoutes fallback=NotFoundPage>
             <Route path=path!("/about") view=AboutPage />
             <Route path=path!("/help") view=HelpPage />
-            <Route
-                path=path!("/patients/:id/report")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadPatients>
-                            <ReportPage />
-                        </Guard>
-                    }
-                }
-            />
             <Route
                 path=path!("/models")
                 view=|| {
