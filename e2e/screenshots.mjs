@@ -21,7 +21,7 @@ const QUALITY = 80;
 async function openPatient(page) {
   await page.goto("/patients?sort=-risk");
   await page.getByRole("row").nth(1).getByRole("link").first().click();
-  await page.locator("figure svg").nth(1).waitFor();
+  await page.locator("figure .chart").nth(1).waitFor();
 }
 
 /** The report of that patient. */
@@ -139,8 +139,10 @@ async function picture({ name, open, whole = false }, context, colorScheme) {
     await open(page);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await page.waitForLoadState("networkidle");
-    // Charts draw themselves in; nothing on a page takes longer.
+    // Charts are drawn when somebody gets there; nothing on a page takes longer.
+    for (const chart of await page.locator(".chart").all()) await chart.scrollIntoViewIfNeeded();
     await page.waitForTimeout(500);
+    await page.evaluate(() => window.scrollTo(0, 0));
     const path = join(folder, `${name}-${width}-${colorScheme}.webp`);
     await take(page, path, whole || isWhole);
     console.log(path);

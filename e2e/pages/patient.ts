@@ -77,6 +77,6 @@ export async function predict(page: Page): Promise<number> {
   const begun = Date.now();
   await page.getByRole("button", { name: "Predict" }).click();
   await expect(kfre(page)).toBeVisible();
-  await expect(page.locator("figure svg").nth(1)).toBeVisible();
+  await expect(page.locator("figure .chart").nth(1)).toBeVisible();
   return Date.now() - begun;
 }

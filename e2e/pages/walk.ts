@@ -10,6 +10,8 @@ export interface Walked {
   route: string;
   /** Its main structure, in order, as Playwright writes what assistive technology hears. */
   structure: string;
+  /** How many charts it has; they are drawn when somebody gets there. */
+  charts?: number;
 }
 
 /** The first address like this that a list leads to. */
@@ -23,6 +25,16 @@ async function firstOf(page: Page, list: string, like: RegExp): Promise<string> 
     expect(found).toBeTruthy();
   }).toPass();
   return found ?? "";
+}
+
+/** Goes to each of the charts of the page, so that they are drawn. */
+export async function seeCharts(page: Page, howMany: number): Promise<void> {
+  const charts = page.locator(".chart");
+  await expect(charts).toHaveCount(howMany);
+  for (const chart of await charts.all()) {
+    await chart.scrollIntoViewIfNeeded();
+    await expect(chart.locator("svg")).toBeVisible();
+  }
 }
 
 /** Opens a route; of records that of the demo's patient with the highest risk, who has charts. */
@@ -141,7 +153,7 @@ export const PAGES: Walked[] = [
       - link "Cancel"`,
   },
   {
-    name: "patient", by: "clinician", route: "/patients/:id", structure: `
+    name: "patient", by: "clinician", route: "/patients/:id", charts: 3, structure: `
     - main:
       - heading [level=1]
       - link "Report"

@@ -23,6 +23,7 @@ test("the course of a record: strips on one axis of time, nearer and farther, as
   const course = page.getByRole("region", { name: "Course", exact: true });
   await expect(course.locator("figcaption")).toContainText(/Trend: .+ a year \(95\s%/);
   const drawing = course.locator(".chart svg");
+  await course.locator(".chart").scrollIntoViewIfNeeded();
   await expect(drawing).toContainText("uACR (mg/g)");
   await expect(drawing).toContainText("Risk within 5 years (%)");
   await expect(drawing).not.toContainText("Haemoglobin");

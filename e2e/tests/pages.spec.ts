@@ -7,9 +7,9 @@ import { expect } from "@playwright/test";
 import { barriers } from "../pages/barriers.js";
 import { surplus } from "../pages/fits.js";
 import { test } from "../pages/signed_in.js";
-import { open, PAGES } from "../pages/walk.js";
+import { open, PAGES, seeCharts } from "../pages/walk.js";
 
-for (const { name, by, route, structure } of PAGES) {
+for (const { name, by, route, structure, charts = 0 } of PAGES) {
   test(`the page "${name}" holds what it should, without a barrier, on every screen`, async ({ seat }) => {
     // Of a model's card, which is long, the rules take their time.
     test.slow(route === "/models/:version");
@@ -17,6 +17,7 @@ for (const { name, by, route, structure } of PAGES) {
     const before = found.length;
     await page.setViewportSize({ width: 1280, height: 900 });
     await open(page, route);
+    if (0 < charts) await seeCharts(page, charts);
     await expect(page.locator("body")).toMatchAriaSnapshot(structure);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });

@@ -1,6 +1,7 @@
 //! The whole page: the bar, a program's pages, and what lies over them.
 
-use leptos::prelude::*;
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
 use leptos_router::components::Router;
 
 use crate::{
@@ -42,16 +43,27 @@ fn App(program: Program, pages: fn() -> AnyView) -> impl IntoView {
     provide_context(program);
     programs::arrived();
     connection::watch();
+    // The frame, then the page, then what may lie over it: a slow telephone answers in between.
+    let there = RwSignal::new(0);
+    spawn_local(async move {
+        for part in 1..=2 {
+            TimeoutFuture::new(0).await;
+            there.set(part);
+        }
+    });
+    let [page, over] = [1, 2].map(|part| Memo::new(move |_| part <= there.get()));
     view! {
         <Router>
             <a class="skip" href="#main" rel="external" on:click=|event| skip_to_main(&event)>
                 {t("Skip to content")}
             </a>
             <AppBar />
-            <main id="main" tabindex="-1">{pages()}</main>
+            <main id="main" tabindex="-1">{move || page.get().then(pages)}</main>
         </Router>
-        <ConnectionNote />
-        <SessionDialog />
+        {move || over.get().then(|| view! {
+            <ConnectionNote />
+            <SessionDialog />
+        })}
     }
 }
 

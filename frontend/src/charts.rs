@@ -7,7 +7,7 @@ pub mod library;
 pub mod risk;
 pub mod therapies;
 
-use leptos::{html, prelude::*, task::spawn_local};
+use leptos::{html, prelude::*, reactive::spawn_local_scoped_with_cancellation};
 
 use crate::language::t;
 
@@ -73,7 +73,8 @@ pub fn Chart(
         let Some(element) = place.get() else { return };
         let data = data.clone();
         drawing.set(Drawing::Loading);
-        spawn_local(async move {
+        spawn_local_scoped_with_cancellation(async move {
+            library::seen(&element).await;
             let drawn = library::draw(&element, kind.name(), &data).await;
             // The page may have gone while the library was on its way.
             drawing.try_set(if drawn { Drawing::Done } else { Drawing::Failed });

@@ -14,7 +14,7 @@ use futures::{
 use js_sys::{Function, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::Element;
+use web_sys::{Element, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit};
 
 /// The global that `charts.js` leaves its functions in.
 const GLOBAL: &str = "nephrocastCharts";
@@ -24,6 +24,39 @@ type Loading = Shared<LocalBoxFuture<'static, bool>>;
 thread_local! {
     /// The library on its way or here; empty before, and again after a failure.
     static LOADING: RefCell<Option<Loading>> = const { RefCell::new(None) };
+}
+
+/// How far below the screen a chart is drawn already, in parts of the screen.
+const AHEAD: &str = "25%";
+
+/// Waits until an element is on the screen or nearly so: a telephone does not draw, nor load what
+/// draws, before somebody gets there.
+pub async fn seen(element: &Element) {
+    let (tell, told) = oneshot::channel();
+    let tell = RefCell::new(Some(tell));
+    let look = Closure::<dyn Fn(js_sys::Array)>::new(move |entries: js_sys::Array| {
+        let entries = entries.iter().filter_map(|one| one.dyn_into().ok());
+        if entries.into_iter().any(|one: IntersectionObserverEntry| one.is_intersecting()) {
+            // Told once; who waited may be gone.
+            let _ = tell.take().map(|tell| tell.send(()));
+        }
+    });
+    let around = IntersectionObserverInit::new();
+    around.set_root_margin(AHEAD);
+    let watch = IntersectionObserver::new_with_options(look.as_ref().unchecked_ref(), &around);
+    let Ok(watch) = watch.map(Watch) else { return };
+    watch.0.observe(element);
+    // An end without an answer is not one: the sender lives as long as the closure.
+    let _ = told.await;
+}
+
+/// Ends with whoever waits.
+struct Watch(IntersectionObserver);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.disconnect();
+    }
 }
 
 /// Draws into an element; whether that went well.

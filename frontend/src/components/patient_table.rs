@@ -1,5 +1,7 @@
 //! The lines of the patient list; on a phone each becomes a card.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos_router::components::A;
 use shared::{
@@ -16,12 +18,22 @@ use super::{
 };
 use crate::{format, language::t, tf};
 
+/// Lines that are drawn at a time. Between them a slow telephone answers.
+const AT_A_TIME: usize = 6;
+
 /// A table of patients; each line leads to the patient.
 #[component]
 pub fn PatientTable(
     /// The lines.
     items: RwSignal<Vec<PatientListItem>>,
 ) -> impl IntoView {
+    let drawn = RwSignal::new(AT_A_TIME);
+    Effect::new(move |_| {
+        let next = drawn.get() + AT_A_TIME;
+        if drawn.get() < items.with(Vec::len) {
+            set_timeout(move || _ = drawn.try_set(next), Duration::ZERO);
+        }
+    });
     // Roles are spelled out because the cards of the narrow layout are not displayed as a table.
     view! {
         <div class="table-scroll">
@@ -41,7 +53,7 @@ pub fn PatientTable(
                     </tr>
                 </thead>
                 <tbody role="rowgroup">
-                    <For each=move || items.get() key=|item| item.id let:item>
+                    <For each=move || items.get().into_iter().take(drawn.get()) key=|item| item.id let:item>
                         <Line item />
                     </For>
                 </tbody>

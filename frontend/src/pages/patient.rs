@@ -1,6 +1,7 @@
 //! One patient's record.
 
-use leptos::prelude::*;
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
 use leptos_router::hooks::use_params_map;
 use shared::{
     id::PatientId,
@@ -61,22 +62,53 @@ fn Parts(patient: Patient) -> impl IntoView {
     if Kept::of(&format!("values.{}", record.id)).read::<Vec<Typed>>().is_some() {
         entering.set(true);
     }
+    // One part at a time, from the top, when what is above it is there: a slow telephone answers in
+    // between, and nothing moves.
+    let there = RwSignal::new(0);
+    spawn_local(async move {
+        for part in 1..=6 {
+            TimeoutFuture::new(0).await;
+            // The page may have gone.
+            let _ = there.try_set(part);
+            match part {
+                1 => _ = record.observations.await,
+                2 => _ = record.predictions.await,
+                _ => {}
+            }
+        }
+    });
+    let [figures, risk, course, facts, values, log] =
+        [1, 2, 3, 4, 5, 6].map(|part| Memo::new(move |_| part <= there.get()));
     view! {
         <PatientHeader />
-        <KeyFigures />
-        {move || shows_risk.get().then(|| view! { <PredictionPanel /> })}
+        {move || figures.get().then(|| view! { <KeyFigures /> })}
+        {move || (risk.get() && shows_risk.get()).then(|| view! { <PredictionPanel /> })}
         <div class="course">
-            <section class="card" aria-labelledby="course">
-                <div class="card-head"><h2 id="course">{t("Course")}</h2></div>
-                <CourseChart />
-            </section>
-            <div class="course-side">
-                <Facts />
-                <Therapies />
-                <Biopsies />
-                <Outcomes />
-            </div>
+            {move || course.get().then(|| view! {
+                <section class="card" aria-labelledby="course">
+                    <div class="card-head"><h2 id="course">{t("Course")}</h2></div>
+                    <CourseChart />
+                </section>
+            })}
+            {move || facts.get().then(|| view! {
+                <div class="course-side">
+                    <Facts />
+                    <Therapies />
+                    <Biopsies />
+                    <Outcomes />
+                </div>
+            })}
         </div>
+        {move || values.get().then(|| view! { <Values record /> })}
+        {move || log.get().then(|| view! { <AccessLog /> })}
+    }
+}
+
+/// What was measured, and the form for more.
+#[component]
+fn Values(record: Record) -> impl IntoView {
+    let entering = record.entering;
+    view! {
         <section class="card" aria-labelledby="values">
             <div class="card-head"><h2 id="values">{t("Values")}</h2></div>
             <div class="stack">
@@ -93,6 +125,5 @@ fn Parts(patient: Patient) -> impl IntoView {
                 <ObservationTable />
             </div>
         </section>
-        <AccessLog />
     }
 }
