@@ -1,5 +1,8 @@
 //! Settings: every one a flag and an environment variable; `--help` is the reference.
 
+mod database;
+mod documents;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -8,86 +11,19 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use shared::{access::Role, prediction::KfreRegion};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use zeroize::Zeroizing;
 
+pub use self::{
+    database::{DatabaseConfig, MigrateConfig},
+    documents::{DocumentsConfig, S3Config},
+};
 use crate::{
     accounts,
     audit::checkpoint::{PublicKey, SealingKey, TrustedKeys},
     auth::{token::Keys, vault::Vault},
     db::settings::Defaults,
-    documents::{Documents, clamd::Clamd},
     limits::Rates,
 };
-
-/// The database, needed by every subcommand that touches data.
-#[derive(Args, Clone, Debug)]
-pub struct DatabaseConfig {
-    /// PostgreSQL address, such as `postgres://nephrocast_app@host/nephrocast`, of a role that owns
-    /// nothing.
-    #[arg(long, env = "NEPHROCAST_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
-    /// Most connections this process opens.
-    #[arg(long, env = "NEPHROCAST_DATABASE_CONNECTIONS", default_value_t = 16,
-        value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub database_connections: u32,
-}
-
-impl DatabaseConfig {
-    /// Opens the pool; fails at once when the database cannot be reached.
-    pub async fn connect(&self) -> anyhow::Result<PgPool> {
-        let options: PgConnectOptions =
-            self.database_url.parse().context("NEPHROCAST_DATABASE_URL is not an address")?;
-        // No query of ours needs longer; a stuck one must not hold a connection for ever.
-        let options = options.options([
-            ("statement_timeout", "30s"),
-            ("lock_timeout", "10s"),
-            ("idle_in_transaction_session_timeout", "60s"),
-        ]);
-        open(options, self.database_connections).await
-    }
-}
-
-/// The database, for whoever changes its schema.
-#[derive(Args, Clone, Debug)]
-pub struct MigrateConfig {
-    /// PostgreSQL address of the role that owns the database; the programs' own address if it is
-    /// not given.
-    #[arg(
-        long,
-        env = "NEPHROCAST_MIGRATE_DATABASE_URL",
-        hide_env_values = true,
-        required_unless_present = "database_url"
-    )]
-    pub migrate_database_url: Option<String>,
-    /// PostgreSQL address.
-    #[arg(long, env = "NEPHROCAST_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
-}
-
-impl MigrateConfig {
-    /// Opens a pool in which a migration may take its time, but keeps nobody waiting for long.
-    pub async fn connect(&self) -> anyhow::Result<PgPool> {
-        let options: PgConnectOptions =
-            self.address()?.parse().context("NEPHROCAST_MIGRATE_DATABASE_URL is not an address")?;
-        open(options.options([("lock_timeout", "10s")]), 4).await
-    }
-
-    /// The address.
-    pub fn address(&self) -> anyhow::Result<&str> {
-        let given = self.migrate_database_url.as_ref().or(self.database_url.as_ref());
-        Ok(given.context("NEPHROCAST_MIGRATE_DATABASE_URL is missing")?)
-    }
-}
-
-async fn open(options: PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(std::time::Duration::from_secs(5))
-        .connect_with(options.application_name("nephrocast"))
-        .await
-        .context("PostgreSQL cannot be reached")
-}
 
 /// The networks to predict with.
 #[derive(Args, Clone, Debug)]
@@ -95,25 +31,6 @@ pub struct ModelConfig {
     /// Folder of the released network; every folder in it is another version.
     #[arg(long, env = "NEPHROCAST_MODEL_DIR", default_value = "model/artifacts")]
     pub model_dir: PathBuf,
-}
-
-/// Where the content of documents is kept.
-#[derive(Args, Clone, Debug)]
-pub struct DocumentsConfig {
-    /// Folder of the documents' content: of one machine, or one that all machines share.
-    #[arg(long, env = "NEPHROCAST_DOCUMENTS_DIR", default_value = ".data/documents")]
-    pub documents_dir: PathBuf,
-    /// Socket of ClamAV's daemon: every document is scanned, and none is taken while it does not
-    /// answer.
-    #[arg(long, env = "NEPHROCAST_CLAMD_SOCKET")]
-    pub clamd_socket: Option<PathBuf>,
-}
-
-impl DocumentsConfig {
-    /// Opens the store.
-    pub fn open(&self) -> anyhow::Result<Documents> {
-        Documents::in_folder(&self.documents_dir, self.clamd_socket.clone().map(Clamd::at))
-    }
 }
 
 /// The site's settings until an administrator changes them.

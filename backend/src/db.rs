@@ -46,3 +46,10 @@ pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
 pub async fn applied_versions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(db).await
 }
+
+/// Whether what this role asks for is ever given up.
+pub async fn statements_are_bounded(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select current_setting('statement_timeout') <> '0' as "bounded!""#)
+        .fetch_one(db)
+        .await
+}

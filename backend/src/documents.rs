@@ -2,6 +2,7 @@
 
 pub mod clamd;
 pub mod content;
+pub mod s3;
 
 use std::{
     collections::HashSet,
@@ -28,7 +29,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use self::clamd::Clamd;
+use self::{clamd::Clamd, s3::Bucket};
 use crate::{
     db,
     error::{Error, Result},
@@ -67,6 +68,11 @@ impl Documents {
         Ok(Self { folder, ..Self::new(Arc::new(store), scanner) })
     }
 
+    /// In a bucket of an S3-compatible store; [`Self::check`] tells whether it is there.
+    pub fn in_bucket(bucket: &Bucket, scanner: Option<Clamd>) -> anyhow::Result<Self> {
+        Ok(Self::new(Arc::new(s3::open(bucket)?), scanner))
+    }
+
     /// In memory, for tests, which have less patience.
     pub fn in_memory(scanner: Option<Clamd>) -> Self {
         let patience = Duration::from_millis(500);
@@ -76,6 +82,29 @@ impl Documents {
     fn new(store: Arc<dyn ObjectStore>, scanner: Option<Clamd>) -> Self {
         let places = Arc::new(Semaphore::new(AT_A_TIME));
         Self { store, places, patience: PATIENCE, scanner, folder: None }
+    }
+
+    /// Whether the store can be read. Of a folder that is known since it was opened.
+    pub async fn check_reading(&self) -> anyhow::Result<()> {
+        if self.folder.is_none() {
+            let first = self.store.list(None).try_next().await;
+            first.context("the documents' store cannot be read")?;
+        }
+        Ok(())
+    }
+
+    /// Whether content can be put into the store, read and removed: a key that may not is better
+    /// found at the start than with somebody's document.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        self.check_reading().await?;
+        if self.folder.is_some() {
+            return Ok(());
+        }
+        let (name, content) = (Uuid::new_v4(), Bytes::from_static(b"whether this can be stored"));
+        let hash = Sha256::digest(&content);
+        self.put(name, content).await?;
+        self.read(name, &hash).await?;
+        self.remove(name).await
     }
 
     /// A place among those whose document is in memory.
@@ -95,9 +124,24 @@ impl Documents {
 
     /// Keeps content under a name; it is whole in the store, or not at all.
     pub async fn keep(&self, name: Uuid, content: Bytes) -> Result<()> {
+        // Whatever is wrong with the store, people have to come again.
+        self.put(name, content).await.map_err(Error::Unavailable)
+    }
+
+    async fn put(&self, name: Uuid, content: Bytes) -> anyhow::Result<()> {
         let kept = self.store.put(&key(name), PutPayload::from_bytes(content)).await;
         kept.context("a document cannot be stored")?;
         Ok(())
+    }
+
+    /// The content under a name, for whoever waits for it: a store that does not answer now may do
+    /// so in a moment, content that is gone or was changed stays so.
+    pub async fn open(&self, name: Uuid, sha256: &[u8]) -> Result<Bytes> {
+        let opened = self.read(name, sha256).await;
+        opened.map_err(|error| match error.downcast_ref() {
+            None | Some(object_store::Error::NotFound { .. }) => Error::Internal(error),
+            Some(_) => Error::Unavailable(error),
+        })
     }
 
     /// The content under a name, if it is what was kept.

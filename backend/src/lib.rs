@@ -9,6 +9,7 @@ pub mod error;
 pub mod metrics;
 pub mod state;
 pub mod telemetry;
+pub mod tls;
 
 pub mod accounts;
 pub mod auth;

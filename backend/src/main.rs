@@ -181,6 +181,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 async fn back_up(config: BackupConfig) -> anyhow::Result<()> {
     let tools = Tools::new(config.database.address()?, config.tools.postgres_bin)?;
     let (db, documents) = (config.database.connect().await?, config.documents.open()?);
+    documents.check_reading().await?;
     let now = Clock::machine().now();
     let made = backup::make(&db, &tools, &documents, &config.folder, now).await?;
     println!(
@@ -202,6 +203,7 @@ async fn restore(config: RestoreConfig) -> anyhow::Result<()> {
     let trusted = config.audit.keys()?;
     let tools = Tools::new(config.database.address()?, config.tools.postgres_bin)?;
     let (db, documents) = (config.database.connect().await?, config.documents.open()?);
+    documents.check().await?;
     let restored = backup::restore(&db, &tools, &documents, &trusted, &config.folder).await?;
     println!(
         "Restored the backup of {}: {} rows in {} tables and {} documents are what was backed up; the \
@@ -334,12 +336,15 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let (keys, vault) = config.keys()?;
     let audit_keys = config.audit.keys()?;
+    let documents = config.documents.open()?;
+    documents.check().await?;
     let db = config.database.connect().await?;
     jobs::check_database(&db).await?;
     db::settings::set_defaults(&db, config.site.defaults()).await?;
     accounts::reseal(&db, &vault).await?;
     let releases = load(&config.model, &db).await?;
-    let events = PredictionEvents::listen(&db).await.context("the database sends no news")?;
+    let direct = config.database.connect_directly(&db, 1).await?;
+    let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
     Ok(AppState {
         looks: Looks::start(db.clone()),
         db,
@@ -348,7 +353,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         audit_keys: Arc::new(audit_keys),
         vault: Arc::new(vault),
         hasher: Hasher::new()?,
-        documents: config.documents.open()?,
+        documents,
         releases,
         events,
         dashboards: KeptCounts::new(MANY),
@@ -360,10 +365,14 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
 async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
     let key = config.sealing.key()?;
+    let documents = config.documents.open()?;
+    documents.check().await?;
     let db = config.database.connect().await?;
     jobs::check_database(&db).await?;
     let releases = load(&config.model, &db).await?;
-    let database = db.connect_options().as_ref().clone();
+    // What the queue takes for its jobs, to be told of new ones, and to say that it lives.
+    let queue = config.database.connect_directly(&db, config.concurrency + 3).await?;
+    let database = queue.connect_options().as_ref().clone();
     tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));
     let lease = TimeDelta::seconds(config.lease_seconds.into());
     let observed =
@@ -376,7 +385,7 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
         sweep: Duration::from_secs(config.sweep_seconds.into()),
     };
     tracing::info!("waiting for jobs");
-    let working = worker::run(engine, config.documents.open()?, pace, stop.clone());
+    let working = worker::run(engine, queue, documents, pace, stop.clone());
     let overtime = async {
         stopped(&mut stop).await;
         tokio::time::sleep(GRACE).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::TimeDelta;
 use graphile_worker::{Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig};
+use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::{
@@ -31,14 +32,17 @@ pub struct Pace {
     pub sweep: Duration,
 }
 
-/// Works until `stop` turns true. A lost database connection is made anew.
+/// Works until `stop` turns true. A lost database connection is made anew. The queue has connections
+/// that a pooler does not share out: it listens on one.
 pub async fn run(
     engine: Engine,
+    queue: PgPool,
     documents: Documents,
     pace: Pace,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut worker = set_up(&engine, pace, &stop).await.context("the queue cannot be set up")?;
+    let mut worker =
+        set_up(&engine, &queue, pace, &stop).await.context("the queue cannot be set up")?;
     let sweeper = tokio::spawn(sweep(engine.clone(), pace.sweep));
     let cleaner = tokio::spawn(sweep_documents(engine.clone(), documents));
     let publisher = tokio::spawn(summarise::run(engine.db().clone(), engine.clock().clone()));
@@ -56,7 +60,7 @@ pub async fn run(
                 () = stopped(&mut stop) => break,
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
-            match set_up(&engine, pace, &stop).await {
+            match set_up(&engine, &queue, pace, &stop).await {
                 Ok(again) => {
                     worker = again;
                     break;
@@ -77,6 +81,7 @@ pub async fn run(
 
 async fn set_up(
     engine: &Engine,
+    queue: &PgPool,
     pace: Pace,
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<Worker> {
@@ -92,7 +97,7 @@ async fn set_up(
         .sweep_threshold(Duration::from_secs(30))
         .recovery_delay(Duration::ZERO);
     let worker = WorkerOptions::default()
-        .pg_pool(engine.db().clone())
+        .pg_pool(queue.clone())
         .concurrency(pace.concurrency)
         .poll_interval(Duration::from_secs(1))
         .worker_shutdown(shutdown)

@@ -285,7 +285,7 @@ pub async fn get_document_content(
     let event = Event::new("document.open").object(id.0).patient(document.patient_id);
     db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
     tx.commit().await?;
-    let content = state.documents.read(stored.name, &stored.sha256).await?;
+    let content = state.documents.open(stored.name, &stored.sha256).await?;
     Ok((headers(&document), content))
 }
 

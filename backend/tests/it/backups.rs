@@ -14,6 +14,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use crate::{
     access,
     documents::tempdir::Folder,
+    s3::Store,
     support::{Client, Database, PDF, TestApp, audit_key_file},
 };
 
@@ -53,11 +54,21 @@ impl Site {
 }
 
 fn run(command: &str, address: &str, documents: &Path, folder: &Path) -> Output {
+    let documents = [("NEPHROCAST_DOCUMENTS_DIR", documents.display().to_string())];
+    run_with(command, address, &documents, folder)
+}
+
+fn run_with(
+    command: &str,
+    address: &str,
+    documents: &[(&'static str, String)],
+    folder: &Path,
+) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nephrocast"))
         .args([command.as_ref(), folder])
         .env("NEPHROCAST_MIGRATE_DATABASE_URL", address)
-        .env("NEPHROCAST_DOCUMENTS_DIR", documents)
         .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
+        .envs(documents.iter().cloned())
         .output()
         .unwrap()
 }
@@ -91,8 +102,10 @@ async fn tables(db: &PgPool) -> i64 {
 async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
     let mut site = Site::new().await;
     let backup = site.backup();
-    let (database, documents) = (Database::empty().await, Folder::new());
-    let restored = run("restore", &database.owner_url, &documents.0, &backup);
+    // From a folder into a bucket: a backup does not mind where documents were.
+    let (database, store) = (Database::empty().await, Store::start());
+    let bucket = store.settings(&site.scratch);
+    let restored = run_with("restore", &database.owner_url, &bucket, &backup);
     assert!(restored.status.success(), "{}", said(&restored));
     let told = String::from_utf8_lossy(&restored.stdout).into_owned();
     assert!(told.contains("1 documents are what was backed up"), "{told}");
@@ -106,11 +119,7 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
         assert!(before.is_some(), "{table} is empty");
         assert_eq!(content(&db, table).await, before, "{table}");
     }
-    let state = AppState {
-        db,
-        documents: Documents::in_folder(&documents.0, None).unwrap(),
-        ..site.app.state.clone()
-    };
+    let state = AppState { db, documents: store.documents(), ..site.app.state.clone() };
     site.app.router = router(state);
     let clinician = site.app.sign_in(Role::Clinician).await;
     let record = format!("/api/v1/patients/{}", site.patient);
@@ -121,7 +130,12 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
     // A number that an entry of the log has already would be refused.
     clinician.post(&format!("{record}/predictions"), json!({})).await.expect(202);
 
-    let again = run("restore", &database.owner_url, &documents.0, &backup);
+    let out_of_bucket = site.scratch.0.join("out-of-bucket");
+    let made = run_with("backup", &database.owner_url, &bucket, &out_of_bucket);
+    assert!(made.status.success(), "{}", said(&made));
+    assert_eq!(fs::read(document(&out_of_bucket)).unwrap(), PDF);
+
+    let again = run_with("restore", &database.owner_url, &bucket, &backup);
     assert!(!again.status.success() && said(&again).contains("not empty"), "{}", said(&again));
 }
 

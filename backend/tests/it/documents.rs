@@ -28,7 +28,8 @@ use crate::{
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\
     \0\0\0\nIDATx\x9cch\0\0\0\x82\0\x81w\xcdr\xb6\0\0\0\0IEND\xaeB`\x82";
 
-async fn record(client: &Client) -> String {
+/// A new patient's id.
+pub async fn record(client: &Client) -> String {
     let new = json!({ "mrn": "D-1", "given_name": "Ada", "family_name": "Testwell",
         "birth_date": "1960-01-01", "sex": "female" });
     register(client, new).await.rsplit('/').next().unwrap().to_owned()

@@ -40,6 +40,7 @@ mod predictions;
 mod preferences;
 mod reconstruction;
 mod records;
+mod s3;
 mod seed;
 mod serve;
 mod settings;
