@@ -14,7 +14,7 @@ use shared::{access::Role, prediction::KfreRegion};
 use zeroize::Zeroizing;
 
 pub use self::{
-    database::{DatabaseConfig, MigrateConfig},
+    database::{DatabaseConfig, MigrateConfig, ReplicaConfig},
     documents::{DocumentsConfig, S3Config},
 };
 use crate::{
@@ -118,6 +118,9 @@ pub struct ServeConfig {
     /// Database settings.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// What may be read elsewhere.
+    #[command(flatten)]
+    pub replica: ReplicaConfig,
     /// Network settings.
     #[command(flatten)]
     pub model: ModelConfig,

@@ -10,11 +10,13 @@ use shared::{
     id::UserId,
     prediction::{ACategory, GCategory, RiskCategory},
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use crate::{
     clock::Clock,
     db::{self, dashboards::Group},
+    error::Result,
+    replica::Reads,
     summaries::row::RISK_EDGES,
 };
 
@@ -150,19 +152,15 @@ impl KeptCounts {
     }
 
     /// How everybody stands now, or did a moment ago.
-    pub async fn everybody(
-        self: &Arc<Self>,
-        db: &PgPool,
-        clock: &Clock,
-    ) -> sqlx::Result<Arc<Counts>> {
+    pub async fn everybody(self: &Arc<Self>, reads: &Reads, clock: &Clock) -> Result<Arc<Counts>> {
         match self.younger_than(OLDEST, clock) {
             Some(counts) => {
                 if counts.at + FRESH <= clock.now() {
-                    self.count_behind(db.clone(), clock.clone());
+                    self.count_behind(reads.clone(), clock.clone());
                 }
                 Ok(counts)
             }
-            None => self.count(db, clock).await,
+            None => self.count(reads, clock).await,
         }
     }
 
@@ -171,25 +169,29 @@ impl KeptCounts {
         latest.filter(|counts| self.many <= counts.patients && clock.now() < counts.at + age)
     }
 
-    async fn count(&self, db: &PgPool, clock: &Clock) -> sqlx::Result<Arc<Counts>> {
+    async fn count(&self, reads: &Reads, clock: &Clock) -> Result<Arc<Counts>> {
         let _turn = self.turn.lock().await;
         if let Some(counts) = self.younger_than(FRESH, clock) {
             return Ok(counts);
         }
-        let mut connection = db.acquire().await?;
-        let counts = Arc::new(Counts::make(&mut connection, None, clock.now()).await?);
+        let now = clock.now();
+        let counts = reads.read(|db| async move {
+            let mut connection = db.acquire().await?;
+            Ok(Arc::new(Counts::make(&mut connection, None, now).await?))
+        });
+        let counts = counts.await?;
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&counts));
         Ok(counts)
     }
 
     /// Counts anew, unless somebody does already.
-    fn count_behind(self: &Arc<Self>, db: PgPool, clock: Clock) {
+    fn count_behind(self: &Arc<Self>, reads: Reads, clock: Clock) {
         if self.turn.try_lock().is_err() {
             return;
         }
         let kept = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = kept.count(&db, &clock).await {
+            if let Err(error) = kept.count(&reads, &clock).await {
                 tracing::warn!(%error, "the dashboard's counts could not be made anew");
             }
         });

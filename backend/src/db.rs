@@ -6,6 +6,7 @@ pub mod backups;
 pub mod idempotency;
 pub mod password_links;
 pub mod preferences;
+pub mod replicas;
 pub mod second_factors;
 pub mod sessions;
 pub mod settings;

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod metrics;
+pub mod replica;
 pub mod state;
 pub mod telemetry;
 pub mod tls;

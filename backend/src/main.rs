@@ -31,6 +31,7 @@ use backend::{
     metrics::{Metrics, Observed},
     models::Releases,
     openapi,
+    replica::Reads,
     router::{self, router},
     seed,
     state::AppState,
@@ -292,6 +293,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let observed = Observed {
         metrics: state.metrics.clone(),
         db: state.db.clone(),
+        reads: state.reads.clone(),
         clock: state.clock.clone(),
     };
     tell(config.metrics, observed, stop.clone()).await?;
@@ -345,8 +347,11 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let releases = load(&config.model, &db).await?;
     let direct = config.database.connect_directly(&db, 1).await?;
     let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
+    let metrics = Metrics::default();
+    let replica = config.replica.open(config.database.database_connections)?;
     Ok(AppState {
         looks: Looks::start(db.clone()),
+        reads: Reads::new(db.clone(), replica, metrics.clone()),
         db,
         clock: Clock::machine(),
         keys: Arc::new(keys),
@@ -358,7 +363,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         events,
         dashboards: KeptCounts::new(MANY),
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
-        metrics: Metrics::default(),
+        metrics,
     })
 }
 
@@ -375,8 +380,13 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let database = queue.connect_options().as_ref().clone();
     tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));
     let lease = TimeDelta::seconds(config.lease_seconds.into());
-    let observed =
-        Observed { metrics: Metrics::default(), db: db.clone(), clock: Clock::machine() };
+    let metrics = Metrics::default();
+    let observed = Observed {
+        metrics: metrics.clone(),
+        db: db.clone(),
+        reads: Reads::new(db.clone(), None, metrics),
+        clock: Clock::machine(),
+    };
     let engine =
         Engine::new(db, Clock::machine(), releases, lease).counting(observed.metrics.clone());
     tell(config.metrics, observed, stop.clone()).await?;

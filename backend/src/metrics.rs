@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use crate::{
     clock::Clock,
     db::{self, audit_tree::Backlog, predictions::Open},
+    replica::Reads,
 };
 
 /// How long the database may take to tell how it stands: whoever asks for metrics does not wait for
@@ -45,6 +46,16 @@ pub struct Metrics {
     predictions: Family<Labels<1>, Counter>,
     inference: Histogram,
     batches: Histogram,
+    reads: Family<Labels<1>, Counter>,
+}
+
+/// Who answered what may be a moment behind.
+#[derive(Clone, Copy, Debug)]
+pub enum Answers {
+    /// The copy.
+    Replica,
+    /// The database itself, although there is a copy.
+    Primary,
 }
 
 impl Default for Metrics {
@@ -56,6 +67,7 @@ impl Default for Metrics {
             predictions: Family::default(),
             inference: Histogram::new(SECONDS),
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+            reads: Family::default(),
         };
         // From the start, so that the first one that fails is seen as a rise from nothing.
         for outcome in
@@ -97,7 +109,21 @@ impl Metrics {
             "Predictions that were computed together",
             self.batches.clone(),
         );
+        registry.register(
+            "nephrocast_replica_reads",
+            "Reads that a replica may answer, by who did",
+            self.reads.clone(),
+        );
         registry
+    }
+
+    /// Something was read that a replica may answer.
+    pub fn read_from(&self, who: Answers) {
+        let who = match who {
+            Answers::Replica => "replica",
+            Answers::Primary => "primary",
+        };
+        self.reads.get_or_create(&[("answered_by", Cow::Borrowed(who))]).inc();
     }
 
     /// A request was answered.
@@ -152,6 +178,8 @@ pub struct Observed {
     pub metrics: Metrics,
     /// Its database.
     pub db: PgPool,
+    /// The copy that it may read from.
+    pub reads: Reads,
     /// The time.
     pub clock: Clock,
 }
@@ -171,6 +199,7 @@ impl Observed {
     async fn now(&self) -> Registry {
         let mut now = Registry::default();
         self.describe_process(&mut now);
+        self.describe_replica(&mut now).await;
         let found = timeout(PATIENCE, self.look()).await;
         let found = found.map_err(anyhow::Error::from).and_then(|found| Ok(found?));
         gauge(
@@ -201,6 +230,15 @@ impl Observed {
         );
         if let Some(bytes) = resident_bytes() {
             gauge(now, "process_resident_memory_bytes", "Memory of this process", bytes);
+        }
+    }
+
+    async fn describe_replica(&self, now: &mut Registry) {
+        let Some(lag) = self.reads.lag().await else { return };
+        let up = f64::from(u8::from(lag.is_some()));
+        gauge(now, "nephrocast_replica_up", "1 while the replica says how it stands", up);
+        if let Some(lag) = lag {
+            gauge(now, "nephrocast_replica_lag_seconds", "Seconds that the replica is behind", lag);
         }
     }
 

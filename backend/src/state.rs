@@ -17,6 +17,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     models::{Release, Releases},
+    replica::Reads,
 };
 
 /// The state of the API server: handles that are cheap to clone. Settings are in the database.
@@ -24,6 +25,8 @@ use crate::{
 pub struct AppState {
     /// The database.
     pub db: PgPool,
+    /// What may be read from a copy of it.
+    pub reads: Reads,
     /// The time.
     pub clock: Clock,
     /// The keys that sign access tokens.

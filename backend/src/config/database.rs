@@ -1,10 +1,12 @@
 //! How to reach the database.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use clap::Args;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::db;
+use crate::{db, replica::Replica};
 
 /// The database, needed by every subcommand that touches data.
 #[derive(Args, Clone, Debug)]
@@ -90,10 +92,39 @@ impl MigrateConfig {
     }
 }
 
+/// A copy of the database to read from.
+#[derive(Args, Clone, Debug)]
+pub struct ReplicaConfig {
+    /// PostgreSQL address of a streaming replica: summaries, exports for research and the
+    /// dashboard's counts are read there while it keeps up.
+    #[arg(long, env = "NEPHROCAST_REPLICA_DATABASE_URL", hide_env_values = true)]
+    pub replica_database_url: Option<String>,
+    /// Seconds that the replica may be behind; beyond them the database itself answers.
+    #[arg(long, env = "NEPHROCAST_REPLICA_MOST_BEHIND_SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub replica_most_behind_seconds: u32,
+}
+
+impl ReplicaConfig {
+    /// The replica, if there is one. It need not be there yet: whoever starts does not depend on it.
+    pub fn open(&self, connections: u32) -> anyhow::Result<Option<Replica>> {
+        let Some(address) = &self.replica_database_url else { return Ok(None) };
+        let options: PgConnectOptions =
+            address.parse().context("NEPHROCAST_REPLICA_DATABASE_URL is not an address")?;
+        // Even if the address is that of the database itself: nothing is written here.
+        let options = bounded(options).options([("default_transaction_read_only", "on")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(2))
+            .connect_lazy_with(options.application_name("nephrocast"));
+        Ok(Some(Replica::new(pool, self.replica_most_behind_seconds)))
+    }
+}
+
 async fn open(options: PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(std::time::Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(5))
         .connect_with(options.application_name("nephrocast"))
         .await
         .context("PostgreSQL cannot be reached")

@@ -68,6 +68,16 @@ pub async fn latest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Latest>> {
     .await
 }
 
+/// Whether a publication is there, and not replaced by later ones yet.
+pub async fn is_kept(db: impl PgExecutor<'_>, publication: i32) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists(select from summary_publications where id = $1) as "kept!""#,
+        publication,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The published cells of one table.
 pub async fn cells(
     db: impl PgExecutor<'_>,

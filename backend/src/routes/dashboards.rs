@@ -38,7 +38,7 @@ pub async fn get_dashboard(
     // Whoever waits for the counts over everybody holds no connection.
     let counts = match own {
         Some(counts) => counts,
-        None => state.dashboards.everybody(&state.db, &state.clock).await?,
+        None => state.dashboards.everybody(&state.reads, &state.clock).await?,
     };
     let shown: Vec<_> = crossed.iter().map(|crossing| crossing.patient_id).collect();
     let event = Event::new("dashboard.read").details(json!({ "patients": shown }));

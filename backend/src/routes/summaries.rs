@@ -13,8 +13,8 @@ use futures::{Stream, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::summary::{
-    CohortSummary, ExportReport, FieldTreatment, MOST_FIELDS, ModelPerformance, ROUNDED_TO,
-    RiskDistribution,
+    CohortSummary, ExportReport, FieldTreatment, MOST_FIELDS, ModelPerformance, Publication,
+    ROUNDED_TO, RiskDistribution,
 };
 use sqlx::PgConnection;
 use tokio::{
@@ -39,7 +39,7 @@ use crate::{
         anonymity::{QUASI_IDENTIFIERS, words},
         export::{Anonymiser, ExportRow},
         format::{Format, Writer},
-        question::{Question, SummaryQuery, published_in},
+        question::{Question, StoredCell, SummaryQuery, published_in},
     },
 };
 
@@ -61,13 +61,14 @@ pub async fn get_cohort(
     State(state): State<AppState>,
     Query(query): Query<SummaryQuery>,
 ) -> Result<Json<CohortSummary>> {
-    let mut tx = state.begin(&caller).await?;
-    let publication = latest(&mut tx).await?.shown();
-    let question = Question::new(&query, MOST_FIELDS, published_in(&publication))?;
-    let cells = db::summaries::cells(&mut *tx, publication.id, &question.fields()).await?;
+    let (publication, question, cells) = pick(&state, &caller, |year| {
+        let question = Question::new(&query, MOST_FIELDS, year)?;
+        let fields = question.fields();
+        Ok((question, fields))
+    })
+    .await?;
     let details = json!({ "question": query.asked(), "publication": publication.id });
-    record(&mut tx, &caller, &state, "summary.read", details).await?;
-    tx.commit().await?;
+    state.record_look(&caller, Event::new("summary.read").details(details)).await?;
     Ok(Json(question.cohort(publication, cells)))
 }
 
@@ -80,14 +81,14 @@ pub async fn get_risk_distribution(
     State(state): State<AppState>,
     Query(query): Query<SummaryQuery>,
 ) -> Result<Json<RiskDistribution>> {
-    let mut tx = state.begin(&caller).await?;
-    let publication = latest(&mut tx).await?.shown();
-    let question = Question::of_risk(&query, published_in(&publication))?;
-    let fields = question.fields_with_bars();
-    let cells = db::summaries::cells(&mut *tx, publication.id, &fields).await?;
+    let (publication, question, cells) = pick(&state, &caller, |year| {
+        let question = Question::of_risk(&query, year)?;
+        let fields = question.fields_with_bars();
+        Ok((question, fields))
+    })
+    .await?;
     let details = json!({ "question": query.asked(), "publication": publication.id });
-    record(&mut tx, &caller, &state, "summary.read", details).await?;
-    tx.commit().await?;
+    state.record_look(&caller, Event::new("summary.read").details(details)).await?;
     Ok(Json(question.histograms(publication, cells)))
 }
 
@@ -103,15 +104,15 @@ pub async fn get_trends(
     State(state): State<AppState>,
     Query(query): Query<SummaryQuery>,
 ) -> Result<Json<CohortSummary>> {
-    let mut tx = state.begin(&caller).await?;
-    let publication = latest(&mut tx).await?.shown();
-    let question = Question::of_trend(&query, published_in(&publication))?;
-    let fields = question.fields_with_years();
-    let cells = db::summaries::cells(&mut *tx, publication.id, &fields).await?;
+    let (publication, question, cells) = pick(&state, &caller, |year| {
+        let question = Question::of_trend(&query, year)?;
+        let fields = question.fields_with_years();
+        Ok((question, fields))
+    })
+    .await?;
     let details =
         json!({ "trend": true, "question": query.asked(), "publication": publication.id });
-    record(&mut tx, &caller, &state, "summary.read", details).await?;
-    tx.commit().await?;
+    state.record_look(&caller, Event::new("summary.read").details(details)).await?;
     Ok(Json(question.trend(publication, cells)))
 }
 
@@ -205,6 +206,24 @@ pub async fn get_export_report(
     }))
 }
 
+/// The cells that a question picks of the current publication, in the year of which it was made.
+async fn pick(
+    state: &AppState,
+    caller: &Caller,
+    ask: impl Fn(i32) -> Result<(Question, Vec<usize>)> + Copy,
+) -> Result<(Publication, Question, Vec<StoredCell>)> {
+    let (sight, now) = (caller.sight(), state.clock.now());
+    let picked = state.reads.read(|db| async move {
+        let mut tx = db::walls::begin(&db, sight, now).await?;
+        let publication = latest(&mut tx).await?.shown();
+        let (question, fields) = ask(published_in(&publication))?;
+        let cells = db::summaries::cells(&mut *tx, publication.id, &fields).await?;
+        tx.commit().await?;
+        Ok((publication, question, cells))
+    });
+    picked.await
+}
+
 /// The publication that answers now.
 pub async fn latest(tx: &mut PgConnection) -> Result<Latest> {
     db::summaries::latest(tx).await?.ok_or(Error::NotFound("publication yet"))
@@ -296,8 +315,16 @@ async fn rows(
     publication: i32,
     after: Option<[u8; 16]>,
 ) -> anyhow::Result<Vec<StoredRow>> {
-    let mut tx = state.begin(caller).await.map_err(anyhow::Error::new)?;
-    let rows = db::summaries::rows(&mut *tx, publication, after, BATCH).await?;
-    tx.commit().await?;
-    Ok(rows)
+    let (sight, now) = (caller.sight(), state.clock.now());
+    let rows = state.reads.read(|db| async move {
+        let mut tx = db::walls::begin(&db, sight, now).await?;
+        // A file that only seems to be whole would be worse than none.
+        if !db::summaries::is_kept(&mut *tx, publication).await? {
+            return Err(Error::NotFound("publication any more"));
+        }
+        let rows = db::summaries::rows(&mut *tx, publication, after, BATCH).await?;
+        tx.commit().await?;
+        Ok(rows)
+    });
+    rows.await.map_err(anyhow::Error::new)
 }

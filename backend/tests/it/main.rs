@@ -40,6 +40,7 @@ mod predictions;
 mod preferences;
 mod reconstruction;
 mod records;
+mod replica;
 mod s3;
 mod seed;
 mod serve;

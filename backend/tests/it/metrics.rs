@@ -24,7 +24,8 @@ use crate::{
 
 fn observed(app: &TestApp) -> Observed {
     let (metrics, db) = (app.state.metrics.clone(), app.db.clone());
-    Observed { metrics, db, clock: app.clock.clone() }
+    let (clock, reads) = (app.clock.clone(), app.state.reads.clone());
+    Observed { metrics, db, reads, clock }
 }
 
 async fn text(app: &TestApp) -> String {

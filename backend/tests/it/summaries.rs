@@ -41,7 +41,8 @@ async fn populate(app: &TestApp, first: i32, last: i32) {
     }
 }
 
-async fn published(people: i32) -> (TestApp, Client) {
+/// A site of so many people that has published, and a researcher.
+pub async fn published(people: i32) -> (TestApp, Client) {
     let app = TestApp::new().await;
     populate(&app, 1, people).await;
     assert!(app.publish().await);

@@ -32,6 +32,7 @@ use backend::{
     limits::{Limits, Rates},
     metrics::Metrics,
     models::{Release, Releases},
+    replica::Reads,
     router::router,
     state::AppState,
 };
@@ -104,7 +105,9 @@ impl TestApp {
         let options = options.application_name("nephrocast-test");
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
         let clock = Clock::manual(start());
+        let metrics = Metrics::default();
         let state = AppState {
+            reads: Reads::new(db.clone(), None, metrics.clone()),
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(SECRET_KEY).unwrap()),
@@ -117,7 +120,7 @@ impl TestApp {
             events: PredictionEvents::listen(&db).await.unwrap(),
             dashboards: KeptCounts::new(MANY),
             limits: Arc::new(Limits::new(rates)),
-            metrics: Metrics::default(),
+            metrics,
         };
         let (database_url, owner_url) = (database.url.clone(), database.owner_url.clone());
         let router = router(state.clone());

@@ -1,11 +1,13 @@
 // People of every sight at the same time, over servers that share a few connections of PostgreSQL: what
-// each of them sees must stay their own. scripts/pooler-check starts it.
-//   NEPHROCAST_URL=http://127.0.0.1:8080 node bench/pooler.mjs
+// each of them sees must stay their own; then a replica that answers, falls behind, catches up and dies.
+// scripts/scale-check starts it.
 
+import { execFile } from "node:child_process";
 import { strict as assert } from "node:assert";
+import { promisify } from "node:util";
 
 const base = process.env.NEPHROCAST_URL;
-if (!base) throw new Error("NEPHROCAST_URL is not set: run scripts/pooler-check");
+if (!base) throw new Error("NEPHROCAST_URL is not set: run scripts/scale-check");
 const api = `${base}/api/v1`;
 const ROUNDS = 60;
 
@@ -39,7 +41,7 @@ const [admin, clinician, patient, researcher] = await Promise.all(
 /** A new record with values. */
 async function record(number) {
   const { body } = await clinician("POST", "/patients", {
-    mrn: `POOLER-${number}`, given_name: "Pooler", family_name: "Fictional", sex: "female",
+    mrn: `SCALE-${number}`, given_name: "Scale", family_name: "Fictional", sex: "female",
     birth_date: "1960-05-17", diabetes: true, hypertension: true,
   });
   const at = (visit) => new Date(Date.now() - visit * 120 * 86_400_000).toISOString();
@@ -100,3 +102,51 @@ waits.sort((a, b) => a - b);
 console.log(
   `${ROUNDS} rounds of six requests at once: everybody saw what is theirs (${cared.size} of ${all.size} records for the ` +
   `clinician); predictions ended after ${waits[ROUNDS >> 1].toFixed(0)} ms (median), ${waits.at(-1).toFixed(0)} ms (worst).`);
+
+// What researchers read, and how everybody stands: from the replica while it keeps up.
+const run = promisify(execFile);
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const replica = (query) => run("psql", ["--no-psqlrc", "-qtA", process.env.REPLICA, "-c", query]);
+
+/** Reads that a replica may answer, and by whom they were; its lag as the servers see it. */
+async function told() {
+  const sum = { replica: 0, primary: 0, up: Infinity, lag: 0 };
+  for (const port of process.env.METRICS.split(" ")) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const value = (name) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1] ?? 0);
+    for (const who of ["replica", "primary"]) sum[who] += value(`nephrocast_replica_reads_total{answered_by="${who}"}`);
+    sum.up = Math.min(sum.up, value("nephrocast_replica_up"));
+    sum.lag = Math.max(sum.lag, value("nephrocast_replica_lag_seconds"));
+  }
+  return sum;
+}
+
+/** Asks so often, after what was found of the replica is forgotten; who answered? */
+async function ask() {
+  await sleep(5200);
+  const before = await told();
+  for (let round = 0; round < 5; round += 1) {
+    await researcher("GET", "/summaries/cohort?group_by=sex");
+    await admin("GET", "/dashboard");
+  }
+  const after = await told();
+  return { ...after, replica: after.replica - before.replica, primary: after.primary - before.primary };
+}
+
+const well = await ask();
+assert.deepEqual([well.replica, well.primary, well.up], [10, 0, 1], JSON.stringify(well));
+await replica("select pg_wal_replay_pause()");
+await predict(mine[0]);
+const behind = await ask();
+assert.deepEqual([behind.replica, behind.primary], [0, 10], JSON.stringify(behind));
+assert.ok(2 < behind.lag, `${behind.lag} s behind`);
+await replica("select pg_wal_replay_resume()");
+const again = await ask();
+assert.deepEqual([again.replica, again.primary], [10, 0], JSON.stringify(again));
+const [stop, ...rest] = process.env.REPLICA_STOP.split(" ");
+await run(stop, rest);
+const gone = await ask();
+assert.deepEqual([gone.replica, gone.primary, gone.up], [0, 10, 0], JSON.stringify(gone));
+console.log(
+  `the replica answered ${well.replica} of 10 reads; ${behind.lag.toFixed(1)} s behind, none; after it had caught up, ` +
+  `${again.replica}; dead, none: the database itself answered them all.`);
