@@ -1,0 +1,1 @@
+"""Patients, what was measured of them, and what is predicted."""

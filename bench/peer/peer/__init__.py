@@ -1,0 +1,1 @@
+"""The classic stack, to measure ours beside: Django, gunicorn, Dramatiq, Redis, PostgreSQL."""
