@@ -24,7 +24,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { channels: 32, dilations: vec![1, 2, 4], facts: 48, joint: 48 }
+        Self { channels: 32, dilations: vec![1, 2, 4], facts: 64, joint: 64 }
     }
 }
 

@@ -25,7 +25,14 @@ pub const CHANNELS: usize = 10;
 pub const VISIT_WIDTH: usize = 2 * CHANNELS + 2;
 /// What the network reads of the fixed facts and of the summary of the course.
 pub const FACTS_WIDTH: usize = 2 + 2 * 5 + 6 + 4 + 11 + SUMMARY_WIDTH;
-const SUMMARY_WIDTH: usize = 3 * CHANNELS + 4;
+const SUMMARY_WIDTH: usize = 4 * CHANNELS + 7;
+/// Where the summary begins among the facts, and what follows its latest values.
+const SUMMARY: usize = FACTS_WIDTH - SUMMARY_WIDTH;
+const EGFR_LINE: usize = SUMMARY + 3 * CHANNELS;
+/// Time after which a value counts half in a channel's mean, months.
+const MEAN_HALF_LIFE: f32 = 24.0;
+/// The same for the recent line of eGFR, years.
+const LINE_HALF_LIFE: f32 = 1.0;
 
 /// One channel: its code, and centre and spread of its (possibly logarithmic) values.
 struct Channel {
@@ -278,7 +285,8 @@ impl Patient {
     }
 
     /// Per channel: the latest value, whether there is one, its age; then of eGFR: slope, spread
-    /// around it, span and number of values.
+    /// around it, span and number of values; per channel the mean, which weighs recent values
+    /// more and is less noisy than any one of them; and of eGFR the recent line.
     fn write_summary(&self, out: &mut Vec<f32>) {
         for channel in 0..CHANNELS {
             let latest = self
@@ -295,7 +303,40 @@ impl Patient {
             .filter_map(|visit| visit.values[EGFR].map(|value| (-visit.months / 12.0, value)))
             .collect();
         out.extend(line(&points));
+        let weights = self.visits.iter().map(|visit| (-visit.months / MEAN_HALF_LIFE).exp2());
+        let (mut sums, mut counted) = ([0.0; CHANNELS], [0.0_f32; CHANNELS]);
+        for (visit, weight) in self.visits.iter().zip(weights) {
+            for (channel, value) in visit.values.iter().enumerate() {
+                if let Some(value) = value {
+                    sums[channel] += weight * value;
+                    counted[channel] += weight;
+                }
+            }
+        }
+        out.extend(sums.iter().zip(counted).map(|(sum, of)| sum / of.max(f32::MIN_POSITIVE)));
+        out.extend(recent_line(&points));
     }
+}
+
+/// How many numbers [`known`] gives.
+pub const KNOWN: usize = 6;
+
+/// How much is known of a patient, from the facts as the network reads them: how many eGFR values
+/// (logarithm) over how long, whether albuminuria, and what share of the other channels, of the
+/// comorbidities, and whether the cause.
+pub fn known(facts: &[f32]) -> [f64; KNOWN] {
+    let measured = |channel: usize| f64::from(facts[SUMMARY + 3 * channel + 1]);
+    let others: f64 = (UACR + 1..CHANNELS).map(measured).sum();
+    let asked: f64 = (0..5).map(|fact| f64::from(facts[3 + 2 * fact])).sum();
+    let unknown = RenalDisease::ALL.iter().position(|disease| *disease == RenalDisease::Unknown);
+    [
+        f64::from(facts[EGFR_LINE + 3] * 8.0).ln_1p(),
+        f64::from(facts[EGFR_LINE + 2]),
+        measured(UACR),
+        others / (CHANNELS - UACR - 1) as f64,
+        asked / 5.0,
+        1.0 - unknown.map_or(0.0, |index| f64::from(facts[12 + index])),
+    ]
 }
 
 /// Names of the columns of [`Patient::write_table`].
@@ -374,6 +415,25 @@ fn line(points: &[(f32, f32)]) -> [f32; 4] {
     let slope = (sxy / (sxx + 0.25)).clamp(-2.0, 2.0);
     let squares: f32 = points.iter().map(|p| (p.1 - mean_y - slope * (p.0 - mean_x)).powi(2)).sum();
     [slope * 4.0, (squares / n).sqrt() * 4.0, span / 2.5, n / 8.0]
+}
+
+/// The line through the values of late, each counting half of one a [`LINE_HALF_LIFE`] later: its
+/// slope a year (clamped), its level today, and how far the deepest value lies below it.
+fn recent_line(points: &[(f32, f32)]) -> [f32; 3] {
+    let weighted = |of: &dyn Fn(f32, f32) -> f32| -> f32 {
+        points.iter().map(|(x, y)| (x / LINE_HALF_LIFE).exp2() * of(*x, *y)).sum()
+    };
+    let all = weighted(&|_, _| 1.0);
+    if points.is_empty() {
+        return [0.0; 3];
+    }
+    let (mean_x, mean_y) = (weighted(&|x, _| x) / all, weighted(&|_, y| y) / all);
+    let sxx = weighted(&|x, _| (x - mean_x).powi(2));
+    let sxy = weighted(&|x, y| (x - mean_x) * (y - mean_y));
+    let slope = (sxy / (sxx + 0.1)).clamp(-2.0, 2.0);
+    let at = |x: f32| mean_y + slope * (x - mean_x);
+    let dip = points.iter().map(|(x, y)| at(*x) - y).fold(0.0, f32::max);
+    [slope * 4.0, at(0.0), dip.min(3.0)]
 }
 
 fn standardise(channel: usize, value: f64) -> f32 {

@@ -1,6 +1,7 @@
-//! The likelihood of discrete-time competing risks with censoring.
+//! The likelihood of discrete-time competing risks with censoring; for simulated patients, whose
+//! futures can be counted, also the cross-entropy with the share that ended in kidney failure.
 
-use candle_core::{Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 
 use crate::{
     config::YEARS,
@@ -34,9 +35,40 @@ pub fn negative_log_likelihood(log_probabilities: &Tensor, targets: &Tensor) -> 
     (log_probabilities * targets)?.sum_all()? / -rows
 }
 
+/// Years (from 0) at which futures are counted: within two years and within five.
+pub const COUNTED_YEARS: [usize; 2] = [1, 4];
+
+/// Mean cross-entropy between the cumulative incidence of kidney failure and the share of futures
+/// that it happened in, over [`COUNTED_YEARS`]: one future says as much as a coin, many say what
+/// the risk was. `shares` and `weights` are `[rows, 2]`; a row without futures weighs nothing.
+pub fn share_cross_entropy(
+    log_probabilities: &Tensor,
+    shares: &Tensor,
+    weights: &Tensor,
+) -> Result<Tensor> {
+    let rows = log_probabilities.dim(0)?;
+    let device = log_probabilities.device();
+    let mut log_free = Tensor::zeros((rows, 1), DType::F32, device)?;
+    let mut failed = log_free.clone();
+    let mut said = Vec::with_capacity(COUNTED_YEARS.len());
+    for year in 0..YEARS {
+        let of = |cause| log_probabilities.narrow(1, year, 1)?.narrow(2, cause, 1)?.squeeze(1);
+        failed = (failed + (&log_free + of(0)?)?.exp()?)?;
+        log_free = (log_free + of(2)?)?;
+        if COUNTED_YEARS.contains(&year) {
+            said.push(failed.clone());
+        }
+    }
+    // Away from 0 and 1 by what single precision resolves, so that a logarithm stays finite.
+    let said = Tensor::cat(&said, D::Minus1)?.clamp(1e-6_f32, 1.0 - 1e-6_f32)?;
+    let of_failed = (shares * said.log()?)?;
+    let of_free = (shares.affine(-1.0, 1.0)? * said.affine(-1.0, 1.0)?.log()?)?;
+    ((of_failed + of_free)? * weights)?.sum_all()? / -(rows as f64)
+}
+
 #[cfg(test)]
 mod tests {
-    use candle_core::{D, Device};
+    use candle_core::{Device, Var};
 
     use super::*;
 
@@ -68,5 +100,41 @@ mod tests {
         let loss = negative_log_likelihood(&log_probabilities, &counts).unwrap();
         let loss = loss.to_scalar::<f32>().unwrap();
         assert!(loss.is_finite() && 99.0 < loss, "{loss}");
+    }
+    #[test]
+    fn the_shares_of_futures_are_what_it_is_lowest_at() {
+        let device = Device::Cpu;
+        let shares = Tensor::new(&[[0.1_f32, 0.4]], &device).unwrap();
+        let weights = Tensor::ones((1, 2), DType::F32, &device).unwrap();
+        let logits = Var::from_tensor(&Tensor::zeros((1, YEARS, 3), DType::F32, &device).unwrap());
+        let logits = logits.unwrap();
+        let said = || candle_nn::ops::log_softmax(logits.as_tensor(), D::Minus1).unwrap();
+        for _ in 0..4000 {
+            let loss = share_cross_entropy(&said(), &shares, &weights).unwrap();
+            let gradients = loss.backward().unwrap();
+            let step = gradients.get(logits.as_tensor()).unwrap();
+            logits.set(&(logits.as_tensor() - step).unwrap()).unwrap();
+        }
+        let values = said().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let risks = crate::calibration::cumulative_incidence(&values);
+        assert!((risks[1] - 0.1).abs() < 1e-3 && (risks[4] - 0.4).abs() < 1e-3, "{risks:?}");
+    }
+
+    #[test]
+    fn a_row_without_futures_and_a_saturated_one_do_no_harm() {
+        let device = Device::Cpu;
+        let mut logits = [0.0_f32; 2 * YEARS * 3];
+        logits[0] = 200.0;
+        let logits = Var::from_slice(&logits, (2, YEARS, 3), &device).unwrap();
+        let said = candle_nn::ops::log_softmax(logits.as_tensor(), D::Minus1).unwrap();
+        let shares = Tensor::new(&[[0.0_f32, 0.0], [0.5, 0.5]], &device).unwrap();
+        let weights = Tensor::new(&[[1.0_f32, 1.0], [0.0, 0.0]], &device).unwrap();
+        let loss = share_cross_entropy(&said, &shares, &weights).unwrap();
+        let gradients = loss.backward().unwrap();
+        let loss = loss.to_scalar::<f32>().unwrap();
+        assert!(loss.is_finite() && 10.0 < loss, "{loss}");
+        let steps = gradients.get(logits.as_tensor()).unwrap().to_vec3::<f32>().unwrap();
+        assert!(steps.iter().flatten().flatten().all(|step| step.is_finite()), "{steps:?}");
+        assert!(steps[1].iter().flatten().all(|step| *step == 0.0), "{steps:?}");
     }
 }

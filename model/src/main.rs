@@ -288,12 +288,13 @@ fn run_training(
     let trained = train(&examples, spec, model, trained_on, Some(&checkpoints), &|progress| {
         bar.inc(1);
         bar.set_message(format!(
-            "member {} pass {}: loss {:.4}, validation {:.4}, AUROC at 2 years {:.4}",
+            "member {} pass {}: loss {:.4}, validation {:.4}, AUROC at 2 and 5 years {:.4} and {:.4}",
             progress.member + 1,
             progress.epoch + 1,
             progress.loss,
             progress.validation_loss,
-            progress.validation_auroc_2y
+            progress.validation_auroc.0,
+            progress.validation_auroc.1
         ));
         if bar.is_hidden() {
             eprintln!("{}", bar.message());

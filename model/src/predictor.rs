@@ -17,7 +17,7 @@ use shared::prediction::{Contribution, ModelVersion, PredictionInputs, YearRisk}
 use crate::{
     config::{Config, YEARS},
     explain::explain,
-    features::{FACTS_WIDTH, Patient, VISIT_WIDTH, VISITS},
+    features::{FACTS_WIDTH, KNOWN, Patient, VISIT_WIDTH, VISITS, known},
     inference::{CHUNK, Ensemble, Workspace},
     network::Network,
 };
@@ -210,18 +210,19 @@ impl Predictor {
     ) {
         let incidences = self.ensemble.run(workspace, visits, facts);
         let each = incidences.chunks_exact(YEARS * self.ensemble.members());
-        for (course, incidences) in courses.iter_mut().zip(each) {
-            *course = self.calibrated(incidences);
+        let each = each.zip(facts.chunks_exact(FACTS_WIDTH));
+        for (course, (incidences, facts)) in courses.iter_mut().zip(each) {
+            *course = self.calibrated(incidences, &known(facts));
         }
     }
 
     /// Mean and interval over the members, neither risk nor bounds ever falling with the years.
-    fn calibrated(&self, incidences: &[f64]) -> Course {
+    fn calibrated(&self, incidences: &[f64], known: &[f64; KNOWN]) -> Course {
         let mut course = Course::default();
         let mut before = (0.0_f64, 0.0_f64, 0.0_f64);
         let by_year = incidences.chunks_exact(self.ensemble.members());
         for ((year, slot), members) in course.iter_mut().enumerate().zip(by_year) {
-            let (risk, lower, upper) = self.config.calibration.apply(year, members);
+            let (risk, lower, upper) = self.config.calibration.apply(year, members, known);
             before = (rising(risk, before.0), rising(lower, before.1), rising(upper, before.2));
             *slot = before;
         }

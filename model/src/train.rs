@@ -17,12 +17,12 @@ use sha2::{Digest, Sha256};
 use shared::prediction::ModelVersion;
 
 use crate::{
-    calibration::{Calibration, cloglog, cumulative_incidence, spread},
+    calibration::{Calibration, Estimate, Judged, cumulative_incidence},
     checkpoint::{Checkpoint, CheckpointError, Checkpoints},
     config::{Config, Shape, YEARS},
     dataset::{Example, Outcome},
-    features::Patient,
-    loss::{negative_log_likelihood, targets},
+    features::{FACTS_WIDTH, KNOWN, Patient, known},
+    loss::{negative_log_likelihood, share_cross_entropy, targets},
     metrics::{auroc, label},
     network::{Network, layers},
     optimizer::AdamW,
@@ -55,7 +55,7 @@ impl Default for TrainSpec {
         Self {
             shape: Shape::default(),
             members: 5,
-            epochs: 16,
+            epochs: 5,
             batch: 512,
             learning_rate: 3e-3,
             weight_decay: 1e-3,
@@ -76,8 +76,8 @@ pub struct Progress {
     pub loss: f64,
     /// Mean loss on rows it was not fitted on.
     pub validation_loss: f64,
-    /// AUROC at 2 years on those.
-    pub validation_auroc_2y: f64,
+    /// AUROC at 2 and 5 years on those.
+    pub validation_auroc: (f64, f64),
 }
 
 /// Why nothing came out.
@@ -216,6 +216,8 @@ fn fingerprint(rows: &[Row], spec: &TrainSpec) -> String {
         row.patient.write_visits(&mut numbers);
         row.patient.write_facts(&mut numbers);
         numbers.extend(targets(row.outcome));
+        let (at_2y, at_5y) = row.truth.unwrap_or((-1.0, -1.0));
+        numbers.extend([at_2y as f32, at_5y as f32]);
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         digest.update(bytes);
     }
@@ -302,14 +304,14 @@ impl Fitting<'_> {
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { member, epoch, loss });
             }
-            let (validation_loss, validation_auroc_2y) =
+            let (validation_loss, validation_auroc) =
                 validate(&network, self.validation, spec.seed)?;
             let fresh = self.after(at, epoch, validation_loss, &optimizer)?;
             if let Some(checkpoints) = self.checkpoints {
                 checkpoints.save(member, &fresh)?;
             }
             at = Some(fresh);
-            let progress = Progress { member, epoch, loss, validation_loss, validation_auroc_2y };
+            let progress = Progress { member, epoch, loss, validation_loss, validation_auroc };
             if on_progress(&progress).is_break() {
                 return Err(TrainError::Stopped);
             }
@@ -365,10 +367,11 @@ impl Fitting<'_> {
             // A short rise first: the first steps know the least.
             let rise = ((step + 1) as f64 / 100.0).min(1.0);
             let rate = spec.learning_rate * rise * (0.51 + 0.49 * along.cos());
-            let rows = batch.iter().map(|index| &self.fitted[*index]);
+            let rows: Vec<&Row> = batch.iter().map(|index| &self.fitted[*index]).collect();
             let patients: Vec<Patient> =
-                rows.clone().map(|row| hidden(&row.patient, &mut rng)).collect();
-            let loss = loss(network, &patients, rows.map(|row| row.outcome))?;
+                rows.iter().map(|row| hidden(&row.patient, &mut rng)).collect();
+            let (visits, facts) = tensors(&patients)?;
+            let loss = loss(&network.forward(&visits, &facts)?, &rows)?;
             optimizer.step(&loss.backward()?, rate)?;
             total += f64::from(loss.to_scalar::<f32>()?) * batch.len() as f64;
         }
@@ -398,41 +401,54 @@ fn initial_weights(shape: &Shape, rng: &mut StdRng) -> candle_core::Result<BTree
     Ok(variables)
 }
 
-fn loss(
-    network: &Network,
-    patients: &[Patient],
-    outcomes: impl Iterator<Item = Outcome>,
-) -> candle_core::Result<Tensor> {
-    let (visits, facts) = tensors(patients)?;
-    let targets: Vec<f32> = outcomes.flat_map(targets).collect();
-    let targets = Tensor::from_vec(targets, (patients.len(), YEARS, 3), &Device::Cpu)?;
-    negative_log_likelihood(&network.forward(&visits, &facts)?, &targets)
+/// What the outcome of a patient weighs whose futures are counted, too: their shares say more of
+/// kidney failure, only the outcome says when death came.
+const OUTCOME_BESIDE_FUTURES: f32 = 0.25;
+
+/// How far what is said of the rows is from what became of them.
+fn loss(said: &Tensor, rows: &[&Row]) -> candle_core::Result<Tensor> {
+    let mut counts = Vec::with_capacity(rows.len() * YEARS * 3);
+    let mut shares = Vec::with_capacity(rows.len() * 2);
+    let mut weights = Vec::with_capacity(rows.len() * 2);
+    for row in rows {
+        let weight = if row.truth.is_some() { OUTCOME_BESIDE_FUTURES } else { 1.0 };
+        counts.extend(targets(row.outcome).map(|count| weight * count));
+        let (at_2y, at_5y) = row.truth.unwrap_or_default();
+        shares.extend([at_2y as f32, at_5y as f32]);
+        weights.extend([f32::from(u8::from(row.truth.is_some())); 2]);
+    }
+    let counts = Tensor::from_vec(counts, (rows.len(), YEARS, 3), &Device::Cpu)?;
+    let shares = Tensor::from_vec(shares, (rows.len(), 2), &Device::Cpu)?;
+    let weights = Tensor::from_vec(weights, (rows.len(), 2), &Device::Cpu)?;
+    negative_log_likelihood(said, &counts)? + share_cross_entropy(said, &shares, &weights)?
 }
 
 /// Loss over whole and over partly hidden records, always the same ones; AUROC over whole ones.
-fn validate(network: &Network, rows: &[Row], seed: u64) -> candle_core::Result<(f64, f64)> {
+fn validate(network: &Network, rows: &[Row], seed: u64) -> candle_core::Result<(f64, (f64, f64))> {
     let mut total = 0.0;
     let mut risks = Vec::with_capacity(rows.len());
     let mut rng = StdRng::seed_from_u64(seed);
     for chunk in rows.chunks(1024) {
         let whole: Vec<Patient> = chunk.iter().map(|row| row.patient.clone()).collect();
         let partly: Vec<Patient> = whole.iter().map(|whole| hidden(whole, &mut rng)).collect();
+        let chunk: Vec<&Row> = chunk.iter().collect();
         for (patients, is_whole) in [(whole, true), (partly, false)] {
             let (visits, facts) = tensors(&patients)?;
-            let values = network.forward(&visits, &facts)?.flatten_all()?.to_vec1::<f32>()?;
-            for (row, values) in chunk.iter().zip(values.chunks_exact(YEARS * 3)) {
-                let counted = targets(row.outcome);
-                let log_likelihood: f32 = counted.iter().zip(values).map(|(t, v)| t * v).sum();
-                total -= f64::from(log_likelihood);
-                if is_whole {
-                    risks.push(cumulative_incidence(values)[1]);
-                }
+            let said = network.forward(&visits, &facts)?;
+            let mean = loss(&said, &chunk)?.to_scalar::<f32>()?;
+            total += f64::from(mean) * chunk.len() as f64;
+            if is_whole {
+                let values = said.flatten_all()?.to_vec1::<f32>()?;
+                risks.extend(values.chunks_exact(YEARS * 3).map(cumulative_incidence));
             }
         }
     }
     let outcomes: Vec<Outcome> = rows.iter().map(|row| row.outcome).collect();
-    let auroc = auroc(&risks, &label(&outcomes, 2.0)).unwrap_or(0.5);
-    Ok((total / (2 * rows.len()) as f64, auroc))
+    let auroc_at = |year: usize| {
+        let risks: Vec<f64> = risks.iter().map(|risks| risks[year - 1]).collect();
+        auroc(&risks, &label(&outcomes, year as f64)).unwrap_or(0.5)
+    };
+    Ok((total / (2 * rows.len()) as f64, (auroc_at(2), auroc_at(5))))
 }
 
 /// The patient with some of the record hidden, as other hospitals would have it: a short history
@@ -465,41 +481,52 @@ fn hidden(patient: &Patient, rng: &mut StdRng) -> Patient {
 }
 
 fn calibrate(predictor: &Predictor, rows: &[Row], seed: u64) -> Result<Calibration, PredictError> {
-    let patients: Vec<Patient> = rows.iter().map(|row| row.patient.clone()).collect();
-    let incidences = predictor.incidences(&patients)?;
     let mut rng = StdRng::seed_from_u64(seed);
-    let partly: Vec<Patient> = patients.iter().map(|whole| hidden(whole, &mut rng)).collect();
-    let of_partly = predictor.incidences(&partly)?;
-    let risks_of = |incidences: &[Vec<[f64; YEARS]>], row: usize, year: usize| -> Vec<f64> {
-        incidences.iter().map(|member| member[row][year]).collect()
-    };
-    let member_risks = |row: usize, year: usize| risks_of(&incidences, row, year);
+    let whole: Vec<Patient> = rows.iter().map(|row| row.patient.clone()).collect();
+    let partly: Vec<Patient> = whole.iter().map(|whole| hidden(whole, &mut rng)).collect();
+    let views = [judge(predictor, &whole)?, judge(predictor, &partly)?];
     let outcomes: Vec<Outcome> = rows.iter().map(|row| row.outcome).collect();
     let mut labelled = Vec::new();
     for (year, horizon) in [(1, 2.0), (4, 5.0)] {
         for (row, label) in label(&outcomes, horizon).into_iter().enumerate() {
-            labelled.push((spread(&member_risks(row, year)).0, label));
-            labelled.push((spread(&risks_of(&of_partly, row, year)).0, label));
+            labelled.extend(views.iter().map(|view| (view[row].1[year].mean, label)));
         }
     }
     let calibration = Calibration::fit(&labelled);
-    let at = |year: usize, truth: fn((f64, f64)) -> f64| -> Vec<(f64, f64, f64)> {
-        let known = rows.iter().enumerate().filter_map(|(row, of)| Some((row, of.truth?)));
-        known
-            .map(|(row, risks)| {
-                let (mean, spread) = spread(&member_risks(row, year));
-                (mean, spread, truth(risks))
+    let at = |year: usize, truth: fn((f64, f64)) -> f64| -> Vec<Judged> {
+        let judged = views.iter().flat_map(|view| view.iter().zip(rows));
+        judged
+            .filter_map(|((known, estimates), row)| {
+                let truth = truth(row.truth?);
+                Some(Judged { estimate: estimates[year], known: *known, truth })
             })
+            // Futures are counted, so a risk of nothing is below one in a few hundred: no distance.
+            .filter(|judged| 0.0 < judged.truth)
             .collect()
     };
-    // Futures are counted, so a risk of nothing is below one in a few hundred: no distance.
-    let countable = |rows: Vec<(f64, f64, f64)>| -> Vec<(f64, f64, f64)> {
-        rows.into_iter().filter(|row| 0.0 < row.2 && cloglog(row.2).is_finite()).collect()
-    };
-    let at_2y = countable(at(1, |truth| truth.0));
-    let at_5y = countable(at(4, |truth| truth.1));
-    if at_2y.len() < 100 || at_5y.len() < 100 {
+    let at_2y = at(1, |truth| truth.0);
+    let at_5y = at(4, |truth| truth.1);
+    if at_2y.len() < 200 || at_5y.len() < 200 {
         return Ok(calibration);
     }
     Ok(calibration.with_coverage(&at_2y, &at_5y))
+}
+
+/// What is known of each patient, and what the members say of each year.
+fn judge(
+    predictor: &Predictor,
+    patients: &[Patient],
+) -> Result<Vec<([f64; KNOWN], [Estimate; YEARS])>, PredictError> {
+    let incidences = predictor.incidences(patients)?;
+    let mut facts = Vec::with_capacity(FACTS_WIDTH);
+    let judged = patients.iter().enumerate().map(|(row, patient)| {
+        facts.clear();
+        patient.write_facts(&mut facts);
+        let estimates = std::array::from_fn(|year| {
+            let members: Vec<f64> = incidences.iter().map(|member| member[row][year]).collect();
+            Estimate::of(&members)
+        });
+        (known(&facts), estimates)
+    });
+    Ok(judged.collect())
 }

@@ -60,7 +60,8 @@ fn fixed(key: &str) -> &'static str {
             "Trained on simulated patients: where the simulator is wrong, so is the network. Not \
              for decisions on treatment, access, transplant or insurance. Not for children, \
              dialysis or transplant. Intervals hold for simulated patients on average, and are too \
-             narrow or too wide for some."
+             narrow or too wide for some; on a hospital's own outcomes, whose true risks nobody \
+             knows, they show no more than how far the members differ."
         }
         "sensitive_inputs" => {
             "Age and sex assigned at birth are inputs, and so are health-status data (comorbidities, \
