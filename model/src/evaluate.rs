@@ -15,13 +15,14 @@ use shared::{
 };
 
 use crate::{
+    calibration::Course,
     dataset::{Example, Outcome},
     features::Patient,
     metrics::{
         Labelled, auroc, auroc_interval, brier, c_index, calibration_error, calibration_slope,
         label, mean_predicted_and_observed, net_benefit, scaled_brier, tenths,
     },
-    predictor::{Course, PredictError, Predictor},
+    predictor::{PredictError, Predictor},
 };
 
 /// Horizons, years.

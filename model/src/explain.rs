@@ -7,8 +7,9 @@
 use shared::prediction::Contribution;
 
 use crate::{
+    calibration::Course,
     features::{Input, Patient},
-    predictor::{Course, PredictError, Predictor},
+    predictor::{PredictError, Predictor},
 };
 
 /// A patient's course, what each input contributes to its last year's risk, and the reference's.

@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use shared::prediction::{Contribution, ModelVersion, PredictionInputs, YearRisk};
 
 use crate::{
+    calibration::Course,
     config::{Config, YEARS},
     explain::explain,
-    features::{FACTS_WIDTH, KNOWN, Patient, VISIT_WIDTH, VISITS, known},
+    features::{FACTS_WIDTH, Patient, VISIT_WIDTH, VISITS, known},
     inference::{CHUNK, Ensemble, Workspace},
     network::Network,
 };
@@ -78,9 +79,6 @@ pub struct Forecast {
     /// 5-year risk of the reference patient.
     pub reference_risk_5y: f64,
 }
-
-/// Cumulative incidence by year, calibrated: (risk, lower, upper).
-pub type Course = [(f64, f64, f64); YEARS];
 
 /// A released network.
 #[derive(Clone, Debug)]
@@ -212,21 +210,8 @@ impl Predictor {
         let each = incidences.chunks_exact(YEARS * self.ensemble.members());
         let each = each.zip(facts.chunks_exact(FACTS_WIDTH));
         for (course, (incidences, facts)) in courses.iter_mut().zip(each) {
-            *course = self.calibrated(incidences, &known(facts));
+            *course = self.config.calibration.course(incidences, &known(facts));
         }
-    }
-
-    /// Mean and interval over the members, neither risk nor bounds ever falling with the years.
-    fn calibrated(&self, incidences: &[f64], known: &[f64; KNOWN]) -> Course {
-        let mut course = Course::default();
-        let mut before = (0.0_f64, 0.0_f64, 0.0_f64);
-        let by_year = incidences.chunks_exact(self.ensemble.members());
-        for ((year, slot), members) in course.iter_mut().enumerate().zip(by_year) {
-            let (risk, lower, upper) = self.config.calibration.apply(year, members, known);
-            before = (rising(risk, before.0), rising(lower, before.1), rising(upper, before.2));
-            *slot = before;
-        }
-        course
     }
 }
 
@@ -259,11 +244,6 @@ fn in_chunks<T: Send>(
     out.par_chunks_mut(size * places).enumerate().for_each(|(chunk, out)| {
         SCRATCH.with_borrow_mut(|scratch| work(scratch, chunk * size, out));
     });
-}
-
-/// The larger of both; what is no number stays so, where `f64::max` would hide it.
-fn rising(now: f64, before: f64) -> f64 {
-    if now < before { before } else { now }
 }
 
 /// What the network reads: visits `[rows, VISITS, VISIT_WIDTH]` and facts `[rows, FACTS_WIDTH]`.

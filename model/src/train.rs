@@ -55,7 +55,7 @@ impl Default for TrainSpec {
         Self {
             shape: Shape::default(),
             members: 5,
-            epochs: 5,
+            epochs: 16,
             batch: 512,
             learning_rate: 3e-3,
             weight_decay: 1e-3,
@@ -493,30 +493,25 @@ fn calibrate(predictor: &Predictor, rows: &[Row], seed: u64) -> Result<Calibrati
         }
     }
     let calibration = Calibration::fit(&labelled);
-    let at = |year: usize, truth: fn((f64, f64)) -> f64| -> Vec<Judged> {
-        let judged = views.iter().flat_map(|view| view.iter().zip(rows));
-        judged
-            .filter_map(|((known, estimates), row)| {
-                let truth = truth(row.truth?);
-                Some(Judged { estimate: estimates[year], known: *known, truth })
-            })
-            // Futures are counted, so a risk of nothing is below one in a few hundred: no distance.
-            .filter(|judged| 0.0 < judged.truth)
-            .collect()
-    };
-    let at_2y = at(1, |truth| truth.0);
-    let at_5y = at(4, |truth| truth.1);
-    if at_2y.len() < 200 || at_5y.len() < 200 {
+    let judged: Vec<Judged> = views
+        .iter()
+        .flat_map(|view| view.iter().zip(rows))
+        .filter_map(|((known, estimates), row)| {
+            let truths = row.truth?.into();
+            Some(Judged { estimates: *estimates, known: *known, truths })
+        })
+        .collect();
+    // Whoever has none at 5 years has none at 2.
+    if judged.iter().filter(|judged| 0.0 < judged.truths[0]).count() < 200 {
         return Ok(calibration);
     }
-    Ok(calibration.with_coverage(&at_2y, &at_5y))
+    Ok(calibration.with_coverage(&judged))
 }
 
-/// What is known of each patient, and what the members say of each year.
-fn judge(
-    predictor: &Predictor,
-    patients: &[Patient],
-) -> Result<Vec<([f64; KNOWN], [Estimate; YEARS])>, PredictError> {
+/// What is known of a patient, and what the members say of each year.
+type Said = ([f64; KNOWN], [Estimate; YEARS]);
+
+fn judge(predictor: &Predictor, patients: &[Patient]) -> Result<Vec<Said>, PredictError> {
     let incidences = predictor.incidences(patients)?;
     let mut facts = Vec::with_capacity(FACTS_WIDTH);
     let judged = patients.iter().enumerate().map(|(row, patient)| {
