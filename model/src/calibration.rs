@@ -446,7 +446,7 @@ mod tests {
         let mut equations = Equations::default();
         for row in 0..200 {
             let terms: [f64; TERMS] =
-                std::array::from_fn(|term| ((row * (term + 3)) % 11) as f64 / 11.0);
+                std::array::from_fn(|term| ((row * (term + 3)) % 101) as f64 / 101.0);
             let wanted: f64 = terms.iter().enumerate().map(|(term, x)| term as f64 * x).sum();
             equations.add(&terms, 2.0, 2.0 * wanted);
         }
