@@ -17,6 +17,43 @@ begin
 end
 $$;
 
+-- Every table whose walls are built, at once and before anything else, while people work. Whoever waits
+-- for a table here holds up who wants it after them, and who has one and wants another waits for the
+-- other way round: so this gives way after a tenth of a second, long before PostgreSQL would end
+-- somebody's transaction as deadlocked, and tries again.
+do $$
+declare
+    walled constant text := (
+        select string_agg(relation.oid::regclass::text, ', ' order by relation.oid)
+        from pg_class relation
+        where relation.relkind = 'r' and (
+            relation.relnamespace = 'graphile_worker'::regnamespace and relation.relrowsecurity
+            or relation.relnamespace = 'public'::regnamespace and (
+                relation.relname in ('patients', 'users', 'prediction_batches', 'audit_events')
+                or exists (
+                    select from pg_attribute
+                    where attrelid = relation.oid and attname in ('patient_id', 'user_id')
+                        and not attisdropped
+                )
+            )
+        )
+    );
+begin
+    for attempt in 1..300 loop
+        begin
+            set local lock_timeout = '100ms';
+            execute format('lock table %s in access exclusive mode', walled);
+            set local lock_timeout = '10s';
+            return;
+        exception when lock_not_available then
+            perform pg_sleep(0.05 + random() * 0.1);
+        end;
+    end loop;
+    raise exception 'the tables are in use by transactions that do not end, such as a backup: '
+        'try again when they have';
+end
+$$;
+
 -- Privileges: rows, but no objects. The restricted role is taken on for one transaction by callers
 -- who see a part of the records (db/walls.rs).
 revoke create on schema public from public;
