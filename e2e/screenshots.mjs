@@ -94,7 +94,7 @@ const PAGES = [
   { name: "documents", role: "clinician", open: openDocuments },
   { name: "about", role: "clinician", open: (page) => page.goto("/about") },
   { name: "help", role: "clinician", open: (page) => page.goto("/help") },
-  { name: "own-record", role: "patient", open: (page) => page.goto("/") },
+  { name: "own-record", role: "patient", open: (page) => page.goto("/my-record"), whole: true },
   { name: "account", role: "clinician", open: (page) => page.goto("/account") },
   { name: "tokens", role: "clinician", open: (page) => page.goto("/tokens") },
   { name: "research", role: "researcher", open: (page) => page.goto("/research") },

@@ -71,20 +71,22 @@ async function addressOfPatient(page) {
 const clinician = await open("clinician");
 const admin = await open("admin");
 const researcher = await open("researcher");
+const own = await open("patient");
 const patient = await addressOfPatient(clinician);
 
 /** Every program by addresses of its own, who opens them, and whether something is drawn there. */
 const FIRST = [
   { program: "clinic", address: "/sign-in", page: await open() },
   { program: "clinic", address: "/patients", page: clinician },
-  { program: "clinic", address: "/dashboard", page: clinician },
+  { program: "clinic", address: "/dashboard", page: clinician, draws: true },
   { program: "records", address: patient, page: clinician, draws: true },
   { program: "desk", address: "/patients/new", page: clinician },
   { program: "clinic", address: "/calculator", page: clinician },
   { program: "desk", address: "/import", page: clinician },
   { program: "office", address: "/account", page: clinician },
   { program: "office", address: "/users", page: admin },
-  { program: "desk", address: `${patient}/report`, page: clinician },
+  { program: "own", address: `${patient}/report`, page: clinician },
+  { program: "own", address: "/my-record", page: own, draws: true },
   { program: "reading", address: "/help", page: clinician },
   { program: "reading", address: "/research", page: researcher },
 ];

@@ -101,7 +101,7 @@ export const PAGES: Walked[] = [
         - button "Load more"`,
   },
   {
-    name: "dashboard", by: "clinician", route: "/dashboard", structure: `
+    name: "dashboard", by: "clinician", route: "/dashboard", charts: 1, structure: `
     - main:
       - heading "Dashboard" [level=1]
       - region "KDIGO categories":
@@ -173,8 +173,10 @@ export const PAGES: Walked[] = [
         - region "Over five years":
           - figure:
             - img
-            - button "Save PNG of this chart"
-            - button "Save SVG of this chart"
+            - group "This chart":
+              - button "Full screen"
+              - button "Save PNG"
+              - button "Save SVG"
         - region "What moves the network’s risk"
         - region "What the guidelines say"
       - region "Course":
@@ -318,19 +320,37 @@ export const PAGES: Walked[] = [
         - heading "Formulas and their sources" [level=2]`,
   },
   {
-    name: "own record", by: "patient", route: "/", structure: `
+    name: "start", by: "patient", route: "/", structure: `
+    - main:
+      - heading "My record" [level=1]`,
+  },
+  {
+    name: "own record", by: "patient", route: "/my-record", charts: 1, structure: `
     - banner:
       - navigation "Main":
         - link "My record"
     - main:
-      - heading [level=1]
-      - link "Report"
-      - link "Documents"
-      - region "Key figures":
-        - group "eGFR"
-      - region "Risk of kidney failure"
-      - region "Course"
-      - region "Values"`,
+      - heading "My record" [level=1]
+      - link "Print on one page"
+      - region "How well your kidneys work":
+        - paragraph: /Your eGFR was/
+        - figure:
+          - img
+          - group "This chart":
+            - button "Zoom in"
+            - button "Zoom out"
+      - region "Protein in your urine"
+      - region "What may come":
+        - list:
+          - listitem: /of 100 people/
+        - img /of 100 people within 5 years/
+      - region "What you can talk about with your doctor":
+        - list
+      - region "What helps"
+      - region "Your values":
+        - table "The newest value of each kind"
+      - region "Your documents"
+      - group: Who looked at this record`,
   },
   {
     name: "users", by: "admin", route: "/users", structure: `

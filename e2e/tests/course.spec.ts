@@ -39,10 +39,10 @@ test("the course of a record: strips on one axis of time, nearer and farther, as
   await expect(course.getByRole("row", { name: /eGFR.*mL\/min/ }).first()).toBeVisible();
   await expect(course.getByRole("row", { name: /Risk within 5 years.*KFRE/ }).first()).toBeVisible();
 
-  const svg = await saved(page, "Save SVG of this chart");
+  const svg = await saved(page, "Save SVG");
   expect(svg.name).toBe("course.svg");
   expect(svg.content.toString()).toMatch(/^<svg[\s\S]*Haemoglobin \(g\/dL\)/);
-  const png = await saved(page, "Save PNG of this chart");
+  const png = await saved(page, "Save PNG");
   expect(png.name).toBe("course.png");
   expect(png.content.subarray(1, 4).toString()).toBe("PNG");
   expect(png.content.length).toBeGreaterThan(20_000);

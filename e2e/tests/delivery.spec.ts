@@ -64,12 +64,12 @@ test("what has a hash in its name is kept for a year, the page is asked for each
   expect(missing.headers()["cache-control"]).not.toContain("immutable");
 });
 
-// The five programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
+// The six programs of the SPA (frontend/src/programs.rs), each by one of its addresses; whoever
 // comes to another than the clinic has signed in before.
-for (const [program, address] of [["clinic", "/"], ["records", ""], ["desk", "/patients/new"], ["office", "/users"], ["reading", "/research"]]) {
+for (const [program, address] of [["clinic", "/"], ["records", ""], ["own", "/my-record"], ["desk", "/patients/new"], ["office", "/users"], ["reading", "/research"]]) {
   test(`the first download of the ${program} is compressed and below 400 KB`, async ({ page }) => {
     const clinical = program === "records" || program === "desk";
-    if (program !== "clinic") await signIn(page, clinical ? "clinician" : "admin");
+    if (program !== "clinic") await signIn(page, clinical ? "clinician" : program === "own" ? "patient" : "admin");
     const record = page.getByRole("rowheader").getByRole("link").first();
     const path = address || (await record.getAttribute("href")) || "";
     let bytes = 0;

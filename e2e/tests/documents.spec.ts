@@ -115,8 +115,13 @@ test("what is no document is refused by name, and the rest is taken", async ({ p
 
 test("a patient sees the documents of their own record and adds none", async ({ page }) => {
   await signIn(page, "patient");
+  await page.goto("/my-record");
+  const documents = page.getByRole("region", { name: "Your documents" });
+  await expect(documents).toContainText("There are no documents in your record.");
   await page.goto("/");
-  await page.getByRole("link", { name: "Documents" }).click();
+  await page.getByRole("link", { name: "My record" }).click();
+  const record = await page.getByRole("link", { name: "Print on one page" }).getAttribute("href");
+  await page.goto(`${record?.replace("report", "documents")}`);
   await expect(page.getByRole("heading", { name: "Documents", level: 1 })).toBeVisible();
   await expect(page.getByLabel("Files")).toHaveCount(0);
 });

@@ -1,11 +1,16 @@
 //! Charts: a picture, a caption, and the same numbers as a table.
 
+pub mod bars;
 pub mod contributions;
 pub mod course;
 pub mod egfr;
 pub mod library;
+pub mod lines;
+pub mod own_course;
 pub mod risk;
 pub mod therapies;
+
+use std::borrow::Cow;
 
 use leptos::{html, prelude::*, reactive::spawn_local_scoped_with_cancellation};
 
@@ -20,6 +25,10 @@ pub enum ChartKind {
     Risk,
     /// What moves the risk.
     Contributions,
+    /// Lines over years, over time or over one another.
+    Lines,
+    /// How many there are of each kind.
+    Bars,
 }
 
 impl ChartKind {
@@ -28,9 +37,19 @@ impl ChartKind {
             Self::Course => "course",
             Self::Risk => "risk",
             Self::Contributions => "contributions",
+            Self::Lines => "lines",
+            Self::Bars => "bars",
         }
     }
+
+    /// Whether one can look closer at a part of it: of a few bars there is nothing closer to see.
+    const fn zooms(self) -> bool {
+        matches!(self, Self::Course | Self::Lines)
+    }
 }
+
+/// What colours and symbols mean: the class of each key, and its words.
+pub type Legend = Vec<(&'static str, Cow<'static, str>)>;
 
 /// The numbers of a chart as a table: the heads of the columns, and the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +82,7 @@ pub fn Chart(
     twin: Twin,
     /// What its colours and symbols mean.
     #[prop(optional)]
-    legend: Vec<(&'static str, &'static str)>,
+    legend: Legend,
 ) -> impl IntoView {
     let place = NodeRef::<html::Div>::new();
     let drawing = RwSignal::new(Drawing::Loading);
@@ -113,29 +132,37 @@ pub fn Chart(
                     }.into_any()),
                 }}
             </div>
-            {move || (drawing.get() == Drawing::Done).then(|| view! { <Save place kind /> })}
+            {move || (drawing.get() == Drawing::Done).then(|| view! { <Tools place kind /> })}
             <TwinTable twin />
         </figure>
     }
 }
 
-/// The drawing as a file, for a letter or a talk.
+/// Looking closer, and the drawing as a file for a letter or a talk.
 #[component]
-fn Save(place: NodeRef<html::Div>, kind: ChartKind) -> impl IntoView {
-    let save = move |format: &'static str| {
-        if let Some(element) = place.get_untracked() {
-            library::save(&element, format, &format!("{}.{format}", kind.name()));
-        }
-    };
+fn Tools(place: NodeRef<html::Div>, kind: ChartKind) -> impl IntoView {
+    let fills = document().fullscreen_enabled();
+    let tools = [
+        (kind.zooms(), "in", t("Zoom in")),
+        (kind.zooms(), "out", t("Zoom out")),
+        (fills, "full", t("Full screen")),
+        (true, "png", t("Save PNG")),
+        (true, "svg", t("Save SVG")),
+    ];
+    let buttons: Vec<_> = tools
+        .into_iter()
+        .filter(|(there, ..)| *there)
+        .map(|(_, what, text)| {
+            let act = move |_| {
+                if let Some(element) = place.get_untracked() {
+                    library::act(&element, what, kind.name());
+                }
+            };
+            view! { <button type="button" class="btn btn-small btn-quiet" on:click=act>{text}</button> }
+        })
+        .collect();
     view! {
-        <div class="row chart-save no-print">
-            <button type="button" class="btn btn-small btn-quiet" aria-label=t("Save PNG of this chart") on:click=move |_| save("png")>
-                {t("Save PNG")}
-            </button>
-            <button type="button" class="btn btn-small btn-quiet" aria-label=t("Save SVG of this chart") on:click=move |_| save("svg")>
-                {t("Save SVG")}
-            </button>
-        </div>
+        <div class="row chart-tools chart-ends no-print" role="group" aria-label=t("This chart")>{buttons}</div>
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pages of the desk: what is written and printed beside a patient's page.
+//! The pages of the desk: what is written beside a patient's page.
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -16,7 +16,6 @@ use crate::{
         import::ImportPage,
         not_found::NotFoundPage,
         patient_form::{EditPatientPage, NewPatientPage},
-        report::ReportPage,
     },
 };
 
@@ -50,16 +49,6 @@ pub fn pages() -> AnyView {
                     view! {
                         <Guard needs=Permission::ReadPatients>
                             <DocumentsPage />
-                        </Guard>
-                    }
-                }
-            />
-            <Route
-                path=path!("/patients/:id/report")
-                view=|| {
-                    view! {
-                        <Guard needs=Permission::ReadPatients>
-                            <ReportPage />
                         </Guard>
                     }
                 }

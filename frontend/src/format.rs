@@ -157,29 +157,33 @@ pub fn unit(ucum: &str) -> String {
     }
 }
 
-/// A probability from 0 to 1 as a percentage with one decimal, such as `12.4 %`.
-pub fn percent(probability: f64) -> String {
-    percentage(probability, 1)
-}
-
-/// A probability from 0 to 1 as a percentage with two decimals, such as `12.42 %`.
-pub fn percent_precise(probability: f64) -> String {
-    percentage(probability, 2)
-}
-
 /// No risk is known better than this: what is above is shown as `> 95 %`.
 const CERTAIN_ENOUGH: f64 = 0.95;
+/// A smaller one would be shown as none at all.
+const SMALLEST: f64 = 0.001;
 
-/// What is not 0 is never shown as 0, nor what is near certain with a precision that nobody has.
-fn percentage(probability: f64, decimals: u32) -> String {
-    let smallest = 0.01 / 10_f64.powi(decimals.cast_signed());
+/// A risk from 0 to 1 as a percentage with one decimal, such as `12.4 %`, wherever it is shown: what
+/// is not 0 is never shown as 0, nor what is near certain with a precision that nobody has.
+pub fn percent(probability: f64) -> String {
     if CERTAIN_ENOUGH < probability {
         format!(">\u{a0}{}\u{a0}%", number(100.0 * CERTAIN_ENOUGH, 0))
-    } else if 0.0 < probability && probability < smallest / 2.0 {
-        format!("<\u{a0}{}\u{a0}%", number(100.0 * smallest, decimals))
+    } else if 0.0 < probability && probability < SMALLEST / 2.0 {
+        format!("<\u{a0}{}\u{a0}%", number(100.0 * SMALLEST, 1))
     } else {
-        format!("{}\u{a0}%", number(100.0 * probability, decimals))
+        share(probability)
     }
+}
+
+/// A part of a whole from 0 to 1 as a percentage with one decimal, up to `100.0 %`.
+pub fn share(part: f64) -> String {
+    format!("{}\u{a0}%", number(100.0 * part, 1))
+}
+
+/// From one part of a whole to another, short, such as `3–5 %`.
+pub fn shares(from: f64, to: f64) -> String {
+    // What is 15 % may come as a hair less.
+    let whole = |part: f64| exact((1000.0 * part).round() / 10.0);
+    format!("{}–{}\u{a0}%", whole(from), whole(to))
 }
 
 /// A signed difference of probabilities in percentage points, such as `+3.2`.

@@ -4,6 +4,7 @@ pub mod app;
 pub mod clinic;
 pub mod desk;
 pub mod office;
+pub mod own;
 pub mod pages;
 pub mod programs;
 pub mod reading;

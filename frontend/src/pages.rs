@@ -14,6 +14,7 @@ pub mod home;
 pub mod import;
 pub mod model;
 pub mod models;
+pub mod my_record;
 pub mod not_found;
 pub mod patient;
 pub mod patient_form;

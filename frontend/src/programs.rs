@@ -1,7 +1,8 @@
-//! Five programs share the site: the clinic, where everybody signs in and clinicians find their
-//! patients; the records, a patient's page; the desk, where one writes and prints; the office, where
-//! accounts and the installation are run; and what is read: summaries, cards, help. So nobody downloads what only few need. NGINX knows the same addresses
-//! (`docker/nginx/nginx.conf.template`).
+//! Six programs share the site: the clinic, where everybody signs in and clinicians find their
+//! patients; the records, a patient's page for those who treat; the patient's own, their record in
+//! plain words and any record on paper; the desk, where one writes; the office, where accounts and the
+//! installation are run; and what is read: summaries, cards, help. So nobody downloads what only few
+//! need. NGINX knows the same addresses (`docker/nginx/nginx.conf.template`).
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -12,10 +13,11 @@ use leptos_router::hooks::use_location;
 pub enum Program {
     /// Signing in, the list of patients, the dashboard, the calculator, the what-if.
     Clinic,
-    /// A patient's page with predictions and values.
+    /// A patient's page with predictions and values, for those who treat.
     Records,
-    /// The form of a patient, documents, a record's report, care teams and emergencies, files of
-    /// patients and values.
+    /// A patient's own record in plain words, and a record's report on paper.
+    Own,
+    /// The form of a patient, documents, care teams and emergencies, files of patients and values.
     Desk,
     /// Accounts, tokens, settings, the audit log.
     Office,
@@ -28,7 +30,7 @@ const OFFICE: [&str; 7] =
     ["account", "archived-records", "audit", "set-password", "settings", "tokens", "users"];
 
 /// The last part of every address of the desk within a record.
-const OF_A_RECORD: [&str; 4] = ["care-team", "documents", "edit", "report"];
+const OF_A_RECORD: [&str; 3] = ["care-team", "documents", "edit"];
 
 /// Where a program notes that it has handed an address over.
 const HANDED_OVER: &str = "nephrocast-handed-over";
@@ -41,6 +43,7 @@ impl Program {
             ["patients", "new"] | ["emergency-access" | "import", ..] => Self::Desk,
             ["patients", _, last] if OF_A_RECORD.contains(&last) => Self::Desk,
             ["patients", _] => Self::Records,
+            ["my-record"] | ["patients", _, "report"] => Self::Own,
             [first, ..] if OFFICE.contains(&first) => Self::Office,
             ["about" | "help"] | ["models" | "research", ..] => Self::Reading,
             _ => Self::Clinic,
@@ -105,13 +108,16 @@ mod tests {
         for path in ["/patients/42", "/patients/42/"] {
             assert_eq!(Program::of(path), Program::Records, "{path}");
         }
+        for path in ["/my-record", "/patients/42/report"] {
+            assert_eq!(Program::of(path), Program::Own, "{path}");
+        }
         for path in ["/emergency-access", "/import", "/patients/new", "/patients/42/care-team/"] {
             assert_eq!(Program::of(path), Program::Desk, "{path}");
         }
         for path in ["/users", "/audit", "/account"] {
             assert_eq!(Program::of(path), Program::Office, "{path}");
         }
-        for path in ["/about", "/help", "/models/1.0.0", "/research", "/patients/42/report"] {
+        for path in ["/about", "/help", "/models/1.0.0", "/research"] {
             assert_eq!(Program::of(path), Program::Reading, "{path}");
         }
         for path in

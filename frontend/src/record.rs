@@ -16,6 +16,9 @@ use shared::{
 
 use crate::{api, session};
 
+/// The page of a patient's own record.
+pub const OWN: &str = "/my-record";
+
 /// A patient's record on its page. Every part finds it with [`Record::here`].
 #[derive(Clone, Copy)]
 pub struct Record {
@@ -43,6 +46,15 @@ pub struct Record {
     pub entering: RwSignal<bool>,
     /// A voided value that is to be entered again.
     pub again: RwSignal<Option<Observation>>,
+}
+
+/// Where whoever is signed in reads a record: patients have a page of their own (not reactive).
+pub fn address(id: PatientId) -> String {
+    if untrack(|| session::allows(Permission::ListPatients)) {
+        format!("/patients/{id}")
+    } else {
+        OWN.to_owned()
+    }
 }
 
 impl Record {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::{
-    components::{FlatRoutes, Route},
+    components::{FlatRoutes, Redirect, Route},
     path,
 };
 use shared::access::Permission;
@@ -10,6 +10,7 @@ use shared::access::Permission;
 use crate::{
     components::guard::Guard,
     pages::{not_found::NotFoundPage, patient::PatientPage},
+    record, session,
 };
 
 /// The routes.
@@ -21,7 +22,7 @@ pub fn pages() -> AnyView {
                 view=|| {
                     view! {
                         <Guard needs=Permission::ReadPatients>
-                            <PatientPage />
+                            {page}
                         </Guard>
                     }
                 }
@@ -29,4 +30,13 @@ pub fn pages() -> AnyView {
         </FlatRoutes>
     }
     .into_any()
+}
+
+/// A patient's old link leads to the page of their own.
+fn page() -> AnyView {
+    if untrack(|| session::allows(Permission::ListPatients)) {
+        view! { <PatientPage /> }.into_any()
+    } else {
+        view! { <Redirect path=record::OWN /> }.into_any()
+    }
 }

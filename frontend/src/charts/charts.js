@@ -6,6 +6,7 @@ import {
   AriaComponent,
   DataZoomInsideComponent,
   GridComponent,
+  LegendComponent,
   MarkAreaComponent,
   MarkLineComponent,
   TooltipComponent,
@@ -13,8 +14,10 @@ import {
 import { init, use } from "echarts/core";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 
+import { bars } from "./bars.js";
 import { contributions } from "./contributions.js";
 import { course, courseHeight } from "./course.js";
+import { lines } from "./lines.js";
 import { locale, look } from "./look.js";
 import { risk } from "./risk.js";
 
@@ -24,6 +27,7 @@ use([
   CanvasRenderer,
   DataZoomInsideComponent,
   GridComponent,
+  LegendComponent,
   LineChart,
   MarkAreaComponent,
   MarkLineComponent,
@@ -32,7 +36,7 @@ use([
   TooltipComponent,
 ]);
 
-const kinds = { contributions, course, risk };
+const kinds = { bars, contributions, course, lines, risk };
 /** Kinds whose height follows from what they show. */
 const heights = { course: courseHeight };
 
@@ -67,9 +71,14 @@ export function draw(element, kind, json) {
   };
   fit();
   const chart = init(element, null, { renderer: "svg", locale: names() });
-  const redraw = () => chart.setOption(options(), { notMerge: true });
+  const redraw = () => {
+    const seen = shown(chart);
+    chart.setOption(options(), { notMerge: true });
+    if (seen) chart.dispatchAction({ type: "dataZoom", ...seen });
+  };
   const sizes = new ResizeObserver(() => {
-    if (element.clientWidth === 0 || element.clientWidth === chart.getWidth()) return;
+    const { clientWidth: width, clientHeight: height } = element;
+    if (width === 0 || (width === chart.getWidth() && height === chart.getHeight())) return;
     fit();
     chart.resize();
     redraw();
@@ -79,20 +88,52 @@ export function draw(element, kind, json) {
   drawn.set(element, { chart, redraw, sizes, options });
 }
 
+/** Which part of its axis a chart shows, in percent; nothing where there is no looking closer. */
+function shown(chart) {
+  const [zoom] = chart.getOption()?.dataZoom ?? [];
+  return zoom && { start: zoom.start, end: zoom.end };
+}
+
+/** Looks twice as close at the middle of what a chart shows, or half as close. */
+function zoom(chart, factor) {
+  const { start, end } = shown(chart);
+  const half = Math.min(((end - start) / 2) * factor, 50);
+  const middle = Math.min(Math.max((start + end) / 2, half), 100 - half);
+  chart.dispatchAction({ type: "dataZoom", start: middle - half, end: middle + half });
+}
+
+/** Gives a chart the whole screen with its caption and its table, or takes it back. */
+function fill(element) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else element.closest("figure").requestFullscreen();
+}
+
 /** Saves a chart as a picture, in the colours that it has on the page. */
-export function save(element, format, name) {
-  const there = drawn.get(element);
-  if (!there) return;
+function save(element, { options }, format, name) {
   const { clientWidth: width, clientHeight: height } = element;
   const renderer = format === "svg" ? "svg" : "canvas";
   const copy = init(document.createElement("div"), null, { renderer, width, height, locale: names() });
-  copy.setOption({ ...there.options(), backgroundColor: look(element).surface });
+  const { legend, ...option } = options();
+  copy.setOption({ ...option, backgroundColor: look(element).surface });
+  // On the page the legend stands above the drawing, as text: a picture needs its own, and room for it.
+  if (legend) copy.setOption({ legend: { ...legend, show: true }, grid: { top: option.grid.top + 22 } });
+  const file = `${name}.${format}`;
   if (format === "svg") {
-    download(new Blob([copy.renderToSVGString()], { type: "image/svg+xml" }), name);
+    download(new Blob([copy.renderToSVGString()], { type: "image/svg+xml" }), file);
   } else {
-    copy.renderToCanvas({ pixelRatio: 2 }).toBlob((blob) => download(blob, name), "image/png");
+    copy.renderToCanvas({ pixelRatio: 2 }).toBlob((blob) => download(blob, file), "image/png");
   }
   copy.dispose();
+}
+
+/** Does what a chart's button says. */
+export function act(element, what, name) {
+  const there = drawn.get(element);
+  if (!there) return;
+  if (what === "in") zoom(there.chart, 0.5);
+  else if (what === "out") zoom(there.chart, 2);
+  else if (what === "full") fill(element);
+  else save(element, there, what, name);
 }
 
 function download(blob, name) {
@@ -128,4 +169,4 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
 }
 
 // The way in for the WebAssembly module, which cannot import by an address known only at run time.
-globalThis.nephrocastCharts = { draw, dispose, save };
+globalThis.nephrocastCharts = { act, draw, dispose };

@@ -87,7 +87,8 @@ pub fn ContributionsChart(
          reference patient ({risk}).",
         risk = format::percent(reference_risk_5y)
     );
-    let legend = vec![("key-up", t("raises the risk")), ("key-down", t("lowers the risk"))];
+    let legend =
+        vec![("key-up", t("raises the risk").into()), ("key-down", t("lowers the risk").into())];
     view! { <Chart kind=ChartKind::Contributions caption data twin legend /> }.into_any()
 }
 

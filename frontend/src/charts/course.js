@@ -94,7 +94,7 @@ export function course(data, look, width) {
 }
 
 /** Nothing but the grounds, so that they lie under everything. */
-function bands(egfr, look) {
+export function bands(egfr, look) {
   return {
     type: "line",
     data: [],
@@ -117,7 +117,7 @@ function bands(egfr, look) {
   };
 }
 
-function line(data, color, type) {
+export function line(data, color, type) {
   return {
     type: "line",
     data,

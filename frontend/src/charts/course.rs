@@ -14,7 +14,7 @@ use shared::{
 };
 
 use super::{
-    Chart, ChartKind, Twin,
+    Chart, ChartKind, Legend, Twin,
     egfr::{Egfr, SUSPECTED, category, method_label},
     therapies::{self, Bar},
 };
@@ -100,7 +100,7 @@ struct Guide {
 struct Picture {
     data: String,
     caption: String,
-    legend: Vec<(&'static str, &'static str)>,
+    legend: Legend,
     twin: Twin,
 }
 
@@ -238,8 +238,8 @@ fn drawn(
     let mut legend = egfr.legend();
     let mut panels: Vec<Panel> = risk_panel(predictions).into_iter().collect();
     if !panels.is_empty() {
-        legend.push(("key-network", t("risk by the network")));
-        legend.push(("key-kfre", t("risk by KFRE")));
+        legend.push(("key-network", t("risk by the network").into()));
+        legend.push(("key-kfre", t("risk by KFRE").into()));
     }
     let others = if everything { &OTHERS[..] } else { &[] };
     let shown = FIRST.iter().chain(others);

@@ -11,7 +11,7 @@ use shared::{
     prediction::GCategory,
 };
 
-use super::course::millis;
+use super::{Legend, course::millis};
 use crate::{format, language::t, tf};
 
 /// KDIGO 2024 categories of eGFR, mL/min/1.73 m²: name, lower end, and the colour that the heat
@@ -46,8 +46,9 @@ pub struct Egfr {
     pub trend: Option<String>,
 }
 
+/// A category's ground.
 #[derive(Debug, Serialize)]
-struct Band {
+pub struct Band {
     name: &'static str,
     risk: &'static str,
     from: f64,
@@ -76,7 +77,7 @@ impl Egfr {
     /// where one moment has both; nothing without any.
     pub fn of(values: &[&Observation]) -> Option<Self> {
         let highest = values.iter().map(|value| value.value).reduce(f64::max)?;
-        let top = ((highest * 1.1 / 15.0).ceil() * 15.0).max(30.0);
+        let top = top(highest);
         let mut counting = values.to_vec();
         counting.dedup_by_key(|value| value.effective_at);
         let points: Vec<course::Point> =
@@ -92,10 +93,7 @@ impl Egfr {
             trend.as_ref().map_or((&[][..], &[][..]), |trend| (&trend.line, &trend.projected));
         Some(Self {
             top,
-            ticks: [0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 200.0, 250.0]
-                .into_iter()
-                .filter(|tick| *tick <= top)
-                .collect(),
+            ticks: ticks(top),
             bands: bands(top),
             course: counting
                 .iter()
@@ -120,7 +118,7 @@ impl Egfr {
     }
 
     /// What the symbols and colours mean, of those that there are.
-    pub fn legend(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn legend(&self) -> Legend {
         let has = |kind| self.points.iter().any(|point| point.kind == kind);
         [
             (
@@ -138,7 +136,7 @@ impl Egfr {
             ),
         ]
         .into_iter()
-        .filter_map(|(there, class, text)| there.then_some((class, text)))
+        .filter_map(|(there, class, text)| there.then_some((class, text.into())))
         .collect()
     }
 }
@@ -177,8 +175,19 @@ fn in_words(slope: Slope) -> String {
     )
 }
 
+/// The edges of the categories up to the top of a chart.
+pub fn ticks(top: f64) -> Vec<f64> {
+    let edges = [0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 200.0, 250.0];
+    edges.into_iter().filter(|edge| *edge <= top).collect()
+}
+
+/// The top of a chart with room for the highest value.
+pub fn top(highest: f64) -> f64 {
+    ((highest * 1.1 / 15.0).ceil() * 15.0).max(30.0)
+}
+
 /// The bands up to the top of the chart.
-fn bands(top: f64) -> Vec<Band> {
+pub fn bands(top: f64) -> Vec<Band> {
     let mut end = top;
     let mut bands = Vec::new();
     for (category, from, risk) in BANDS {

@@ -76,11 +76,12 @@ pub fn dispose(element: &Element) {
     }
 }
 
-/// Saves a drawing as a file.
-pub fn save(element: &Element, format: &str, name: &str) {
-    if let Some(save) = function("save") {
+/// Does with a drawing what a button says: looks closer (`in`), farther (`out`) or at nothing else
+/// (`full`), or saves it under a name as `png` or `svg`.
+pub fn act(element: &Element, what: &str, name: &str) {
+    if let Some(act) = function("act") {
         // What is not drawn cannot be saved, and nothing happens.
-        let _ = save.call3(&JsValue::UNDEFINED, element, &format.into(), &name.into());
+        let _ = act.call3(&JsValue::UNDEFINED, element, &what.into(), &name.into());
     }
 }
 

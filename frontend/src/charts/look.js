@@ -26,6 +26,8 @@ export function look(element) {
     first: colour("chart-1"),
     second: colour("chart-2"),
     third: colour("chart-3"),
+    /** The colour of one of several lines or bars. */
+    of: (number) => colour(`chart-${1 + number}`),
     up: colour("chart-up"),
     down: colour("chart-down"),
     kdigo: (risk) => colour(`kdigo-${risk}`),

@@ -41,11 +41,13 @@ pub fn RiskChart(
     let PredictionResult { risk, kfre, .. } = result;
     let kfre = kfre.as_ref();
     let data = serde_json::to_string(&data_of(&risk, kfre)).unwrap_or_default();
-    let mut legend =
-        vec![("key-network", t("network (research)")), ("key-interval", t("its 90 % interval"))];
+    let mut legend = vec![
+        ("key-network", t("network (research)").into()),
+        ("key-interval", t("its 90 % interval").into()),
+    ];
     let mut heads = vec![t("Within"), t("Network"), t("90 % interval")];
     if kfre.is_some() {
-        legend.push(("key-kfre", t("KFRE (validated equation)")));
+        legend.push(("key-kfre", t("KFRE (validated equation)").into()));
         heads.push("KFRE");
     }
     let twin = Twin {
@@ -79,7 +81,7 @@ fn interval(risk: &YearRisk) -> String {
 fn row(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
     let mut cells = vec![within(risk.year), format::percent(risk.probability), interval(risk)];
     if kfre.is_some() {
-        let equation = kfre_at(kfre, risk.year).map(format::percent_precise);
+        let equation = kfre_at(kfre, risk.year).map(format::percent);
         cells.push(equation.unwrap_or_else(|| "–".to_owned()));
     }
     cells
@@ -90,7 +92,7 @@ fn data_of(risks: &[YearRisk], kfre: Option<&Kfre>) -> Data {
         .into_iter()
         .filter_map(|year| {
             let probability = kfre_at(kfre, year)?;
-            let label = format!("KFRE {}", format::percent_precise(probability));
+            let label = format!("KFRE {}", format::percent(probability));
             let network = risks.iter().find(|risk| risk.year == year);
             let above = network.is_none_or(|risk| risk.probability <= probability);
             Some(KfrePoint { year, percent: 100.0 * probability, label, above })
@@ -132,7 +134,7 @@ fn tip(risk: &YearRisk, kfre: Option<&Kfre>) -> Vec<String> {
         ),
     ];
     if let Some(probability) = kfre_at(kfre, risk.year) {
-        lines.push(format!("KFRE {}", format::percent_precise(probability)));
+        lines.push(format!("KFRE {}", format::percent(probability)));
     }
     lines
 }
@@ -149,8 +151,8 @@ fn summary(risks: &[YearRisk], kfre: Option<&Kfre>) -> String {
     let kfre = kfre.map(|kfre| {
         tf!(
             "KFRE gives {two} within 2 years and {five} within 5 years.",
-            two = format::percent_precise(kfre.risk_2y),
-            five = format::percent_precise(kfre.risk_5y)
+            two = format::percent(kfre.risk_2y),
+            five = format::percent(kfre.risk_5y)
         )
     });
     last.into_iter().chain(kfre).collect::<Vec<_>>().join(" ")

@@ -5,7 +5,7 @@ use leptos_router::components::A;
 use shared::{access::Permission, user::User};
 
 use super::{logo::Logo, privacy_switch::PrivacySwitch, theme_switch::ThemeSwitch};
-use crate::{language::t, session, tf};
+use crate::{language::t, record, session, tf};
 
 /// The bar on top of every page.
 #[component]
@@ -40,11 +40,11 @@ fn RecordLinks(user: User) -> impl IntoView {
     let audit = user.role.allows(Permission::ReadAudit);
     // Whose work is in records finds it in the menu of their account.
     let research = !list && user.role.allows(Permission::ReadSummaries);
-    let own = user.patient_id.filter(|_| !list && user.role.allows(Permission::ReadPatients));
+    let own = user.patient_id.is_some() && !list && user.role.allows(Permission::ReadPatients);
     view! {
         {list.then(|| view! { <A href="/patients">{t("Patients")}</A><A href="/dashboard">{t("Dashboard")}</A> })}
         {audit.then(|| view! { <A href="/audit">{t("Audit")}</A> })}
-        {own.map(|id| view! { <A href=format!("/patients/{id}")>{t("My record")}</A> })}
+        {own.then(|| view! { <A href=record::OWN>{t("My record")}</A> })}
         {user.role.allows(Permission::PreviewPredictions).then(|| view! { <A href="/calculator">{t("Calculator")}</A> })}
         {research.then(|| view! { <A href="/research">{t("Research")}</A> })}
         {user.role.allows(Permission::ManageModels).then(|| view! { <A href="/models">{t("Models")}</A> })}

@@ -8,7 +8,16 @@ use shared::{
 };
 
 use super::async_view::AsyncView;
-use crate::{api, format, language::t, tf, tn};
+use crate::{
+    api,
+    charts::{
+        Chart, ChartKind, Twin,
+        lines::{Axis, Line, Lines, Point},
+    },
+    format,
+    language::t,
+    tf, tn,
+};
 
 /// The section of the page.
 #[component]
@@ -38,7 +47,7 @@ fn name(source: RiskSource) -> &'static str {
 }
 
 fn share(value: Option<f64>) -> String {
-    value.map_or_else(|| t("withheld").to_owned(), format::percent_precise)
+    value.map_or_else(|| t("withheld").to_owned(), format::percent)
 }
 
 #[component]
@@ -141,112 +150,79 @@ fn Calibration(source: RiskSource, voices: Vec<VoicePerformance>) -> impl IntoVi
         return ().into_any();
     }
     let highest = groups().map(|group| group.observed.max(group.expected.unwrap_or_default()));
-    let most = highest.fold(0.05, f64::max);
-    let lines: Vec<_> = voices
-        .iter()
-        .map(|voice| view! { <Points years=voice.years groups=voice.groups.clone() most /> })
-        .collect();
-    let key = voices.iter().enumerate().map(|(place, voice)| {
-        view! {
-            <li>
-                <svg class="lines swatch" viewBox="0 0 24 8" aria-hidden="true">
-                    <g class=format!("series series-{place}")><polyline points="0,4 24,4"></polyline></g>
-                </svg>
-                {tn!(voice.years, "within {n} year", "within {n} years")}
-            </li>
-        }
-    });
-    let key = key.collect_view();
+    let most = 100.0 * highest.fold(0.05, f64::max);
     let title = name(source);
+    let summary = tf!(
+        "{title}: observed over expected, with the diagonal; the table holds the figures",
+        title = title
+    );
+    let axis = |name: &str| Axis {
+        name: name.to_owned(),
+        percent: true,
+        from: Some(0.0),
+        to: Some((most / 5.0).ceil() * 5.0),
+        ..Axis::default()
+    };
+    let lines = Lines {
+        summary,
+        x: axis(t("Expected")),
+        y: axis(t("Observed")),
+        bands: Vec::new(),
+        diagonal: true,
+        lines: voices.iter().map(line).collect(),
+    };
+    let (data, legend, twin) = (lines.json(), lines.legend(), twin(&voices));
+    let caption = t(
+        "Observed (upwards) against expected (to the right). On the line, risks are right; below it, too much was told.",
+    );
     view! {
-        <figure class="stack-tight drawn">
-            <figcaption>
-                <h3>{title}</h3>
-                <p class="fine">
-                    {tf!(
-                        "Observed (upwards) against expected (to the right), both up to {most}. On the line, risks are right; \
-                         below it, too much was told.",
-                        most = format::percent(most),
-                    )}
-                </p>
-            </figcaption>
-            <svg
-                class="lines calibration" viewBox="-4 -4 108 108" role="img"
-                aria-label=tf!(
-                    "{title}: observed over expected, with the diagonal; the table holds the figures",
-                    title = title
-                )
-            >
-                <polyline class="rule" fill="none" points="0,0 0,100 100,100"></polyline>
-                <line class="rule" x1="0" y1="100" x2="100" y2="0"></line>
-                {lines}
-            </svg>
-            <ul class="legend">{key}</ul>
-            <Bands title voices />
-        </figure>
+        <div class="stack-tight calibration">
+            <h3>{title}</h3>
+            <Chart kind=ChartKind::Lines caption data twin legend />
+        </div>
     }
     .into_any()
 }
 
-#[component]
-fn Points(years: i32, groups: Vec<CalibrationGroup>, most: f64) -> impl IntoView {
-    let points = groups.iter().filter_map(|group| Some((group.expected?, group.observed)));
-    let points: Vec<_> =
-        points.map(|(told, seen)| (100.0 * told / most, 100.0 - 100.0 * seen / most)).collect();
-    let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let dots =
-        points.into_iter().map(|(x, y)| view! { <circle cx=x cy=y r="2"></circle> }).collect_view();
-    let class = if years == 2 { "series series-0" } else { "series series-1" };
-    view! { <g class=class><polyline points=path.join(" ")></polyline> {dots}</g> }
+fn line(voice: &VoicePerformance) -> Line {
+    let within = tn!(voice.years, "within {n} year", "within {n} years");
+    let points = voice.groups.iter().filter_map(|group| {
+        let CalibrationGroup { from, to, people, expected, observed } = *group;
+        let expected = expected?;
+        let told = tf!(
+            "expected {expected}, observed {observed}",
+            expected = format::percent(expected),
+            observed = format::percent(observed)
+        );
+        let who = tn!(
+            people,
+            "{n} person told {risk}",
+            "{n} people told {risk}",
+            risk = format::shares(from, to)
+        );
+        let tip = vec![within.clone(), told, who];
+        Some(Point { x: 100.0 * expected, y: Some(100.0 * observed), tip })
+    });
+    Line { points: points.collect(), name: within.clone() }
 }
 
 /// The figures of one voice's bands, which are the same for every time.
-#[component]
-fn Bands(title: &'static str, voices: Vec<VoicePerformance>) -> impl IntoView {
-    let heads = voices.iter().flat_map(|voice| {
+fn twin(voices: &[VoicePerformance]) -> Twin {
+    let of_voices = voices.iter().flat_map(|voice| {
         [
             tf!("{years} y, expected", years = voice.years),
             tf!("{years} y, observed", years = voice.years),
         ]
     });
-    let heads =
-        heads.map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view();
-    let bands = voices.first().map(|voice| voice.groups.clone()).unwrap_or_default();
-    let rows = bands.into_iter().enumerate().map(|(place, band)| {
+    let heads = [t("Told 5-year risk"), t("People")].map(str::to_owned);
+    let bands = voices.first().map(|voice| voice.groups.as_slice()).unwrap_or_default();
+    let rows = bands.iter().enumerate().map(|(place, band)| {
         let shares = voices
             .iter()
             .filter_map(|voice| voice.groups.get(place))
             .flat_map(|group| [share(group.expected), share(Some(group.observed))]);
-        let shares = shares.map(|share| view! { <td class="number">{share}</td> }).collect_view();
-        let name = tf!(
-            "{lower} to {upper}",
-            lower = format::percent(band.from),
-            upper = format::percent(band.to)
-        );
-        view! {
-            <tr>
-                <th scope="row" class="nowrap">{name}</th>
-                <td class="number">{format::number(f64::from(band.people), 0)}</td>
-                {shares}
-            </tr>
-        }
+        let people = format::number(f64::from(band.people), 0);
+        [format::shares(band.from, band.to), people].into_iter().chain(shares).collect()
     });
-    let rows = rows.collect_view();
-    view! {
-        <details class="twin">
-            <summary>{t("Figures by told risk")}</summary>
-            <div class="table-scroll" tabindex="0" role="region" aria-label=tf!("{title}, figures", title = title)>
-                <table class="table table-tight">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t("Told 5-year risk")}</th>
-                            <th scope="col" class="number">{t("People")}</th>
-                            {heads}
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
-    }
+    Twin { heads: heads.into_iter().chain(of_voices).collect(), rows: rows.collect() }
 }

@@ -76,8 +76,8 @@ fn Line(prediction: Prediction) -> impl IntoView {
     let of_year = |year| {
         let network = result.risk.iter().find(|risk| risk.year == year);
         match (&result.kfre, year) {
-            (Some(kfre), 2) => format!("{} KFRE", format::percent_precise(kfre.risk_2y)),
-            (Some(kfre), _) => format!("{} KFRE", format::percent_precise(kfre.risk_5y)),
+            (Some(kfre), 2) => format!("{} KFRE", format::percent(kfre.risk_2y)),
+            (Some(kfre), _) => format!("{} KFRE", format::percent(kfre.risk_5y)),
             (None, _) => network.map_or_else(String::new, |risk| {
                 tf!("{risk} network", risk = format::percent(risk.probability))
             }),

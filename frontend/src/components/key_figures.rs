@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::{
     clinical::kdigo::{a_category, g_category, kdigo_of},
     observation::{Observation, ObservationCode},
-    prediction::{Kdigo, RiskSource},
+    prediction::Kdigo,
 };
 
 use super::{
@@ -152,11 +152,9 @@ fn RiskFigure() -> impl IntoView {
         let shown = match (latest, result) {
             (Some(prediction), Some(result)) => {
                 let source = result.category_source;
-                let text = match (result.risk_within(5), source) {
-                    (Some(risk), RiskSource::Kfre) => format::percent_precise(risk),
-                    (Some(risk), RiskSource::Network) => format::percent(risk),
-                    (None, _) => t("not known").to_owned(),
-                };
+                let text = result
+                    .risk_within(5)
+                    .map_or_else(|| t("not known").to_owned(), format::percent);
                 view! {
                     <p class="figure-value">
                         {text} <span class="figure-badge"><RiskBadge category=result.category /></span>

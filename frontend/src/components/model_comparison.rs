@@ -63,7 +63,7 @@ fn Figures(comparison: ModelComparison) -> impl IntoView {
             )} " "
             {t("Failed:")} " " <strong>{failures}</strong> ". "
             {t("The category would change in")} " "
-            <strong>{category_change.map_or_else(|| "–".to_owned(), format::percent)}</strong> "."
+            <strong>{category_change.map_or_else(|| "–".to_owned(), format::share)}</strong> "."
         </p>
         <div class="table-scroll" tabindex="0" role="region" aria-label=t("Comparison, table")>
             <table class="table">

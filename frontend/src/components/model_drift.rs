@@ -126,7 +126,7 @@ fn Index(index: DriftIndex) -> impl IntoView {
         DriftLevel::Moderate => ("psi psi-moderate", "▲"),
         DriftLevel::Large => ("psi psi-large", "▲▲"),
     };
-    let missing = index.missing.map(|share| tf!("{share} unknown", share = format::percent(share)));
+    let missing = index.missing.map(|share| tf!("{share} unknown", share = format::share(share)));
     view! {
         <span class=class title=missing>
             {format::number(psi, 2)}

@@ -195,8 +195,8 @@ fn KfreVoice(kfre: Option<Kfre>) -> impl IntoView {
     let content = match kfre {
         Some(kfre) => view! {
             <div class="voice-numbers">
-                <Number text=format::percent_precise(kfre.risk_2y) of=t("within 2 years") />
-                <Number text=format::percent_precise(kfre.risk_5y) of=t("within 5 years") />
+                <Number text=format::percent(kfre.risk_2y) of=t("within 2 years") />
+                <Number text=format::percent(kfre.risk_5y) of=t("within 5 years") />
             </div>
             <p class="fine">{tf!(
                 "{variables} · baseline: {region}",

@@ -283,11 +283,11 @@ fn Results(inputs: PredictionInputs) -> impl IntoView {
         Ok(kfre) => view! {
             <div class="voice-numbers">
                 <p class="voice-number">
-                    <span class="voice-percent">{format::percent_precise(kfre.risk_2y)}</span>
+                    <span class="voice-percent">{format::percent(kfre.risk_2y)}</span>
                     <span class="muted">{t("within 2 years")}</span>
                 </p>
                 <p class="voice-number">
-                    <span class="voice-percent">{format::percent_precise(kfre.risk_5y)}</span>
+                    <span class="voice-percent">{format::percent(kfre.risk_5y)}</span>
                     <span class="muted">{t("within 5 years")}</span>
                 </p>
             </div>

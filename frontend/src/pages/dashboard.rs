@@ -14,6 +14,7 @@ use shared::{
 use crate::{
     api::{self, patients::ListQuery},
     app::set_title,
+    charts::bars::{BarChart, Series},
     components::{
         async_view::AsyncView,
         badges::{category_class, kdigo_class},
@@ -204,35 +205,17 @@ fn categories(counts: &[CategoryCount]) -> AnyView {
 }
 
 fn histogram(risk_2y: &[RiskCount], risk_5y: &[RiskCount]) -> AnyView {
-    let most = risk_2y.iter().chain(risk_5y).map(|bar| bar.patients).max().unwrap_or_default();
-    let rows: Vec<_> = risk_2y
-        .iter()
-        .zip(risk_5y)
-        .map(|(of_2y, of_5y)| {
-            let percent = |risk: f64| format::number(100.0 * risk, 0);
-            view! {
-                <tr>
-                    <th scope="row">{format!("{}–{}\u{a0}%", percent(of_2y.from), percent(of_2y.to))}</th>
-                    <td>{bar(of_2y.patients, most)}</td>
-                    <td>{bar(of_5y.patients, most)}</td>
-                </tr>
-            }
-        })
-        .collect();
-    view! {
-        <table class="bars">
-            <caption class="visually-hidden">{t("Patients by the risk of the latest prediction")}</caption>
-            <thead>
-                <tr>
-                    <th scope="col">{t("Risk")}</th>
-                    <th scope="col">{t("Within 2 years")}</th>
-                    <th scope="col">{t("Within 5 years")}</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let names = risk_2y.iter().map(|bar| format::shares(bar.from, bar.to)).collect();
+    let counts = |bars: &[RiskCount]| {
+        let counts = bars.iter().map(|bar| (Some(bar.patients as f64), number(bar.patients)));
+        counts.collect::<Vec<_>>()
+    };
+    let series = vec![
+        Series::new(t("Within 2 years"), counts(risk_2y)),
+        Series::new(t("Within 5 years"), counts(risk_5y)),
+    ];
+    let caption = t("Patients by the risk of the latest prediction").to_owned();
+    view! { <BarChart caption kind=t("Risk") unit=t("Patients") names series /> }.into_any()
 }
 
 /// A bar as long as its share of the longest one, and the number.

@@ -24,7 +24,7 @@ use crate::{
     },
     format,
     language::{said, t},
-    session, tf,
+    record, session, tf,
 };
 
 type Documents = LocalResource<api::Result<Page<Document>>>;
@@ -58,7 +58,7 @@ fn Parts(patient: Patient) -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>{t("Documents")}</h1>
-                <p><A href=format!("/patients/{id}") attr:class="identifying">{name}</A></p>
+                <p><A href=record::address(id) attr:class="identifying">{name}</A></p>
             </div>
         </header>
         {move || editable().then(|| view! { <Upload id documents /> })}

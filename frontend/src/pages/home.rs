@@ -5,7 +5,7 @@ use leptos_router::components::Redirect;
 use shared::{access::Permission, user::User};
 
 use crate::components::guard::Guard;
-use crate::session;
+use crate::{record, session};
 
 /// Leads everybody to their first page.
 #[component]
@@ -23,7 +23,7 @@ pub fn first_page(user: &User) -> String {
         return "/patients".to_owned();
     }
     match user.patient_id {
-        Some(id) if user.role.allows(Permission::ReadPatients) => format!("/patients/{id}"),
+        Some(_) if user.role.allows(Permission::ReadPatients) => record::OWN.to_owned(),
         _ if user.role.allows(Permission::ReadSummaries) => "/research".to_owned(),
         _ => "/about".to_owned(),
     }

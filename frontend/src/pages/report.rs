@@ -25,7 +25,7 @@ use crate::{
     },
     format,
     language::{around, t},
-    record::Record,
+    record::{self, Record},
     session, tf, tn,
 };
 
@@ -90,7 +90,7 @@ fn Report(patient: Patient) -> impl IntoView {
     let content = Memo::new(move |_| Content::of(record));
     view! {
         <div class="report-tools no-print">
-            <A href=format!("/patients/{}", record.id) attr:class="btn btn-quiet">{t("Back to the record")}</A>
+            <A href=record::address(record.id) attr:class="btn btn-quiet">{t("Back to the record")}</A>
             {move || chooses.get().then(|| view! { <Audience plain /> })}
             <button
                 type="button"

@@ -5,6 +5,7 @@ pub mod figures;
 pub mod histograms;
 pub mod programs;
 pub mod rows;
+pub mod trend;
 
 use chrono::Datelike;
 use leptos::prelude::*;

@@ -152,8 +152,8 @@ fn Risk(result: PredictionResult) -> impl IntoView {
                             <th scope="row">
                                 {tf!("KFRE, {count} variables, {region}", count = kfre.variables, region = t(kfre.region.label()))}
                             </th>
-                            <td>{format::percent_precise(kfre.risk_2y)}</td>
-                            <td>{format::percent_precise(kfre.risk_5y)}</td>
+                            <td>{format::percent(kfre.risk_2y)}</td>
+                            <td>{format::percent(kfre.risk_5y)}</td>
                         </tr>
                     })}
                     <tr>

@@ -1,20 +1,12 @@
 //! Figures of groups, as a table and, by calendar year, as lines.
 
-use chrono::Datelike;
 use leptos::prelude::*;
 use shared::summary::{
     CALENDAR_YEAR, CohortSummary, MeasureSummary, SummaryFigures, SummaryGroup, SummaryMeasure,
-    calendar_years,
 };
 
-use super::{Bar, Choice, Footing, MISSING, field, measure, measure_label, withheld, words};
-use crate::{
-    api,
-    components::line_chart::{Line, LineChart, MOST_LINES},
-    format,
-    language::t,
-    tf, tn,
-};
+use super::{Bar, Choice, Footing, MISSING, field, measure, trend::TrendChart, withheld, words};
+use crate::{api, format, language::t};
 
 /// The groups of a cohort, or of every calendar year.
 #[component]
@@ -119,50 +111,6 @@ fn csv(groups: &[SummaryGroup]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A trend's main figure as lines: the mean of a measure, otherwise people.
-#[component]
-fn TrendChart(groups: Vec<SummaryGroup>, shown: String) -> impl IntoView {
-    let measure = measure(&shown);
-    let years = calendar_years(format::today().year());
-    let mut lines: Vec<Line> = Vec::new();
-    for SummaryGroup { mut group, figures } in groups {
-        let year = group.remove(CALENDAR_YEAR);
-        let place = years.iter().position(|one| Some(one.to_string()) == year);
-        let values: Vec<String> = group.values().map(|value| words(value)).collect();
-        let name = values.join(", ");
-        let known = lines.iter().position(|line| line.name == name);
-        let line = known.unwrap_or(lines.len());
-        if known.is_none() {
-            lines.push(Line { name, values: vec![None; years.len()] });
-        }
-        let value = match measure {
-            None => Some(f64::from(figures.people)),
-            Some(wanted) => {
-                figures.measures.iter().find(|one| one.measure == wanted).and_then(|one| one.mean)
-            }
-        };
-        if let Some(place) = place {
-            lines[line].values[place] = value;
-        }
-    }
-    let label = match measure {
-        None => t("People by calendar year").to_owned(),
-        Some(measure) => tf!("Mean {measure} by calendar year", measure = measure_label(measure)),
-    };
-    let more = lines.len().saturating_sub(MOST_LINES);
-    lines.truncate(MOST_LINES);
-    let years: Vec<_> = years.iter().map(ToString::to_string).collect();
-    view! {
-        <p class="fine footing">{label.clone()}</p>
-        <LineChart label years lines />
-        {(0 < more).then(|| view! {
-            <p class="fine footing">
-                {tn!(more, "{n} more group is in the table.", "{n} more groups are in the table.")}
-            </p>
-        })}
-    }
-}
-
 fn labels(named: &[String]) -> Vec<String> {
     let label = |name: &String| field(name).map_or(t("Year"), |field| t(field.label())).to_owned();
     named.iter().map(label).collect()
@@ -203,7 +151,7 @@ fn cells(figures: SummaryFigures, shown: &str) -> Vec<String> {
             let share = |one: &MeasureSummary| {
                 (1.0 - f64::from(one.known) / f64::from(figures.people)).max(0.0)
             };
-            found.map_or_else(withheld, |one| format::percent(share(one)))
+            found.map_or_else(withheld, |one| format::share(share(one)))
         });
         return [people].into_iter().chain(missing).collect();
     }
@@ -218,20 +166,23 @@ fn cells(figures: SummaryFigures, shown: &str) -> Vec<String> {
 
 fn measured(measure: SummaryMeasure, found: Option<MeasureSummary>) -> Vec<String> {
     let Some(found) = found else { return vec![withheld(); 5] };
-    let figure = |value: Option<f64>| {
-        value.map_or_else(withheld, |value| match measure {
-            SummaryMeasure::Risk5y => format::percent(value),
-            SummaryMeasure::Age
-            | SummaryMeasure::Egfr
-            | SummaryMeasure::Uacr
-            | SummaryMeasure::SystolicBp => format::number(value, 0),
-            _ => format::number(value, 1),
-        })
-    };
+    let figure = |value: Option<f64>| value.map_or_else(withheld, |value| figure(measure, value));
     let known = format::number(f64::from(found.known), 0);
     [
         vec![known],
         [found.mean, found.lower_quartile, found.median, found.upper_quartile].map(figure).to_vec(),
     ]
     .concat()
+}
+
+/// A figure of a measure, as exactly as it is known of groups.
+pub fn figure(measure: SummaryMeasure, value: f64) -> String {
+    match measure {
+        SummaryMeasure::Risk5y => format::percent(value),
+        SummaryMeasure::Age
+        | SummaryMeasure::Egfr
+        | SummaryMeasure::Uacr
+        | SummaryMeasure::SystolicBp => format::number(value, 0),
+        _ => format::number(value, 1),
+    }
 }
