@@ -123,7 +123,7 @@ test("nothing scrolls sideways on a telephone", async ({ page }) => {
   await page.goto("/patients");
   await page.getByRole("row").nth(1).getByRole("link").first().click();
   await expect(page.getByRole("heading", { name: "Risk of kidney failure" })).toBeVisible();
-  await expect(page.locator("figure svg").first()).toBeVisible();
+  await expect(page.locator("figure .chart").first()).toBeVisible();
   const surplus = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   );

@@ -78,7 +78,8 @@ pub fn Albumin() -> impl IntoView {
     let record = Record::here();
     move || {
         let Some(value) = record.latest(ObservationCode::Uacr) else {
-            return view! { <p>{t("It is not known: no albumin test of your urine is recorded. Ask for one.")}</p> };
+            return view! { <p>{t("It is not known: no albumin test of your urine is recorded. Ask for one.")}</p> }
+            .into_any();
         };
         let day = format::date_of(value.effective_at);
         let quantity = format::amount(value.code, value.value);
@@ -94,6 +95,7 @@ pub fn Albumin() -> impl IntoView {
             }
         };
         view! { <p>{t("Healthy kidneys keep protein in the blood.")} " " {strong(&was)}</p> }
+            .into_any()
     }
 }
 
