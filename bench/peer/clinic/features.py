@@ -74,6 +74,27 @@ def line(points):
     return [slope * 4, math.sqrt(squares / count) * 4, span / 2.5, count / 8]
 
 
+def recent_line(points):
+    """The line through the values of late: slope, level today, and how deep the deepest lies below it."""
+    if not points:
+        return [0.0] * 3
+    weights = [2**x for x, _ in points]
+    total = sum(weights)
+    mean_x = sum(w * x for w, (x, _) in zip(weights, points)) / total
+    mean_y = sum(w * y for w, (_, y) in zip(weights, points)) / total
+    sxx = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, points))
+    sxy = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points))
+    slope = min(2.0, max(-2.0, sxy / (sxx + 0.1)))
+    dip = max(0.0, *(mean_y + slope * (x - mean_x) - y for x, y in points))
+    return [slope * 4, mean_y - slope * mean_x, min(dip, 3.0)]
+
+
+def mean(visits, place):
+    """Of a channel; a value counts half of one two years later."""
+    known = [(2 ** (-months / 24), of[place]) for months, of in visits if place in of]
+    return sum(w * value for w, value in known) / sum(w for w, _ in known) if known else 0.0
+
+
 def facts(patient, therapies, today):
     born = patient.birth_date
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
@@ -95,7 +116,10 @@ def summary(visits):
         latest = next(((known[place], months) for months, known in reversed(visits) if place in known), None)
         value, months = latest or (0.0, 0.0)
         yield from (value, float(latest is not None), months / 24)
-    yield from line([(-months / 12, known[0]) for months, known in visits if 0 in known])
+    points = [(-months / 12, known[0]) for months, known in visits if 0 in known]
+    yield from line(points)
+    yield from (mean(visits, place) for place in range(len(CHANNELS)))
+    yield from recent_line(points)
 
 
 def tensors(patient, observations, therapies, today):

@@ -11,8 +11,6 @@ from django.conf import settings
 
 from .features import VISITS
 
-SHARED_SPREAD = 0.3
-
 
 @cache
 def session():
@@ -34,17 +32,9 @@ def calibration():
 
 
 def forecast(visits, facts):
-    """Calibrated risks with their intervals, as model/src/calibration.rs makes them."""
+    """Calibrated risks, as model/src/calibration.rs makes them; its intervals are left out."""
     members = session().run(["incidences"], {"visits": visits, "facts": facts})[0][:, 0]
     scale = np.log(-np.log1p(-np.clip(members.astype(float), 1e-9, 1 - 1e-9)))
-    spread = np.sqrt(scale.var(axis=0) + SHARED_SPREAD**2)
     own = calibration()
-    share = np.clip(np.arange(5.0), 0, 3) / 3
-    half = own["half_width_2y"] + share * (own["half_width_5y"] - own["half_width_2y"])
-    centre = own["shift"] + own["factor"] * scale.mean(axis=0)
-    risk = lambda at: -np.expm1(-np.exp(at))
-    years = zip(risk(centre), risk(centre - half * spread), risk(centre + half * spread))
-    return [
-        {"year": year, "probability": float(p), "lower": float(low), "upper": float(high)}
-        for year, (p, low, high) in enumerate(years, 1)
-    ]
+    risks = -np.expm1(-np.exp(own["shift"] + own["factor"] * scale.mean(axis=0)))
+    return [{"year": year, "probability": float(risk)} for year, risk in enumerate(risks, 1)]
