@@ -32,6 +32,7 @@ pub mod worklist;
 
 pub mod models;
 pub mod privacy;
+pub mod queue;
 pub mod summaries;
 pub mod walls;
 

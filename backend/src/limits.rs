@@ -184,7 +184,8 @@ impl Limit {
     }
 
     fn interval(&self) -> i64 {
-        WINDOW.as_micros() as i64 / i64::from(self.quota)
+        // Whoever allows more than one a microsecond has no limit in mind.
+        (WINDOW.as_micros() as i64 / i64::from(self.quota)).max(1)
     }
 
     fn take(&self, key: u64, now: DateTime<Utc>) -> Standing {

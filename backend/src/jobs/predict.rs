@@ -93,12 +93,18 @@ async fn add_job(
     prediction_id: PredictionId,
     spec: graphile_worker::JobSpecBuilder,
 ) -> anyhow::Result<()> {
+    let spec = spec.job_key(key(prediction_id));
     WorkerUtils::new(pool, "graphile_worker")
         .with_executor(db)
         .add_job(Predict { prediction_id }, spec.max_attempts(JOB_ATTEMPTS).build())
         .await
         .context("the job cannot be put into the queue")?;
     Ok(())
+}
+
+/// What the job of a prediction is called: whoever takes the prediction takes it out of the queue.
+fn key(id: PredictionId) -> String {
+    format!("predict-{id}")
 }
 
 /// Runs everything that waits, as a worker would, and says how many predictions that were.
@@ -194,9 +200,8 @@ impl Engine {
         let since = self.clock.now() - OVERDUE;
         if let Some(id) = db::predictions::any_due(&self.db, since).await? {
             let mut connection = self.db.acquire().await?;
-            // One key: many workers that knock make one job.
-            let spec = JobSpec::builder().job_key("predict-overdue");
-            add_job(&mut connection, &self.db, id, spec).await?;
+            // Its key is the prediction's: many workers that knock make one job.
+            add_job(&mut connection, &self.db, id, JobSpec::builder()).await?;
         }
         Ok(())
     }
@@ -237,6 +242,10 @@ impl Engine {
         if claimed.is_empty() {
             claimed = db::predictions::claim(&mut tx, Which::Tried, 1, now, lease_ends).await?;
         }
+        // Nobody needs to be told of them any more. A thousand jobs with nothing to do would hold
+        // up what stands behind them: the library takes one at a time.
+        let keys: Vec<String> = claimed.iter().map(|claimed| key(claimed.id)).collect();
+        db::queue::forget(&mut tx, &keys).await?;
         tx.commit().await?;
         self.metrics.predictions_ended(PredictionStatus::Failed, lost.len());
         Ok(claimed)

@@ -212,6 +212,28 @@ async fn a_second_request_answers_the_open_one_even_at_the_same_moment() {
 }
 
 #[tokio::test]
+async fn whoever_takes_predictions_takes_their_jobs_out_of_the_queue() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    for number in 0..8 {
+        let patient = persona(&app, &format!("P-{number}")).await;
+        clinician.post(&requests(patient), json!({})).await.expect(202);
+    }
+    let jobs = "select count(*) from graphile_worker.jobs";
+    assert_eq!(count(&app, jobs).await, 8);
+    // One of them is being done: its worker must find it again.
+    execute(
+        &app,
+        "update graphile_worker._private_jobs set locked_at = now(), locked_by = 'worker'
+        where id = (select min(id) from graphile_worker._private_jobs)",
+    )
+    .await;
+    assert_eq!(predict::drain(&app.state).await.unwrap(), 8);
+    assert_eq!(count(&app, &format!("{jobs} where locked_at is not null")).await, 1);
+    assert_eq!(count(&app, jobs).await, 1);
+}
+
+#[tokio::test]
 async fn a_repeated_key_answers_the_first_answer() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
