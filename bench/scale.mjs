@@ -94,7 +94,7 @@ await Promise.all(Array.from({ length: ROUNDS }, async (_, round) => {
     listed(clinician).then((seen) => assert.deepEqual(seen, cared, "a clinician's list")),
     listed(admin).then((seen) => assert.deepEqual(seen, all, "an administrator's list")),
     patient("GET", "/me/record").then(({ body }) => assert.equal(body.id, own, "a patient's own record")),
-    researcher("GET", "/models"),
+    researcher("GET", "/summaries/privacy-budgets"),
     clinician("POST", `/patients/${one}/documents`, letter).then(({ status }) => assert.equal(status, 201)),
   ]);
 }));
