@@ -2,6 +2,7 @@
 
 mod database;
 mod documents;
+mod traces;
 
 use std::{
     net::SocketAddr,
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 pub use self::{
     database::{DatabaseConfig, MigrateConfig, ReplicaConfig},
     documents::{DocumentsConfig, S3Config},
+    traces::TracesConfig,
 };
 use crate::{
     accounts,
@@ -136,6 +138,9 @@ pub struct ServeConfig {
     /// Where it tells what it counts.
     #[command(flatten)]
     pub metrics: MetricsConfig,
+    /// Where it tells traces.
+    #[command(flatten)]
+    pub traces: TracesConfig,
     /// File with the 256-bit key that signs access tokens, as 64 hexadecimal digits. Keys on
     /// further lines sign no more, but the tokens that they signed still count.
     #[arg(long, env = "NEPHROCAST_SECRET_KEY_FILE")]
@@ -221,6 +226,9 @@ pub struct WorkerConfig {
     /// Where it tells what it counts.
     #[command(flatten)]
     pub metrics: MetricsConfig,
+    /// Where it tells traces.
+    #[command(flatten)]
+    pub traces: TracesConfig,
     /// How many jobs this worker does at the same time.
     #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(1..=64))]

@@ -135,11 +135,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve(config) => {
-            telemetry::start(&cli.log);
+            let traces = config.traces.start("nephrocast-serve")?;
+            telemetry::start_with(&cli.log, traces.as_ref());
             serve(config).await
         }
         Command::Worker(config) => {
-            telemetry::start(&cli.log);
+            let traces = config.traces.start("nephrocast-worker")?;
+            telemetry::start_with(&cli.log, traces.as_ref());
             work(config).await
         }
         Command::Audit(command) => {

@@ -1,4 +1,6 @@
-//! Logs and request ids. No patient data, no secret is ever logged.
+//! Logs, request ids and traces. No patient data, no secret is ever logged or told.
+
+pub mod traces;
 
 use axum::{
     extract::{Request, State},
@@ -6,10 +8,14 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use opentelemetry::trace::TracerProvider;
 use tracing::Instrument;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 use uuid::Uuid;
 
+use self::traces::Traces;
 use crate::metrics::Metrics;
 
 /// The header that carries the request's id, in and out.
@@ -26,10 +32,25 @@ pub fn request_id() -> Option<String> {
 
 /// Starts logging to standard error, as JSON lines; `filter` is in env-filter syntax.
 pub fn start(filter: &str) {
-    tracing_subscriber::registry()
-        .with(EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")))
-        .with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr))
-        .init();
+    start_with(filter, None);
+}
+
+/// The same, and tells traces where there is somebody to tell them to. What is logged and what is
+/// told have nothing to do with each other.
+pub fn start_with(filter: &str, traces: Option<&Traces>) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    let told = traces.map(|traces| {
+        tracing_opentelemetry::layer()
+            .with_tracer(traces.provider().tracer(traces::SCOPE))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_filter(filter_fn(|about| {
+                about.is_span() && about.target().starts_with("backend")
+            }))
+    });
+    tracing_subscriber::registry().with(logs.with_filter(filter)).with(told).init();
 }
 
 /// Gives every request an id (NGINX's, if it is a plain one), answers with it, logs one line
@@ -48,6 +69,10 @@ pub async fn trace(State(metrics): State<Metrics>, request: Request, next: Next)
         .map_or("unmatched", axum::extract::MatchedPath::as_str)
         .to_owned();
     let span = tracing::info_span!("request", id, %method, route = &*route);
+    let caller = request.headers().get(traces::TRACEPARENT).and_then(|sent| sent.to_str().ok());
+    if let Some(caller) = caller {
+        traces::continue_in(&span, caller);
+    }
     let header = HeaderValue::from_str(&id).expect("a plain id is a header value");
     let answer = async {
         let started = std::time::Instant::now();
@@ -55,6 +80,7 @@ pub async fn trace(State(metrics): State<Metrics>, request: Request, next: Next)
         let (status, took) = (response.status().as_u16(), started.elapsed());
         let milliseconds = took.as_millis() as u64;
         tracing::info!(status, milliseconds, "answered");
+        traces::answered(&tracing::Span::current(), status);
         metrics.answered(&route, &method, status, took);
         response.headers_mut().insert(REQUEST_ID.clone(), header);
         response

@@ -236,6 +236,18 @@ pub async fn insert_many(
     Ok(())
 }
 
+/// Notes where a prediction's request is in its trace, for the worker to go on there.
+pub async fn trace(db: &mut PgConnection, id: PredictionId, traceparent: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update predictions set traceparent = $2 where id = $1",
+        id as PredictionId,
+        traceparent,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Lets an open prediction go before those of batches: somebody waits for it now.
 pub async fn hurry(db: &mut PgConnection, id: PredictionId) -> sqlx::Result<()> {
     sqlx::query!(
@@ -454,6 +466,8 @@ pub struct Claimed {
     pub attempt: i32,
     /// The frozen inputs as they are stored.
     pub inputs: Value,
+    /// Where the request is in its trace, if that is told.
+    pub traceparent: Option<String>,
 }
 
 /// Which predictions a worker claims together.
@@ -488,7 +502,7 @@ pub async fn claim(
             for update skip locked
         )
         returning id as "id: PredictionId", patient_id as "patient_id: PatientId",
-            attempts as attempt, inputs"#,
+            attempts as attempt, inputs, traceparent"#,
         which == Which::New,
         limit,
         now,

@@ -38,6 +38,7 @@ use crate::{
     metrics::Metrics,
     models::{Release, Releases, Watched},
     state::AppState,
+    telemetry::traces::Steps,
 };
 
 /// How often a prediction is tried before it fails.
@@ -211,15 +212,21 @@ impl Engine {
         // anything is claimed, so that a worker without the active network leaves it to others.
         let roles = db::models::roles(&self.db).await?;
         let active = self.releases.active(&roles)?;
+        let mut steps = Steps::begin();
         let claimed = self.claim().await?;
         if claimed.is_empty() {
             return Ok(0);
         }
+        steps.ended("claim");
         let count = claimed.len();
+        let traced: Vec<_> = claimed.iter().filter_map(|one| one.traceparent.clone()).collect();
         let begun = Instant::now();
         let (done, failed) = self.compute(&active, claimed).await;
         self.metrics.computed(count, begun.elapsed());
+        steps.ended("inference");
         let stored = self.store(&active, done, failed).await?;
+        steps.ended("write");
+        steps.tell("prediction", count, &traced);
         if let Some(release) = self.releases.shadow(&roles)
             && !self.stopping.load(Ordering::Relaxed)
         {

@@ -47,6 +47,7 @@ use crate::{
     openapi::Problems,
     routes::{keep, replay},
     state::AppState,
+    telemetry::traces,
 };
 
 /// The longest a stream of events lasts; a client that wants more connects again.
@@ -120,6 +121,9 @@ async fn request(
     let requested = [Requested { id, patient_id: patient.id, inputs }];
     let (by, priority) = (caller.user_id, Priority::Single);
     db::predictions::insert_many(tx, &requested, by, priority, now).await?;
+    if let Some(traceparent) = traces::traceparent() {
+        db::predictions::trace(tx, id, &traceparent).await?;
+    }
     predict::enqueue(tx, &state.db, id).await?;
     let event = Event::new("prediction.request").object(id.0).patient(patient.id);
     db::audit::record(tx, &caller.actor(), event, now).await?;

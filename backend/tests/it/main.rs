@@ -48,6 +48,7 @@ mod settings;
 mod summaries;
 mod therapies;
 mod tokens;
+mod traces;
 mod views;
 mod worker;
 mod worklist;

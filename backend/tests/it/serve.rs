@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const STOPPED_IN: Duration = Duration::from_secs(10);
 
 /// A server process of its own; killed at the latest when the test ends.
-struct Server {
+pub struct Server {
     child: Child,
     address: SocketAddr,
     token: String,
@@ -35,6 +35,11 @@ struct Server {
 
 impl Server {
     async fn start(app: &TestApp) -> Self {
+        Self::start_with(app, &[]).await
+    }
+
+    /// With further settings.
+    pub async fn start_with(app: &TestApp, settings: &[(&str, &str)]) -> Self {
         let scratch = Folder::new();
         let key = scratch.0.join("secret-key");
         std::fs::write(&key, SECRET_KEY).unwrap();
@@ -48,6 +53,7 @@ impl Server {
             .env("NEPHROCAST_DOCUMENTS_DIR", scratch.0.join("documents"))
             .env("NEPHROCAST_SECRET_KEY_FILE", key)
             .env("NEPHROCAST_AUDIT_KEY_FILE", audit_key_file())
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -69,12 +75,17 @@ impl Server {
 
     /// Sends a request; the answer may take its time.
     async fn send(&self, method: &str, path: &str, body: &Value) -> Asked {
+        self.send_with(method, path, body, "").await
+    }
+
+    /// The same with further lines in its head.
+    pub async fn send_with(&self, method: &str, path: &str, body: &Value, lines: &str) -> Asked {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let (body, token) = (body.to_string(), &self.token);
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\nOrigin: http://test\r\nConnection: close\r\n\
              Authorization: Bearer {token}\r\nIf-Match: \"1\"\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+             {lines}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -109,11 +120,11 @@ impl Drop for Server {
 }
 
 /// A request that was sent.
-struct Asked(TcpStream);
+pub struct Asked(TcpStream);
 
 impl Asked {
     /// Everything until the server ends the answer.
-    async fn text(mut self) -> String {
+    pub async fn text(mut self) -> String {
         let mut text = String::new();
         timeout(PATIENCE, self.0.read_to_string(&mut text)).await.unwrap().unwrap();
         text
