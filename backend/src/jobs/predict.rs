@@ -212,7 +212,7 @@ impl Engine {
         // anything is claimed, so that a worker without the active network leaves it to others.
         let roles = db::models::roles(&self.db).await?;
         let active = self.releases.active(&roles)?;
-        let mut steps = Steps::begin();
+        let mut steps = Steps::begin(&self.clock);
         let claimed = self.claim().await?;
         if claimed.is_empty() {
             return Ok(0);

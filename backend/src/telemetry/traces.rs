@@ -2,9 +2,10 @@
 //! request's id, route, method and status, and how many predictions went together: never a log line,
 //! an address or anything of a patient's.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::collections::HashMap;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use opentelemetry::{
     Context, KeyValue, global,
     propagation::TextMapPropagator,
@@ -21,7 +22,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use url::Url;
 
-use crate::tls;
+use crate::{clock::Clock, tls};
 
 /// The header, and the name of its kind, in W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
@@ -102,31 +103,33 @@ fn parent(traceparent: &str) -> Context {
 /// The steps of work that is done for many at once, each of whom belongs to a trace of their own.
 #[derive(Debug)]
 pub struct Steps {
-    begun: SystemTime,
+    clock: Clock,
+    begun: DateTime<Utc>,
     /// The name of each step, and when it ended: the next begins then.
-    ended: Vec<(&'static str, SystemTime)>,
+    ended: Vec<(&'static str, DateTime<Utc>)>,
 }
 
 impl Steps {
     /// The first begins.
-    pub fn begin() -> Self {
-        Self { begun: SystemTime::now(), ended: Vec::new() }
+    pub fn begin(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), begun: clock.now(), ended: Vec::new() }
     }
 
     /// One has ended.
     pub fn ended(&mut self, name: &'static str) {
-        self.ended.push((name, SystemTime::now()));
+        self.ended.push((name, self.clock.now()));
     }
 
     /// Tells them to each trace that they are a part of.
     pub fn tell(&self, work: &'static str, together: usize, traceparents: &[String]) {
         let tracer = global::tracer(SCOPE);
+        let together = KeyValue::new("together", i64::try_from(together).unwrap_or(i64::MAX));
         for traceparent in traceparents {
             let whole = tracer
                 .span_builder(work)
                 .with_kind(SpanKind::Consumer)
                 .with_start_time(self.begun)
-                .with_attributes([KeyValue::new("together", together as i64)])
+                .with_attributes([together.clone()])
                 .start_with_context(&tracer, &parent(traceparent));
             let whole = Context::new().with_span(whole);
             let mut begun = self.begun;
@@ -135,10 +138,10 @@ impl Steps {
                     .span_builder(name)
                     .with_start_time(begun)
                     .start_with_context(&tracer, &whole);
-                Context::new().with_span(step).span().end_with_timestamp(ended);
+                Context::new().with_span(step).span().end_with_timestamp(ended.into());
                 begun = ended;
             }
-            whole.span().end_with_timestamp(begun);
+            whole.span().end_with_timestamp(begun.into());
         }
     }
 }
