@@ -37,10 +37,13 @@ const BUCKET: &str = "documents";
 const KEY_ID: &str = "nephrocast";
 const SECRET: &str = "a secret for tests only";
 
+/// Content and its date, by name.
+type Objects = BTreeMap<String, (Bytes, DateTime<Utc>)>;
+
 /// A store with one bucket.
 #[derive(Clone, Default)]
 pub struct Store {
-    objects: Arc<Mutex<BTreeMap<String, (Bytes, DateTime<Utc>)>>>,
+    objects: Arc<Mutex<Objects>>,
     mood: Arc<Mutex<Mood>>,
     stored: Arc<Notify>,
     endpoint: String,
@@ -166,12 +169,12 @@ impl Store {
 }
 
 /// Two names at a time, so that whoever wants all has to come again.
-fn page(objects: &BTreeMap<String, (Bytes, DateTime<Utc>)>, query: &str) -> Response {
+fn page(objects: &Objects, query: &str) -> Response {
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(query).unwrap();
     let after = fields.get("continuation-token").cloned().unwrap_or_default();
     let mut rest = objects.iter().filter(|(name, _)| **name > after);
     let found: Vec<_> = rest.by_ref().take(2).collect();
-    let contents: String = found
+    let contents: Vec<String> = found
         .iter()
         .map(|(name, (content, at))| {
             format!(
@@ -188,6 +191,7 @@ fn page(objects: &BTreeMap<String, (Bytes, DateTime<Utc>)>, query: &str) -> Resp
         }
         _ => String::new(),
     };
+    let contents = contents.concat();
     format!("<ListBucketResult>{contents}{next}</ListBucketResult>").into_response()
 }
 
@@ -212,10 +216,11 @@ fn is_signed(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> bo
     let Some(scope) = credential.strip_prefix(&format!("{KEY_ID}/")) else { return false };
     let mut query: Vec<_> = uri.query().unwrap_or_default().split('&').collect();
     query.sort_unstable();
-    let lines: String = names
+    let lines: Vec<String> = names
         .split(';')
         .map(|name| format!("{name}:{}\n", text(name).unwrap_or_default().trim()))
         .collect();
+    let lines = lines.concat();
     let canonical =
         format!("{method}\n{}\n{}\n{lines}\n{names}\n{hash}", uri.path(), query.join("&"));
     let canonical = hex::encode(Sha256::digest(canonical));
