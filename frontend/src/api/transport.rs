@@ -111,7 +111,7 @@ fn build(
     // live by the cookie alone, that no foreign page is behind the request.
     headers.set("X-Requested-With", "nephrocast")?;
     // A call begins a trace (W3C Trace Context), which the server and the worker go on with.
-    let (trace, call_of_it) = (Uuid::new_v4().simple(), Uuid::new_v4().simple().to_string());
+    let (trace, call_of_it) = (random_uuid().simple(), random_uuid().simple().to_string());
     headers.set("traceparent", &format!("00-{trace}-{}-01", &call_of_it[16..]))?;
     if let Some(token) = token {
         headers.set("Authorization", &format!("Bearer {token}"))?;
