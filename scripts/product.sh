@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Starts the whole product and ends it: what `run` and `e2e` have in common. Source lib.sh first.
 
+# What is started; a measurement may want the release's.
+program=${NEPHROCAST_PROGRAM:-target/debug/nephrocast}
 # Process ids and their names.
 declare -A children=()
 postgres_folder=
@@ -32,8 +34,8 @@ start_product() {
   fill_database "$run" "$(scripts/postgres url "$postgres_folder")"
   scripts/nginx-config "$run" "$port" "$NEPHROCAST_LISTEN"
   launch PostgreSQL /dev/null tail --pid "$(head -n 1 "$postgres_folder/data/postmaster.pid")" -f /dev/null
-  launch "the API server" "$run/serve.log" target/debug/nephrocast serve
-  launch "the worker" "$run/worker.log" target/debug/nephrocast worker
+  launch "the API server" "$run/serve.log" "$program" serve
+  launch "the worker" "$run/worker.log" "$program" worker
   launch NGINX "$run/nginx.log" nginx -e stderr -p "$run" -c "$run/nginx.conf"
   await "$run" "$api" /readyz 2
   await "$run" "$port" / 2
@@ -51,13 +53,13 @@ make_key() {
 # fill_database <run folder> <the owner's address>
 fill_database() {
   local log=$1/database.log
-  NEPHROCAST_MIGRATE_DATABASE_URL=$2 target/debug/nephrocast migrate >"$log" 2>&1 ||
+  NEPHROCAST_MIGRATE_DATABASE_URL=$2 "$program" migrate >"$log" 2>&1 ||
     fail "the database could not be migrated: $(tail -n 1 "$log")"
   local filled
   filled=$(psql --no-psqlrc -qtA "$NEPHROCAST_DATABASE_URL" -c 'select exists(select from users)')
   [[ $filled == t ]] && return 0
   say "Making demo data ..."
-  target/debug/nephrocast seed >>"$log" 2>&1 || fail "the demo data could not be made: $(tail -n 1 "$log")"
+  "$program" seed >>"$log" 2>&1 || fail "the demo data could not be made: $(tail -n 1 "$log")"
 }
 
 # await <run folder> <port> <path> <first digit of the status>

@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
+const program = process.env.NEPHROCAST_PROGRAM ?? "target/debug/nephrocast";
 const python = resolve(".data/bench/peer/venv/bin");
 
 /** Runs SQL, or a file of it, and says what comes back. */
@@ -95,7 +96,7 @@ export async function ours(database) {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(credentials),
   });
   const siblings = processes().filter(({ parent }) => parent === process.ppid);
-  const named = (what) => siblings.filter(({ command }) => command === `target/debug/nephrocast ${what}`);
+  const named = (what) => siblings.filter(({ command }) => command === `${program} ${what}`);
   const open = "select count(*) from predictions where status in ('queued', 'running')";
   return {
     name: "ours", url, token: (await answer.json()).access_token,
@@ -113,7 +114,7 @@ export async function coldStart() {
   const listen = `127.0.0.1:${await freePort()}`;
   const env = { ...process.env, NEPHROCAST_LISTEN: listen };
   const options = { env, stdio: "ignore" };
-  const { child, ms } = await start("target/debug/nephrocast", ["serve"], options, `http://${listen}/readyz`);
+  const { child, ms } = await start(program, ["serve"], options, `http://${listen}/readyz`);
   await end(child);
   return ms;
 }
