@@ -182,7 +182,7 @@ export async function peer(database) {
   const store = ["--port", redis, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
   const children = [launch("redis-server", store, { stdio: "ignore" })];
   const web = ["peer.wsgi", "--bind", `127.0.0.1:${port}`, "--chdir", "bench/peer", "--log-level", "warning",
-    ...(process.env.PEER_GUNICORN ?? "--workers 5 --worker-class gthread --threads 4").split(" ")];
+    ...(process.env.PEER_GUNICORN ?? "--workers 2 --worker-class gthread --threads 4").split(" ")];
   const ready = `http://127.0.0.1:${port}/readyz`;
   const starts = [];
   for (let round = 0; round < 3; round += 1) {
