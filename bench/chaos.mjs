@@ -96,6 +96,20 @@ async function insistOnPostgres(command) {
   }
 }
 
+const children = async (pid) => {
+  const listed = await run("pgrep", ["--parent", String(pid)]).catch(() => ({ stdout: "" }));
+  return listed.stdout.split("\n").filter(Boolean).map(Number);
+};
+
+/** To a process that may have ended meanwhile. */
+function signal(pid, name) {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone.
+  }
+}
+
 let longestStop = 0;
 
 function tellToStop(name) {
@@ -136,6 +150,18 @@ const BLOWS = {
     const pid = Number(await sql(one));
     // PostgreSQL then ends every connection and recovers.
     if (pid) process.kill(pid, "SIGKILL");
+  },
+  "every connection of PostgreSQL taken": async () => {
+    // More than are left; those who come too late wait or are refused.
+    const sleepers = Array.from({ length: 90 }, () => sql("select pg_sleep(3)").catch(() => null));
+    await Promise.all(sleepers);
+  },
+  "PostgreSQL stopped in its tracks": async () => {
+    // As on a disk that hangs: nobody is refused, and nobody is answered.
+    const pids = [postmaster(), ...(await children(postmaster()))];
+    for (const pid of pids) signal(pid, "SIGSTOP");
+    await sleep(3000);
+    for (const pid of pids) signal(pid, "SIGCONT");
   },
 };
 const struck = {};
