@@ -49,6 +49,22 @@ pub async fn applied_versions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<i64>>
     sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(db).await
 }
 
+/// A migration that has been applied.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Applied {
+    /// Its number.
+    pub version: i64,
+    /// The rest of its file's name, in words.
+    pub description: String,
+}
+
+/// The migrations that have been applied.
+pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Applied>> {
+    sqlx::query_as("select version, description from _sqlx_migrations where success")
+        .fetch_all(db)
+        .await
+}
+
 /// Whether what this role asks for is ever given up.
 pub async fn statements_are_bounded(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select current_setting('statement_timeout') <> '0' as "bounded!""#)

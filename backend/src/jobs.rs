@@ -42,24 +42,39 @@ pub async fn check_database(db: &PgPool) -> anyhow::Result<()> {
     check_role(db).await
 }
 
-/// Refuses a database whose schema is not this program's.
+/// How the name of a migration begins that takes away what the release before it still reads. All
+/// others only add (docs/OPERATIONS.md, "Upgrade").
+const CONTRACTING: &str = "contract";
+
+/// Refuses a database whose schema this program cannot work with: one that is older, or one from
+/// which a newer release has taken something away. What a newer one has added does not matter: in
+/// the middle of an upgrade an old program may have to start once more.
 pub async fn check_schema(db: &PgPool) -> anyhow::Result<()> {
-    let applied = match db::applied_versions(db).await {
+    let applied = match db::applied_migrations(db).await {
         Ok(applied) => applied,
         // 42P01: no such table, so nothing has ever been migrated.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
         Err(error) => return Err(error).context("the database's schema cannot be read"),
     };
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    let unknown: Vec<i64> =
-        applied.iter().copied().filter(|version| !known.contains(version)).collect();
-    if !unknown.is_empty() {
-        return Err(too_new(&unknown));
-    }
+    let (known_there, added): (Vec<_>, Vec<_>) =
+        applied.iter().partition(|applied| known.contains(&applied.version));
     ensure!(
-        known.iter().all(|version| applied.contains(version)),
+        known_there.len() == known.len(),
         "the database is older than this program: run `nephrocast migrate`"
     );
+    let (taking, adding): (Vec<_>, Vec<_>) =
+        added.into_iter().partition(|applied| applied.description.starts_with(CONTRACTING));
+    let versions = |applied: &[&db::Applied]| -> Vec<i64> {
+        applied.iter().map(|applied| applied.version).collect()
+    };
+    if !taking.is_empty() {
+        return Err(too_new(&versions(&taking)));
+    }
+    if !adding.is_empty() {
+        let versions = format!("{:?}", versions(&adding));
+        tracing::warn!(versions, "the database is newer than this program, which goes on with it");
+    }
     Ok(())
 }
 

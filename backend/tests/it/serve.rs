@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
+use backend::jobs;
 use serde_json::{Value, json};
 use shared::access::Role;
+use sqlx::PgConnection;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -184,4 +186,35 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
     lock.rollback().await.unwrap();
     assert_eq!(change.rest().await["given_name"], "Late");
     assert!(server.ended().await < STOPPED_IN && told.elapsed() < STOPPED_IN);
+}
+
+#[tokio::test]
+async fn an_old_program_goes_on_with_what_a_newer_one_has_added_and_not_with_what_it_took_away() {
+    let app = TestApp::new().await;
+    let mut owner = app.owner().await;
+    migrated(&mut owner, 20_990_101_000_000, "a column more").await;
+    jobs::check_database(&app.db).await.unwrap();
+    migrated(&mut owner, 20_990_101_000_001, "contract the old column").await;
+    let refused = jobs::check_database(&app.db).await.unwrap_err().to_string();
+    assert!(refused.contains("newer than this program"), "{refused}");
+    assert!(refused.contains("[20990101000001]"), "{refused}");
+
+    let first = "delete from _sqlx_migrations
+        where version = (select min(version) from _sqlx_migrations)";
+    sqlx::query(first).execute(&mut owner).await.unwrap();
+    let refused = jobs::check_database(&app.db).await.unwrap_err().to_string();
+    assert!(refused.contains("older than this program"), "{refused}");
+}
+
+/// Notes a migration as applied.
+async fn migrated(owner: &mut PgConnection, version: i64, description: &str) {
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values ($1, $2, true, '', 0)",
+    )
+    .bind(version)
+    .bind(description)
+    .execute(owner)
+    .await
+    .unwrap();
 }
