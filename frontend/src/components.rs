@@ -23,6 +23,7 @@ pub mod key_figures;
 pub mod logo;
 pub mod model_comparison;
 pub mod model_drift;
+pub mod more;
 pub mod natural_frequency;
 pub mod observation_dialogs;
 pub mod observation_form;

@@ -1,9 +1,12 @@
 //! Who looked at a record: loaded when somebody asks.
 
-use leptos::{prelude::*, task::spawn_local};
-use shared::{access::Permission, audit::AccessEvent, problem::Problem};
+use leptos::prelude::*;
+use shared::{access::Permission, audit::AccessEvent, page::Page};
 
-use super::{async_view::Skeleton, audit_words, problem_note::ProblemNote};
+use super::{
+    audit_words,
+    more::{More, Paged},
+};
 use crate::{api, format, language::t, record::Record, session};
 
 /// A closed section; opening it loads the list, which is itself a look at the record.
@@ -28,33 +31,10 @@ pub fn AccessLog() -> impl IntoView {
 #[component]
 fn Accesses() -> impl IntoView {
     let record = Record::here();
-    let items = RwSignal::new(Vec::<AccessEvent>::new());
-    let cursor = RwSignal::new(None::<String>);
-    let loading = RwSignal::new(false);
-    let problem = RwSignal::new(None::<Problem>);
-    let load = Callback::new(move |()| {
-        if loading.get_untracked() {
-            return;
-        }
-        loading.set(true);
-        problem.set(None);
-        spawn_local(async move {
-            let from = cursor.get_untracked().unwrap_or_default();
-            let answer = api::audit::accesses(record.id, &from).await;
-            // The page may be another one by now: then these signals are gone.
-            let _ = loading.try_set(false);
-            match answer {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
-    });
-    load.run(());
+    let nothing = Page { items: Vec::<AccessEvent>::new(), next_cursor: Some(String::new()) };
+    let next = move |from: String| async move { api::audit::accesses(record.id, &from).await };
+    let Paged { items, rest } = Paged::after(nothing, next);
+    rest.load.run(());
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label=t("Who looked at this record")>
             <table class="table table-tight">
@@ -73,11 +53,7 @@ fn Accesses() -> impl IntoView {
                 </tbody>
             </table>
         </div>
-        {move || loading.get().then(|| view! { <Skeleton rows=2 /> })}
-        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=load /> })}
-        {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn btn-small" on:click=move |_| load.run(())>{t("Load earlier ones")}</button>
-        })}
+        <More rest text=t("Load earlier ones") />
     }
 }
 

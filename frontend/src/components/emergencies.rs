@@ -1,14 +1,18 @@
 //! A list of records that were opened in an emergency.
 
 use chrono::{DateTime, Utc};
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use shared::{
     care_team::EmergencyAccess,
     id::{EmergencyAccessId, PatientId, UserId},
     page::Page,
 };
 
-use super::{async_view::AsyncView, problem_note::ProblemNote};
+use super::{
+    async_view::AsyncView,
+    more::{More, Paged},
+    problem_note::ProblemNote,
+};
 use crate::{api, format, language::t, session, tf};
 
 /// The accesses to one patient's record, or to all records.
@@ -32,25 +36,9 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
     if page.items.is_empty() {
         return view! { <p class="muted">{t("Never so far.")}</p> }.into_any();
     }
-    let items = RwSignal::new(page.items);
-    let cursor = RwSignal::new(page.next_cursor);
-    let problem = RwSignal::new(None);
-    let more = Callback::new(move |()| {
-        let Some(from) = cursor.get_untracked() else { return };
-        problem.set(None);
-        spawn_local(async move {
-            // The page may be another one by the time of the answer: then these signals are gone.
-            match api::care_teams::emergencies(patient, &from).await {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
-    });
+    let next =
+        move |from: String| async move { api::care_teams::emergencies(patient, &from).await };
+    let Paged { items, rest } = Paged::after(page, next);
     let of_all = patient.is_none();
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label=t("Opened in an emergency")>
@@ -90,12 +78,7 @@ fn List(patient: Option<PatientId>, page: Page<EmergencyAccess>) -> impl IntoVie
                 </tbody>
             </table>
         </div>
-        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
-        {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn btn-small" on:click=move |_| more.run(())>
-                {t("Load earlier ones")}
-            </button>
-        })}
+        <More rest text=t("Load earlier ones") />
     }
     .into_any()
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::{
     clinical::kdigo::{a_category, g_category},
     observation::ObservationCode,
-    prediction::{ACategory, GCategory, PredictionResult},
+    prediction::{ACategory, GCategory},
 };
 
 use super::{
@@ -102,11 +102,12 @@ pub fn Albumin() -> impl IntoView {
 /// The risk as people out of a hundred.
 #[component]
 pub fn Future(
-    /// What came out.
-    result: PredictionResult,
+    /// The probability within 2 years, where it is known, and within 5.
+    risks: [Option<f64>; 2],
 ) -> impl IntoView {
-    let sentence = |years| {
-        result.risk_within(years).map(|risk| {
+    let [two_years, five_years] = risks;
+    let sentence = |risk: Option<f64>, years| {
+        risk.map(|risk| {
             view! {
                 <li>
                     {tf!("within {years} years:", years = years)} " "
@@ -119,13 +120,13 @@ pub fn Future(
         <div class="sheet-risk">
             <div>
                 <p>{t("Of 100 people with values like yours, so many need dialysis or a kidney transplant:")}</p>
-                <ul>{sentence(2)} {sentence(5)}</ul>
+                <ul>{sentence(two_years, 2)} {sentence(five_years, 5)}</ul>
                 <p>
                     {t("The others do not in that time. Nobody can say which of the 100 people you \
                     are. The numbers change as your values change; treatment and habits move them.")}
                 </p>
             </div>
-            {result.risk_within(5).map(|probability| view! {
+            {five_years.map(|probability| view! {
                 <figure>
                     <PeopleArray probability years=5 />
                     <figcaption class="fine">{t("Full dots: kidney failure within 5 years")}</figcaption>

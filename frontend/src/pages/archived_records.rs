@@ -1,6 +1,6 @@
 //! Archived records, for administrators: how long each has to be kept, and erasing it after that.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use shared::{
     erasure::{ArchivedRecord, NewErasure},
     page::Page,
@@ -11,7 +11,10 @@ use crate::{
     api,
     app::set_title,
     components::{
-        async_view::AsyncView, dialog::Dialog, field::TextField, problem_note::ProblemNote,
+        async_view::AsyncView,
+        dialog::Dialog,
+        field::TextField,
+        more::{More, Paged},
         record_form::RecordForm,
     },
     format,
@@ -71,35 +74,15 @@ fn List(
     if page.items.is_empty() {
         return view! { <p class="muted">{t("There is none.")}</p> }.into_any();
     }
-    let items = RwSignal::new(page.items);
-    let cursor = RwSignal::new(page.next_cursor);
-    let problem = RwSignal::new(None);
-    let more = Callback::new(move |()| {
-        let Some(from) = cursor.get_untracked() else { return };
-        problem.set(None);
-        spawn_local(async move {
-            // The list may be another one by the time of the answer: then these signals are gone.
-            match api::erasures::list(erased, &from).await {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
-    });
+    let Paged { items, rest } =
+        Paged::after(page, move |from| async move { api::erasures::list(erased, &from).await });
     view! {
         <ul class="records">
             <For each=move || items.get() key=|record| record.patient_id let:record>
                 <Line record chosen />
             </For>
         </ul>
-        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
-        {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
-        })}
+        <More rest />
     }
     .into_any()
 }

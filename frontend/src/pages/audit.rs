@@ -1,7 +1,7 @@
 //! The audit log, for administrators: search, look, check, export. The address holds the filters.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use leptos_router::{
     NavigateOptions,
     components::A,
@@ -16,10 +16,11 @@ use crate::{
     api::{self, audit::ListQuery},
     app::set_title,
     components::{
-        async_view::{AsyncView, Skeleton},
+        async_view::AsyncView,
         audit_entry::AuditEntry,
         audit_words::{self, NOUNS},
-        problem_note::{FormProblem, ProblemNote},
+        more::{More, Paged},
+        problem_note::FormProblem,
     },
     format,
     language::{said, t},
@@ -330,33 +331,10 @@ fn Pages(
         return view! { <div class="empty" role="status"><h2>{t("No entry matches")}</h2></div> }
             .into_any();
     }
-    let items = RwSignal::new(page.items);
-    let cursor = RwSignal::new(page.next_cursor);
-    let loading = RwSignal::new(false);
-    let problem = RwSignal::new(None);
     let shown = RwSignal::new(None::<AuditEvent>);
-    let more = Callback::new(move |()| {
-        let Some(cursor_now) = cursor.get_untracked() else { return };
-        if loading.get_untracked() {
-            return;
-        }
-        let query = ListQuery { cursor: cursor_now, ..query.clone() };
-        loading.set(true);
-        problem.set(None);
-        spawn_local(async move {
-            let answer = api::audit::list(&query).await;
-            // The list may be another one by now: then these signals are gone.
-            let _ = loading.try_set(false);
-            match answer {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
+    let Paged { items, rest } = Paged::after(page, move |cursor| {
+        let query = ListQuery { cursor, ..query.clone() };
+        async move { api::audit::list(&query).await }
     });
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label=t("Audit entries")>
@@ -379,11 +357,7 @@ fn Pages(
             </table>
         </div>
         <div class="list-end">
-            {move || loading.get().then(|| view! { <Skeleton rows=2 /> })}
-            {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
-            {move || cursor.with(Option::is_some).then(|| view! {
-                <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
-            })}
+            <More rest />
         </div>
         {move || shown.get().map(|entry| view! {
             <AuditEntry entry close=Callback::new(move |()| shown.set(None)) />

@@ -20,6 +20,7 @@ use crate::{
         dialog::Confirm,
         document_preview::{Preview, Showing},
         field::SelectField,
+        more::{More, Paged},
         problem_note::ProblemNote,
     },
     format,
@@ -230,23 +231,10 @@ fn List(
         }
         .into_any();
     }
-    let (items, cursor) = (RwSignal::new(page.items), RwSignal::new(page.next_cursor));
+    let Paged { items, rest } =
+        Paged::after(page, move |from| async move { api::documents::list(id, &from).await });
     let open = RwSignal::new(None::<Open>);
     let problem = RwSignal::new(None::<Problem>);
-    let more = Action::new_local(move |from: &String| {
-        let from = from.clone();
-        async move {
-            match api::documents::list(id, &from).await {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        }
-    });
     view! {
         {move || problem.get().map(|problem| view! { <ProblemNote problem /> })}
         <ul class="records">
@@ -254,13 +242,7 @@ fn List(
                 <Line document open problem editable />
             </For>
         </ul>
-        {move || cursor.get().map(|from| view! {
-            <div class="list-end">
-                <button type="button" class="btn" on:click=move |_| { more.dispatch_local(from.clone()); }>
-                    {t("Load more")}
-                </button>
-            </div>
-        })}
+        <div class="list-end"><More rest /></div>
         {move || open.get().map(|asked| match asked {
             Open::Preview(document, address) => view! {
                 <Preview document address close=move |()| open.set(None) />

@@ -192,7 +192,7 @@ fn Risk(prediction: Option<Prediction>) -> impl IntoView {
         .into_any();
     };
     view! {
-        <Future result />
+        <Future risks=[2, 5].map(|years| result.risk_within(years)) />
         <p class="fine">{tf!("Worked out on {day} from your values until then.", day = day)}</p>
     }
     .into_any()

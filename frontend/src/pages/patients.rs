@@ -20,8 +20,9 @@ use crate::{
     api::{self, patients::ListQuery},
     app::set_title,
     components::{
-        async_view::{AsyncView, Skeleton},
+        async_view::AsyncView,
         bulk_predict::{Bulk, BulkButton, BulkProgress},
+        more::{More, Paged},
         patient_table::PatientTable,
         problem_note::ProblemNote,
         record_form::wire_name,
@@ -348,42 +349,15 @@ fn Pages(
     if page.items.is_empty() {
         return view! { <Nobody query want /> }.into_any();
     }
-    let items = RwSignal::new(page.items);
-    let cursor = RwSignal::new(page.next_cursor);
-    let loading = RwSignal::new(false);
-    let problem = RwSignal::new(None);
-    let more = Callback::new(move |()| {
-        let Some(cursor_now) = cursor.get_untracked() else { return };
-        if loading.get_untracked() {
-            return;
-        }
-        let query = ListQuery { cursor: cursor_now, ..query.clone() };
-        loading.set(true);
-        problem.set(None);
-        spawn_local(async move {
-            let answer = api::patients::list(&query).await;
-            // The list may be another one by now: then these signals are gone.
-            let _ = loading.try_set(false);
-            match answer {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
+    let Paged { items, rest } = Paged::after(page, move |cursor| {
+        let query = ListQuery { cursor, ..query.clone() };
+        async move { api::patients::list(&query).await }
     });
     view! {
         <PatientTable items />
         <div class="list-end">
-            {move || loading.get().then(|| view! { <Skeleton rows=2 /> })}
-            {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
-            <p class="fine" role="status">{move || shown(items.with(Vec::len), cursor.with(Option::is_some))}</p>
-            {move || cursor.with(Option::is_some).then(|| view! {
-                <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
-            })}
+            <p class="fine" role="status">{move || shown(items.with(Vec::len), rest.is_there())}</p>
+            <More rest />
         </div>
     }
     .into_any()

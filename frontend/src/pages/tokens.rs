@@ -1,6 +1,6 @@
 //! API tokens: for programs that speak for the person signed in.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use shared::{
     access::Permission,
     page::Page,
@@ -12,7 +12,7 @@ use crate::{
     app::set_title,
     components::{
         async_view::AsyncView,
-        problem_note::ProblemNote,
+        more::{More, Paged},
         token_dialogs::{NewTokenDialog, RevokeDialog, SecretDialog},
     },
     format,
@@ -93,35 +93,15 @@ fn List(everybody: bool, page: Page<Token>, open: RwSignal<Option<Open>>) -> imp
     if page.items.is_empty() {
         return view! { <p class="muted">{t("No token yet.")}</p> }.into_any();
     }
-    let items = RwSignal::new(page.items);
-    let cursor = RwSignal::new(page.next_cursor);
-    let problem = RwSignal::new(None);
-    let more = Callback::new(move |()| {
-        let Some(from) = cursor.get_untracked() else { return };
-        problem.set(None);
-        spawn_local(async move {
-            // The list may be another one by the time of the answer: then these signals are gone.
-            match api::tokens::list(everybody, &from).await {
-                Ok(page) => {
-                    let _ = items.try_update(|items| items.extend(page.items));
-                    let _ = cursor.try_set(page.next_cursor);
-                }
-                Err(failed) => {
-                    let _ = problem.try_set(Some(failed));
-                }
-            }
-        });
-    });
+    let Paged { items, rest } =
+        Paged::after(page, move |from| async move { api::tokens::list(everybody, &from).await });
     view! {
         <ul class="records">
             <For each=move || items.get() key=|token| token.id let:token>
                 <Line token everybody open />
             </For>
         </ul>
-        {move || problem.get().map(|problem| view! { <ProblemNote problem retry=more /> })}
-        {move || cursor.with(Option::is_some).then(|| view! {
-            <button type="button" class="btn" on:click=move |_| more.run(())>{t("Load more")}</button>
-        })}
+        <More rest />
     }
     .into_any()
 }

@@ -16,7 +16,8 @@ use crate::{
         async_view::AsyncView,
         dialog::Dialog,
         field::{SelectField, TextField},
-        problem_note::{FormProblem, ProblemNote},
+        more::{More, Paged},
+        problem_note::FormProblem,
         record_form::{RecordForm, incomplete, wire_name},
         shown_once::ShownOnce,
     },
@@ -117,18 +118,10 @@ fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> im
     if page.items.is_empty() {
         return view! { <p class="empty" role="status">{t("Nobody matches.")}</p> }.into_any();
     }
-    let (items, cursor) = (RwSignal::new(page.items), RwSignal::new(page.next_cursor));
-    let more = Action::new_local(move |from: &String| {
-        let (wanted, from) = (wanted.clone(), from.clone());
-        async move {
-            let page = api::users::list(&wanted, &from).await?;
-            // The list may be another one by now: then these signals are gone.
-            let _ = items.try_update(|items| items.extend(page.items));
-            let _ = cursor.try_set(page.next_cursor);
-            Ok(())
-        }
+    let Paged { items, rest } = Paged::after(page, move |from| {
+        let wanted = wanted.clone();
+        async move { api::users::list(&wanted, &from).await }
     });
-    let problem = move || more.value().get().and_then(api::Result::err);
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label=t("Users")>
             <table class="table">
@@ -150,15 +143,7 @@ fn List(page: Page<Account>, wanted: Wanted, open: RwSignal<Option<Open>>) -> im
             </table>
         </div>
         <div class="list-end">
-            {move || problem().map(|problem| view! { <ProblemNote problem /> })}
-            {move || cursor.get().map(|from| view! {
-                <button
-                    type="button" class="btn" disabled=move || more.pending().get()
-                    on:click=move |_| { more.dispatch_local(from.clone()); }
-                >
-                    {t("Load more")}
-                </button>
-            })}
+            <More rest />
         </div>
     }
     .into_any()

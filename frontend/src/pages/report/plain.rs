@@ -24,7 +24,7 @@ pub fn Plain(
         {result.map(|result| view! {
             <section>
                 <h2>{t("What may come")}</h2>
-                <Future result />
+                <Future risks=[2, 5].map(|years| result.risk_within(years)) />
             </section>
         })}
         <section>

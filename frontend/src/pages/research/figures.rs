@@ -27,7 +27,7 @@ pub fn Cohort(
     let heads = heads(&shown);
     let most = groups.iter().map(|group| group.figures.people).max().unwrap_or(1);
     let chart =
-        is_trend.then(|| view! { <TrendChart groups=groups.clone() shown=shown.clone() /> });
+        is_trend.then(|| view! { <TrendChart groups=groups.clone() measure=measure(&shown) /> });
     let file = csv(&groups);
     let rows: Vec<_> = groups
         .into_iter()

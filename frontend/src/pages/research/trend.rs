@@ -6,7 +6,7 @@ use shared::summary::{
     CALENDAR_YEAR, SummaryFigures, SummaryGroup, SummaryMeasure, calendar_years,
 };
 
-use super::{figures::figure, measure, measure_label, words};
+use super::{figures::figure, measure_label, words};
 use crate::{
     charts::{
         Chart, ChartKind, Twin,
@@ -28,10 +28,9 @@ struct Course {
 pub fn TrendChart(
     /// Each with its year.
     groups: Vec<SummaryGroup>,
-    /// What of them is shown.
-    shown: String,
+    /// Whose mean is shown; without one, people.
+    measure: Option<SummaryMeasure>,
 ) -> impl IntoView {
-    let measure = measure(&shown);
     let years = calendar_years(format::today().year());
     let mut courses = courses(groups, measure, &years);
     let more = courses.len().saturating_sub(MOST_LINES);
