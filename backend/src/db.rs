@@ -44,11 +44,6 @@ pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(db).await
 }
 
-/// The versions of the migrations that have been applied.
-pub async fn applied_versions(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(db).await
-}
-
 /// A migration that has been applied.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Applied {
@@ -59,7 +54,7 @@ pub struct Applied {
 }
 
 /// The migrations that have been applied.
-pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Applied>> {
+pub async fn applied(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Applied>> {
     sqlx::query_as("select version, description from _sqlx_migrations where success")
         .fetch_all(db)
         .await

@@ -50,7 +50,7 @@ const CONTRACTING: &str = "contract";
 /// which a newer release has taken something away. What a newer one has added does not matter: in
 /// the middle of an upgrade an old program may have to start once more.
 pub async fn check_schema(db: &PgPool) -> anyhow::Result<()> {
-    let applied = match db::applied_migrations(db).await {
+    let applied = match db::applied(db).await {
         Ok(applied) => applied,
         // 42P01: no such table, so nothing has ever been migrated.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),

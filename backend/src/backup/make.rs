@@ -44,7 +44,7 @@ pub async fn make(
         format: FORMAT,
         made_at: now,
         program: env!("CARGO_PKG_VERSION").to_owned(),
-        migrations: db::applied_versions(&mut *tx).await?,
+        migrations: db::applied(&mut *tx).await?.iter().map(|one| one.version).collect(),
         database: Part::of(&folder.join(DUMP)).context("the dump cannot be read")?,
         checkpoint,
         tables: db::backups::tables(&mut tx).await?,
