@@ -35,6 +35,8 @@ export async function seeCharts(page: Page, howMany: number): Promise<void> {
     await chart.scrollIntoViewIfNeeded();
     await expect(chart.locator("svg")).toBeVisible();
   }
+  // Half below the bar, a small thing would be judged by the half.
+  await page.evaluate(() => window.scrollTo(0, 0));
 }
 
 /** Opens a route; of records that of the demo's patient with the highest risk, who has charts. */
@@ -333,7 +335,7 @@ export const PAGES: Walked[] = [
       - heading "My record" [level=1]
       - link "Print on one page"
       - region "How well your kidneys work":
-        - paragraph: /Your eGFR was/
+        - paragraph
         - figure:
           - img
           - group "This chart":
@@ -341,9 +343,9 @@ export const PAGES: Walked[] = [
             - button "Zoom out"
       - region "Protein in your urine"
       - region "What may come":
-        - list:
-          - listitem: /of 100 people/
-        - img /of 100 people within 5 years/
+        - list
+        - figure:
+          - img /of 100 people within 5 years/
       - region "What you can talk about with your doctor":
         - list
       - region "What helps"

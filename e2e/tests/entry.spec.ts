@@ -89,4 +89,7 @@ test("what is typed goes when the person goes", async ({ page }) => {
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
   expect(await kept()).toEqual([]);
+  // Gone for good: the server has ended the session, and no reload brings it back.
+  await page.goto("/patients");
+  await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
 });

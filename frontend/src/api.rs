@@ -149,9 +149,17 @@ impl Call {
 
 /// Sends a call and reads the answer's body; an empty one reads as `null`.
 pub async fn request<T: DeserializeOwned>(call: Call) -> Result<T> {
-    let body = answer(&call).await?;
-    let body = if body.is_empty() { "null" } else { &body };
-    serde_json::from_str(body).map_err(|error| unreadable(&call, &error))
+    read(&call, &answer(&call).await?)
+}
+
+/// The same with a token that is at hand: nobody is asked to sign in again for it.
+pub async fn request_with<T: DeserializeOwned>(call: Call, token: &str) -> Result<T> {
+    read(&call, &transport::send(&call, Some(token)).await?)
+}
+
+fn read<T: DeserializeOwned>(call: &Call, body: &str) -> Result<T> {
+    let body = if body.is_empty() { "null" } else { body };
+    serde_json::from_str(body).map_err(|error| unreadable(call, &error))
 }
 
 /// Sends a call and saves the answer's body as a file.

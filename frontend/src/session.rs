@@ -209,9 +209,16 @@ pub async fn second_step(step: &SecondStep) -> Result<()> {
 
 /// Signs out. The session on this page ends even if the server cannot be told.
 pub async fn sign_out() {
-    // A server that cannot be reached forgets the session by itself when it has been idle.
-    let _ = api::session::logout().await;
     let session = session();
+    // Nobody is asked to sign in again in order to sign out.
+    let token = match session.fresh_token() {
+        Some(token) => Some(token),
+        None => api::session::refresh().await.ok().map(|signed_in| signed_in.access_token),
+    };
+    if let Some(token) = token {
+        // A server that cannot be reached forgets the session by itself when it has been idle.
+        let _ = api::session::logout(&token).await;
+    }
     session.token.replace(None);
     session.standing.set(Standing::SignedOut { on_purpose: true });
     session.expired.set(false);

@@ -6,7 +6,7 @@ use shared::{
     settings::Site,
 };
 
-use super::{Call, Result, request};
+use super::{Call, Result, request, request_with};
 
 /// Signs in; the refresh token comes as a cookie that no script can read.
 pub async fn login(credentials: &Credentials) -> Result<SignedIn> {
@@ -23,9 +23,9 @@ pub async fn refresh() -> Result<SignedIn> {
     request(Call::post("/auth/refresh").unsigned()).await
 }
 
-/// Ends the session of the cookie.
-pub async fn logout() -> Result<()> {
-    request(Call::post("/auth/logout").unsigned()).await
+/// Ends the session that an access token is of.
+pub async fn logout(token: &str) -> Result<()> {
+    request_with(Call::post("/auth/logout"), token).await
 }
 
 /// What everybody may know of the site.
