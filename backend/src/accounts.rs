@@ -134,7 +134,7 @@ pub async fn create_by_hand(
     let user = User { id, email, display_name, role, patient_id: None };
     let user = checked(&mut faults, user);
     faults.refuse().map_err(in_words)?;
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     let link = invite(&mut tx, clock, &user, &unusable()?).await?;
     let link = link.with_context(|| format!("{} belongs to an account already", user.email))?;
     let details = json!({ "email": user.email, "role": user.role, "by": BY_HAND });
@@ -151,7 +151,7 @@ pub async fn reset_by_hand(
     email: &str,
 ) -> anyhow::Result<PasswordLink> {
     let now = clock.now();
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     let found = db::users::find_for_sign_in(&mut *tx, &address(email)).await?;
     let (id, _) = found.with_context(|| format!("there is no open account for {email}"))?;
     let link = reset(&mut tx, clock, id, &unusable()?).await?;

@@ -36,7 +36,25 @@ pub mod queue;
 pub mod summaries;
 pub mod walls;
 
-use sqlx::PgExecutor;
+use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
+use tracing::Instrument;
+
+/// Begins a transaction, whole or not at all.
+///
+/// sqlx forgets to end a transaction whose `begin` is given up while it is under way, as when a caller
+/// goes away. The next one to get the connection would be in the middle of it, with its role, and
+/// nobody would commit what they do. So it goes on until it has begun, and then ends.
+pub async fn begin(db: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
+    begin_with(db, "begin".to_owned()).await
+}
+
+/// The same by a statement of one's own; nothing in it may come from outside.
+pub async fn begin_with(db: &PgPool, statement: String) -> sqlx::Result<PgTransaction<'static>> {
+    let db = db.clone();
+    let beginning = async move { db.begin_with(AssertSqlSafe(statement)).await };
+    // Nobody aborts the task, and it does not panic.
+    tokio::spawn(beginning.in_current_span()).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
 
 /// How many migrations have been applied.
 pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {

@@ -71,7 +71,7 @@ impl AppState {
     /// what of it is answered. The tests name the few files that may.
     pub async fn begin_beyond(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
         tracing::debug!(sight = ?caller.sight(), "a handler looks beyond its caller's sight");
-        Ok(self.db.begin().await?)
+        Ok(db::begin(&self.db).await?)
     }
 
     /// The network that answers now; this process may not have it while releases are rolled out.

@@ -352,7 +352,8 @@ export const PAGES: Walked[] = [
       - region "Your values":
         - table "The newest value of each kind"
       - region "Your documents"
-      - group: Who looked at this record`,
+      - region "Who looked at this record":
+        - group: Who looked at this record`,
   },
   {
     name: "users", by: "admin", route: "/users", structure: `

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::id::UserId;
-use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
+use sqlx::{PgExecutor, PgPool, PgTransaction};
 
 /// What a transaction sees of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +26,21 @@ pub async fn begin(
     at: DateTime<Utc>,
 ) -> sqlx::Result<PgTransaction<'static>> {
     let (reach, viewer) = match sight {
-        Sight::Everything => return db.begin().await,
+        Sight::Everything => return super::begin(db).await,
         Sight::InCare(viewer) => ("in_care", viewer),
         Sight::OwnRecord(viewer) => ("own_record", viewer),
         Sight::Nothing(viewer) => ("nothing", viewer),
     };
     // An identifier and a time: nothing in them can end the quotation.
     let (viewer, at) = (viewer.0, at.to_rfc3339());
-    db.begin_with(AssertSqlSafe(format!(
+    let statement = format!(
         "begin;
         set local role nephrocast_restricted;
         set local nephrocast.reach = '{reach}';
         set local nephrocast.viewer = '{viewer}';
         set local nephrocast.at = '{at}'"
-    )))
-    .await
+    );
+    super::begin_with(db, statement).await
 }
 
 /// Builds the walls anew, as the database's owner.

@@ -251,7 +251,7 @@ impl Step<'_> {
 
     /// Ends the asking. Whoever is left is out of the requester's sight, so it is not done in it.
     async fn close(&self) -> anyhow::Result<()> {
-        let mut tx = self.engine.db().begin().await?;
+        let mut tx = db::begin(self.engine.db()).await?;
         if batches::lock(&mut tx, self.id).await? {
             batches::close(&mut tx, self.id, OUT_OF_REACH, self.now).await?;
         }

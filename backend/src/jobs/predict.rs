@@ -241,7 +241,7 @@ impl Engine {
     async fn claim(&self) -> anyhow::Result<Vec<Claimed>> {
         let now = self.clock.now();
         let lease_ends = now + self.lease;
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         let lost = db::predictions::give_up(&mut tx, MAX_ATTEMPTS, GAVE_UP, now).await?;
         record_finish(&mut tx, &lost, Outcome::Failure, now).await?;
         let mut claimed =
@@ -305,7 +305,7 @@ impl Engine {
         failed: Vec<(Claimed, anyhow::Error)>,
     ) -> anyhow::Result<Vec<Done>> {
         let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         let model = active.predictor.version();
         let answers: Vec<Answer> = done.iter().map(|done| done.answer.clone()).collect();
         let stored = db::predictions::succeed(&mut tx, &answers, model, now).await?;

@@ -42,7 +42,7 @@ pub async fn set_password(
         return Err(put_bad_link_on_record(&state, &headers).await?);
     };
     let password = state.hasher.hash_new("/password", password, accounts::about(&user)).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     if !db::password_links::use_up(&mut tx, &hash, now).await? {
         drop(tx);
         return Err(put_bad_link_on_record(&state, &headers).await?);

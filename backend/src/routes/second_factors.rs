@@ -301,7 +301,7 @@ pub async fn login_second_factor(
         }
         challenged => challenged?,
     };
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let used = used(&mut tx, &state, user.id, &code, now).await?;
     let is_first = db::second_factors::use_challenge(&mut tx, &hash, now).await?;
     let Some(used) = used.filter(|_| is_first) else {
@@ -324,7 +324,7 @@ async fn challenged(
     address: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(User, Attempt)> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let attempts = CHALLENGE_ATTEMPTS;
     let id = db::second_factors::try_challenge(&mut tx, hash, address, attempts, now).await?;
     let id = id.ok_or(Error::ChallengeOver)?;

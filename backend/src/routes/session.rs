@@ -72,7 +72,7 @@ pub async fn login(
     };
     place.succeeded();
     strengthen(&state, user_id, password, hash).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let address = auth::address(&headers);
     if let Some(challenge) = challenge(&mut tx, user_id, address.as_deref(), now).await? {
         let actor = visitor(&headers, Some(user_id));
@@ -116,7 +116,7 @@ async fn admit(
     email: &str,
 ) -> Result<lockout::Attempt> {
     let (now, address) = (state.clock.now(), auth::address(headers));
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     match lockout::Attempt::to_sign_in(&mut tx, email, address.as_deref(), now).await {
         Ok(attempt) => {
             tx.commit().await?;
@@ -204,7 +204,7 @@ pub async fn refresh_session(
     check_origin(&headers)?;
     let hash = received(&jar).ok_or(Error::NotSignedIn)?.hash();
     let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let found = db::sessions::find_refresh_token(&mut tx, &hash).await?;
     let found = found.ok_or(Error::NotSignedIn)?;
     let client = client(&headers);

@@ -1,17 +1,19 @@
 //! The walls below the handlers: what the running program's role may do in the database, and what a
 //! caller's transaction sees when its queries forget to ask whose rows they are.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use backend::db::{
     emergency_accesses::{self, NewAccess},
     walls::{Sight, begin},
 };
+use futures::poll;
 use shared::{
     access::Role,
     id::{EmergencyAccessId, PatientId, UserId},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
+use sqlx::{AssertSqlSafe, PgConnection, PgTransaction, postgres::PgPoolOptions};
+use tokio::time::sleep;
 
 use crate::{
     access::fixture,
@@ -450,4 +452,37 @@ async fn the_wall_costs_whoever_sees_everything_no_index() {
             .unwrap();
     let plan = plan.join("\n");
     assert!(plan.contains("patients_search") && !plan.contains("SubPlan"), "{plan}");
+}
+
+#[tokio::test]
+async fn whoever_goes_away_while_a_transaction_begins_leaves_none_to_the_next() {
+    let app = TestApp::new().await;
+    let clinician = account(&app, "clinician").await;
+    let one = PgPoolOptions::new().max_connections(1).connect(&app.database_url).await.unwrap();
+    for sight in [Sight::InCare(clinician), Sight::Everything] {
+        for steps in 1..12 {
+            let mut beginning = Box::pin(begin(&one, sight, app.clock.now()));
+            for _ in 0..steps {
+                if poll!(&mut beginning).is_ready() {
+                    break;
+                }
+                sleep(Duration::from_micros(300)).await;
+            }
+            drop(beginning);
+            // What is set for a transaction is gone after a statement that is none.
+            let role: String = sqlx::query_scalar(
+                "select current_user::text || set_config('walls.probe', 'x', true)",
+            )
+            .fetch_one(&one)
+            .await
+            .unwrap();
+            assert_eq!(role, "nephrocast_appx", "after {steps} steps of {sight:?}");
+            let left: String =
+                sqlx::query_scalar("select coalesce(current_setting('walls.probe', true), '')")
+                    .fetch_one(&one)
+                    .await
+                    .unwrap();
+            assert_eq!(left, "", "an old transaction after {steps} steps of {sight:?}");
+        }
+    }
 }
