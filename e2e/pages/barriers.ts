@@ -26,6 +26,8 @@ async function settled(page: Page): Promise<void> {
 
 /** What WCAG 2.2 AA forbids on the page as it is now: the rule and the element. */
 export async function barriers(page: Page): Promise<string[]> {
+  // What is half below the bar would be judged by the half.
+  await page.evaluate(() => window.scrollTo(0, 0));
   await settled(page);
   const { violations } = await new AxeBuilder({ page }).withTags(WCAG).analyze();
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`));

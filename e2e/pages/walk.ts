@@ -35,8 +35,6 @@ export async function seeCharts(page: Page, howMany: number): Promise<void> {
     await chart.scrollIntoViewIfNeeded();
     await expect(chart.locator("svg")).toBeVisible();
   }
-  // Half below the bar, a small thing would be judged by the half.
-  await page.evaluate(() => window.scrollTo(0, 0));
 }
 
 /** Opens a route; of records that of the demo's patient with the highest risk, who has charts. */

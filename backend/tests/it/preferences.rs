@@ -1,6 +1,7 @@
 //! What each account chooses for itself: language, units, KFRE baseline.
 
 use axum::body::Body;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::access::Role;
 
@@ -97,6 +98,8 @@ async fn ones_own_baseline_counts_for_what_one_asks_for() {
     assert_eq!(first["inputs"]["region"], "united_kingdom");
     backend::jobs::predict::drain(&app.state).await.unwrap();
 
+    // What was asked for later stands first.
+    app.clock.advance(TimeDelta::seconds(1));
     let filter = json!({ "filter": { "q": "REGION-1" } });
     let batch = clinician.post("/api/v1/prediction-batches", filter).await.expect(202);
     let batch = batch["id"].as_str().unwrap().parse().unwrap();
