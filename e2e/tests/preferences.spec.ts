@@ -3,6 +3,7 @@ import { expect, test, type Page } from "@playwright/test";
 import { newClinician, type Account } from "../pages/account.js";
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { surplus } from "../pages/fits.js";
 import { persona, record, register } from "../pages/patient.js";
 import { enter } from "../pages/sign_in.js";
 
@@ -68,6 +69,11 @@ test("the language of one's own is spoken from the next page on, and on another 
   await page.locator("#field-uacr").fill("742");
   // Numbers as they are written where the language is spoken.
   await expect(page.locator("main")).toContainText(/12,4\s%/);
+  // Longer words still fit a telephone.
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto("/help");
+  await expect(page.getByRole("heading", { name: "Guida", level: 1 })).toBeVisible();
+  expect(await surplus(page)).toBeLessThanOrEqual(0);
 
   const elsewhere = await browser.newPage();
   await elsewhere.goto("/sign-in");
