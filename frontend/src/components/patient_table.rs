@@ -34,9 +34,11 @@ pub fn PatientTable(
             set_timeout(move || _ = drawn.try_set(next), Duration::ZERO);
         }
     });
+    // Keeps what stands below the lines off the screen until they are there: nothing moves.
+    let is_drawing = move || drawn.get() < items.with(Vec::len);
     // Roles are spelled out because the cards of the narrow layout are not displayed as a table.
     view! {
-        <div class="table-scroll">
+        <div class="table-scroll" class:drawing=is_drawing>
             <table class="table patients" role="table">
                 <thead role="rowgroup">
                     <tr role="row">
