@@ -4,7 +4,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:http";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -21,12 +20,14 @@ const seconds = Number(option("seconds", 5));
 const rounds = Number(option("rounds", 3));
 const csv = option("csv");
 const withPeer = process.argv.includes("--peer");
-const CALLERS = 16;
+/** Who ask without a pause: enough that both sides have all they can take. */
+const CALLERS = 128;
+/** Who ask at half of that. */
+const THINKERS = 256;
 const TOLERANCE = 1e-4;
 
 const load = () => `load ${loadavg()[0].toFixed(1)}`;
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const share = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 const round = (number) => number.toPrecision(number < 1000 ? 3 : 4).replace(/e\+.*/, "");
 
 // --- The people.
@@ -92,30 +93,37 @@ const KINDS = {
 const linesOf = (kind, side) => (side === other && kind.ofPeer) || kind.lines;
 const places = new Map();
 
-/** Lets wrk ask one side for one kind of thing, as much as it can. */
-async function ask(side, name, time = seconds) {
+/** Lets wrk ask one side for one kind of thing: as much as it can, or with pauses in between. */
+async function send(side, name, { time = seconds, callers = CALLERS, pause } = {}) {
   const [kind, key] = [KINDS[name], `${side.name}-${name}`];
   const file = join(folder, key);
   writeFileSync(file, `${linesOf(kind, side).map(([method, path, body = ""]) => `${method}\t${path}\t${body}`).join("\n")}\n`);
   const from = places.get(key) ?? 0;
-  const wrk = spawn("wrk", ["-t1", `-c${CALLERS}`, `-d${time}s`, "--timeout", "30s", "-s", "bench/load/requests.lua",
-    side.url, "--", file, String(from)], { env: { ...process.env, LOAD_TOKEN: side.token }, stdio: ["ignore", "pipe", "inherit"] });
+  const env = { ...process.env, LOAD_TOKEN: side.token, ...(pause && { LOAD_PAUSE: String(pause) }) };
+  const wrk = spawn("wrk", ["-t1", `-c${callers}`, `-d${time}s`, "--timeout", "30s", "-s", "bench/load/requests.lua",
+    side.url, "--", file, String(from)], { env, stdio: ["ignore", "pipe", "inherit"] });
   let said = "";
   wrk.stdout.on("data", (data) => { said += data; });
   await once(wrk, "close");
   const result = JSON.parse(/^result (.*)$/m.exec(said)[1]);
-  places.set(key, from + result.requests + CALLERS);
+  places.set(key, from + result.requests + callers);
   if (kind.once && kind.lines.length < places.get(key)) throw new Error(`${name}: there is not enough to send`);
   if (result.broken || (name !== "predict" && result.refused)) {
     throw new Error(`${key}: ${result.refused} refused, ${result.broken} broken of ${result.requests}`);
   }
-  return result.requests / result.seconds / (side === own ? kind.each ?? 1 : 1);
+  return result;
+}
+
+/** How many a second a side answers. */
+async function ask(side, name) {
+  const { requests, seconds: time } = await send(side, name);
+  return requests / time / (side === own ? KINDS[name].each ?? 1 : 1);
 }
 
 /** Asks for predictions for a while, waits for the last, and says how many a second that were. */
 async function predict(side) {
   const since = new Date().toISOString();
-  await ask(side, "predict", Math.min(seconds, 3));
+  await send(side, "predict", { time: Math.min(seconds, 3) });
   while (side.open()) await sleep(250);
   const [count, time] = side.predicted(since).split("|").map(Number);
   return count / time;
@@ -162,39 +170,11 @@ await other?.stop();
 
 // --- How long callers wait at half of what there is.
 
-/** Sends requests at a rate, however long answers take; the waiting counts from when each was due. */
-async function pace(name, rate) {
-  const agent = new Agent({ keepAlive: true });
-  const { lines } = KINDS[name];
-  const { hostname: host, port } = new URL(own.url);
-  const headers = { authorization: `Bearer ${own.token}` };
-  const [times, open] = [[], []];
-  const send = (line, due) => new Promise((done, broken) => {
-    request({ agent, host, port, method: line[0], path: line[1], headers }, (answer) => {
-      answer.resume().once("end", () => {
-        times.push(performance.now() - due);
-        if (answer.statusCode === 200) done();
-        else broken(new Error(`${line[1]}: ${answer.statusCode}`));
-      });
-    }).once("error", broken).end();
-  });
-  const from = performance.now();
-  // Callers do not agree among themselves: the gaps are as long as chance has them.
-  for (let due = from, n = 0; due < from + seconds * 1000; n += 1, due -= (Math.log(1 - Math.random()) * 1000) / rate) {
-    while (performance.now() < due) await sleep(due - performance.now() < 1 ? 0 : due - performance.now());
-    open.push(send(lines[n % lines.length], due));
-  }
-  await Promise.all(open);
-  agent.destroy();
-  return times.toSorted((a, b) => a - b);
-}
-
 console.log(`\nAt half of that, ${seconds} s each:\n\n| | requests a second | median | 99th percentile | |\n| --- | --- | --- | --- | --- |`);
 for (const name of ["list", "search", "detail"]) {
-  const rate = median(rates[name].ours) / 2;
-  await pace(name, Math.min(rate, 50));
-  const times = await pace(name, rate);
-  const [p50, p99] = [share(times, 0.5), share(times, 0.99)];
+  const pause = (1000 * THINKERS) / (median(rates[name].ours) / 2);
+  const { requests, seconds: time, p50, p99 } = await send(own, name, { callers: THINKERS, pause });
+  const rate = requests / time;
   console.log(`| ${name} | ${round(rate)} | ${p50.toFixed(1)} ms | ${p99.toFixed(1)} ms | ${load()} |`);
   if (csv) appendFileSync(csv, `${people},${name},${rate.toFixed(0)},${p50.toFixed(2)},${p99.toFixed(2)},${loadavg()[0].toFixed(1)}\n`);
 }

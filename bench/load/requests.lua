@@ -19,6 +19,14 @@ function request()
   return wrk.format(line[1], line[2], nil, line[3] ~= "" and line[3] or nil)
 end
 
+-- Callers who think in between, each as long as chance has it: LOAD_PAUSE milliseconds on average.
+local pause = tonumber(os.getenv("LOAD_PAUSE") or "")
+if pause then
+  function delay()
+    return math.floor(-pause * math.log(1 - math.random()) + math.random())
+  end
+end
+
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
