@@ -6,7 +6,6 @@
 pub mod merkle;
 
 pub mod checkpoint;
-pub mod looks;
 pub mod proof;
 pub mod verify;
 

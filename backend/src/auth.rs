@@ -105,12 +105,14 @@ impl Caller {
         let now = state.clock.now();
         let standing = match self.shown {
             Shown::Session(id) => {
-                let live = db::sessions::find_live(&state.db, id, now).await;
-                live.map(|live| live.map(|live| (live.role, live.site(), live.must_enrol)))
+                let live = state.together.sessions.ask(id).await.ok().flatten();
+                live.map(|live| (live.role, live.site(), live.must_enrol))
             }
-            Shown::Token { id, .. } => db::tokens::standing_of_live(&state.db, id, now).await,
+            Shown::Token { id, .. } => {
+                db::tokens::standing_of_live(&state.db, id, now).await.ok().flatten()
+            }
         };
-        standing.is_ok_and(|standing| standing == Some((self.role, self.site, self.must_enrol)))
+        standing == Some((self.role, self.site, self.must_enrol))
     }
 
     /// The caller as the audit log names them.
@@ -277,7 +279,10 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
 async fn by_session(shown: &str, address: Option<String>, state: &AppState) -> Result<Caller> {
     let now = state.clock.now();
     let claims = state.keys.verify(shown, now).map_err(|_| Error::NotSignedIn)?;
-    let found = db::sessions::find_live(&state.db, claims.sid, now)
+    let found = state
+        .together
+        .sessions
+        .ask(claims.sid)
         .await?
         .filter(|session| session.user_id == claims.sub)
         .ok_or(Error::NotSignedIn)?;

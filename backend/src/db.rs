@@ -23,6 +23,8 @@ pub mod emergency_accesses;
 pub mod erasures;
 pub mod observations;
 pub mod outcomes;
+pub mod patient_lines;
+pub mod patient_list;
 pub mod patients;
 pub mod prediction_batches;
 pub mod predictions;

@@ -11,6 +11,7 @@ pub mod replica;
 pub mod state;
 pub mod telemetry;
 pub mod tls;
+pub mod together;
 
 pub mod accounts;
 pub mod auth;
@@ -32,6 +33,7 @@ pub mod jobs;
 pub mod models;
 pub mod routes;
 pub mod summaries;
+pub mod worklist;
 
 pub mod openapi;
 pub mod refusals;

@@ -13,7 +13,6 @@ use backend::{
     accounts,
     audit::{
         checkpoint::{Checkpoint, TrustedKeys},
-        looks::Looks,
         verify::verify,
     },
     auth::password::Hasher,
@@ -36,6 +35,7 @@ use backend::{
     seed,
     state::AppState,
     telemetry,
+    together::Together,
 };
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
@@ -46,6 +46,11 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+/// What a sign-in or a batch of predictions took is given back, where the system's own allocator keeps
+/// most of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long open requests may take to end after a stop.
 const GRACE: Duration = Duration::from_secs(8);
@@ -349,13 +354,13 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let releases = load(&config.model, &db).await?;
     let direct = config.database.connect_directly(&db, 1).await?;
     let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
-    let metrics = Metrics::default();
+    let (clock, metrics) = (Clock::machine(), Metrics::default());
     let replica = config.replica.open(config.database.database_connections)?;
     Ok(AppState {
-        looks: Looks::start(db.clone()),
+        together: Together::start(&db, &clock),
         reads: Reads::new(db.clone(), replica, metrics.clone()),
         db,
-        clock: Clock::machine(),
+        clock,
         keys: Arc::new(keys),
         audit_keys: Arc::new(audit_keys),
         vault: Arc::new(vault),
@@ -364,6 +369,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         releases,
         events,
         dashboards: KeptCounts::new(MANY),
+        lines: Arc::default(),
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
         metrics,
     })

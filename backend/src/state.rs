@@ -5,12 +5,15 @@ use std::sync::Arc;
 use sqlx::{PgPool, PgTransaction};
 
 use crate::{
-    audit::{checkpoint::TrustedKeys, looks::Looks},
+    audit::checkpoint::TrustedKeys,
     auth::{Caller, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     dashboards::KeptCounts,
     db,
-    db::audit::{Event, Look},
+    db::{
+        audit::{Event, Look},
+        walls::Reading,
+    },
     documents::Documents,
     error::{Error, Result},
     jobs::events::PredictionEvents,
@@ -18,6 +21,8 @@ use crate::{
     metrics::Metrics,
     models::{Release, Releases},
     replica::Reads,
+    together::Together,
+    worklist::KeptLines,
 };
 
 /// The state of the API server: handles that are cheap to clone. Settings are in the database.
@@ -33,8 +38,8 @@ pub struct AppState {
     pub keys: Arc<Keys>,
     /// The keys whose signatures on the audit log count.
     pub audit_keys: Arc<TrustedKeys>,
-    /// What puts looks on record.
-    pub looks: Looks,
+    /// What callers ask of the database together.
+    pub together: Together,
     /// What seals the secrets of second factors.
     pub vault: Arc<Vault>,
     /// Password hashing, bounded.
@@ -47,6 +52,8 @@ pub struct AppState {
     pub events: PredictionEvents,
     /// The dashboard's counts over everybody.
     pub dashboards: Arc<KeptCounts>,
+    /// Lines of the list that are written already.
+    pub lines: Arc<KeptLines>,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
     /// What this process counts.
@@ -60,11 +67,16 @@ impl AppState {
         Ok(db::walls::begin(&self.db, caller.sight(), self.clock.now()).await?)
     }
 
+    /// The same for a handler that only looks.
+    pub async fn reading(&self, caller: &Caller) -> Result<Reading> {
+        Ok(Reading::begin(&self.db, caller.sight(), self.clock.now()).await?)
+    }
+
     /// Puts a caller's look on record, for good, before it is answered: after the transaction in
     /// which they looked has ended, as whoever waits may hold no connection.
     pub async fn record_look(&self, caller: &Caller, event: Event) -> Result<()> {
         let (actor, at) = (caller.actor(), self.clock.now());
-        self.looks.record(Look { actor, event, at }).await
+        self.together.looks.ask(Look { actor, event, at }).await
     }
 
     /// A transaction of a handler that must look beyond what its caller sees, and itself decides

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{
+    Connection,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
 
 use crate::{db, replica::Replica};
 
@@ -113,19 +116,32 @@ impl ReplicaConfig {
             address.parse().context("NEPHROCAST_REPLICA_DATABASE_URL is not an address")?;
         // Even if the address is that of the database itself: nothing is written here.
         let options = bounded(options).options([("default_transaction_read_only", "on")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(2))
+        let pool = pool(connections, Duration::from_secs(2))
             .connect_lazy_with(options.application_name("nephrocast"));
         Ok(Some(Replica::new(pool, self.replica_most_behind_seconds)))
     }
 }
 
 async fn open(options: PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(5))
+    pool(connections, Duration::from_secs(5))
         .connect_with(options.application_name("nephrocast"))
         .await
         .context("PostgreSQL cannot be reached")
+}
+
+/// How long a connection may have been idle before it is asked whether it still lives. Asking each time
+/// would cost every request a journey to the database and back.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+fn pool(connections: u32, patience: Duration) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(patience)
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                // One that does not answer is replaced.
+                Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok())
+            })
+        })
 }

@@ -143,7 +143,7 @@ pub async fn colleagues(
         order by lower(display_name), id
         limit $5"#,
         &carers() as &[Role],
-        text.map(super::patients::pattern),
+        text.map(super::patient_list::pattern),
         after.map(|Position(name, _)| name.as_str()),
         after.map(|Position(_, id)| id.0),
         limit,

@@ -7,10 +7,12 @@ use shared::{
     session::{Session, SessionTerms},
 };
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 /// Whom a live session speaks for, as the account stands now.
 #[derive(Clone, Debug)]
 pub struct LiveSession {
+    id: SessionId,
     /// The account.
     pub user_id: UserId,
     /// Its role.
@@ -32,15 +34,17 @@ impl LiveSession {
     }
 }
 
-/// The session, if neither it nor its account has ended by the site's settings as they are now.
+/// Each of these sessions, if neither it nor its account has ended by the site's settings as they are
+/// now.
 pub async fn find_live(
     db: impl PgExecutor<'_>,
-    id: SessionId,
+    ids: &[SessionId],
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<LiveSession>> {
-    sqlx::query_as!(
+) -> sqlx::Result<Vec<Option<LiveSession>>> {
+    let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let found = sqlx::query_as!(
         LiveSession,
-        r#"select users.id as "user_id: UserId", role as "role: Role",
+        r#"select sessions.id as "id: SessionId", users.id as "user_id: UserId", role as "role: Role",
             patient_id as "patient_id: PatientId", patients_see_risk, last_used_at,
             visibility as "visibility: Visibility",
             role = any(second_factor_required) and not exists(
@@ -50,17 +54,19 @@ pub async fn find_live(
         from sessions
         join users on users.id = sessions.user_id
         cross join settings
-        where sessions.id = $1
+        where sessions.id = any($1)
             and ended_at is null
             and $2 < last_used_at + make_interval(mins => session_idle_minutes)
             and $2 < expires_at
             and $2 < sessions.created_at + make_interval(hours => session_hours)
             and users.active"#,
-        id as SessionId,
+        &wanted,
         now,
     )
-    .fetch_optional(db)
-    .await
+    .fetch_all(db)
+    .await?;
+    let found_as = |id: &SessionId| found.iter().find(|session| session.id == *id).cloned();
+    Ok(ids.iter().map(found_as).collect())
 }
 
 /// Notes a use: from it on the session is idle.

@@ -241,7 +241,7 @@ pub async fn list(
             and ($5::text is null or (lower(display_name), id) > ($5, $6::uuid))
         order by lower(display_name), id
         limit $7",
-        filter.text.as_deref().map(super::patients::pattern),
+        filter.text.as_deref().map(super::patient_list::pattern),
         filter.role as Option<Role>,
         filter.state as Option<AccountState>,
         after.map(|Position(name, _)| name.as_str()),

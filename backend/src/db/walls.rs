@@ -1,9 +1,11 @@
 //! The walls below the handlers: what the program's own role may do, and transactions that see a
 //! part of the records, whatever their queries ask for.
 
+use std::ops::{Deref, DerefMut};
+
 use chrono::{DateTime, Utc};
 use shared::id::UserId;
-use sqlx::{PgExecutor, PgPool, PgTransaction};
+use sqlx::{PgConnection, PgExecutor, PgPool, PgTransaction, Postgres, pool::PoolConnection};
 
 /// What a transaction sees of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,56 @@ pub enum Sight {
     OwnRecord(UserId),
     /// No record.
     Nothing(UserId),
+}
+
+/// What a look at the records goes through.
+#[derive(Debug)]
+pub enum Reading {
+    /// Whoever sees everything needs no transaction: each statement sees what is committed, as it
+    /// would in one.
+    Everything(PoolConnection<Postgres>),
+    /// What is seen is the transaction's.
+    Part(PgTransaction<'static>),
+}
+
+impl Reading {
+    /// Begins to look, and sees so much.
+    pub async fn begin(db: &PgPool, sight: Sight, at: DateTime<Utc>) -> sqlx::Result<Self> {
+        Ok(match sight {
+            Sight::Everything => Self::Everything(db.acquire().await?),
+            Sight::InCare(_) | Sight::OwnRecord(_) | Sight::Nothing(_) => {
+                Self::Part(begin(db, sight, at).await?)
+            }
+        })
+    }
+
+    /// Ends it; without it, it ends a little later.
+    pub async fn end(self) -> sqlx::Result<()> {
+        match self {
+            Self::Everything(_) => Ok(()),
+            Self::Part(tx) => tx.commit().await,
+        }
+    }
+}
+
+impl Deref for Reading {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Self::Everything(connection) => connection,
+            Self::Part(tx) => tx,
+        }
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Everything(connection) => connection,
+            Self::Part(tx) => tx,
+        }
+    }
 }
 
 /// Begins a transaction that sees so much. The claims are sent along with `begin`, so they cost no

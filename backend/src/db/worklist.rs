@@ -1,5 +1,4 @@
-//! What a line of the list says beside the record itself: what is kept on the record for it, and
-//! what is read for the lines that are shown.
+//! What is kept on the record for its line in the list.
 
 use std::collections::HashMap;
 
@@ -12,8 +11,7 @@ use shared::{
     },
     id::PatientId,
     observation::{ObservationCode, ObservationMethod},
-    prediction::{InputValue, Threshold},
-    worklist::EgfrPoint,
+    prediction::InputValue,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -22,8 +20,6 @@ use uuid::Uuid;
 const YEARS: u32 = 5;
 /// The most values of a course; the newest count.
 const MOST_VALUES: i64 = 4000;
-/// The most points of a line's course.
-const POINTS: i64 = 8;
 
 /// A record's latest values.
 #[derive(Clone, Debug)]
@@ -191,94 +187,4 @@ pub async fn lock_underived(
     )
     .fetch_all(db)
     .await
-}
-
-/// What a line says that is not on the record.
-#[derive(Clone, Debug, Default)]
-pub struct Background {
-    /// The last eGFRs, in order of time.
-    pub egfr_course: Vec<EgfrPoint>,
-    /// When the latest laboratory value was measured.
-    pub last_value_at: Option<DateTime<Utc>>,
-    /// Whether an end point is recorded.
-    pub reached_end: bool,
-    /// The thresholds that the risk came over.
-    pub crossings: Vec<(Threshold, DateTime<Utc>)>,
-}
-
-/// The background of these lines; of crossings, those since a moment.
-pub async fn backgrounds(
-    db: &mut PgConnection,
-    ids: &[PatientId],
-    crossed_since: DateTime<Utc>,
-) -> sqlx::Result<HashMap<PatientId, Background>> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let found = sqlx::query!(
-        r#"select wanted.id as "id!: PatientId", last.effective_at as "last_value_at?",
-            exists(select from outcomes where patient_id = wanted.id) as "reached_end!"
-        from unnest($1::uuid[]) as wanted (id)
-        left join lateral (
-            select effective_at from observations
-            where patient_id = wanted.id and status = 'final'
-                and code not in ('systolic_bp', 'diastolic_bp', 'weight', 'height')
-            order by effective_at desc, id desc
-            limit 1
-        ) as last on true"#,
-        &ids,
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    let mut backgrounds: HashMap<PatientId, Background> = HashMap::new();
-    for row in found {
-        let (last_value_at, reached_end) = (row.last_value_at, row.reached_end);
-        let background = Background { last_value_at, reached_end, ..Background::default() };
-        backgrounds.insert(row.id, background);
-    }
-    for (id, point) in points(db, &ids).await? {
-        backgrounds.entry(id).or_default().egfr_course.push(point);
-    }
-    for (id, crossing) in crossings(db, &ids, crossed_since).await? {
-        backgrounds.entry(id).or_default().crossings.push(crossing);
-    }
-    Ok(backgrounds)
-}
-
-/// The last eGFRs of each, in order of time; of an instant the one that counts.
-async fn points(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(PatientId, EgfrPoint)>> {
-    let found = sqlx::query!(
-        r#"select patient as "patient!: PatientId", effective_at as "at!", value as "value!"
-        from unnest($1::uuid[]) as patient
-        cross join lateral (
-            select distinct on (effective_at) effective_at, value
-            from observations
-            where patient_id = patient and code = 'egfr' and status = 'final'
-            order by effective_at desc, method, id desc
-            limit $2
-        ) as newest
-        order by patient, effective_at"#,
-        ids,
-        POINTS,
-    )
-    .fetch_all(db)
-    .await?;
-    let point = |at, value| EgfrPoint { at, value };
-    Ok(found.into_iter().map(|row| (row.patient, point(row.at, row.value))).collect())
-}
-
-async fn crossings(
-    db: &mut PgConnection,
-    ids: &[Uuid],
-    since: DateTime<Utc>,
-) -> sqlx::Result<Vec<(PatientId, (Threshold, DateTime<Utc>))>> {
-    let found = sqlx::query!(
-        r#"select patient_id as "patient_id: PatientId", threshold as "threshold: Threshold",
-            crossed_at
-        from threshold_crossings
-        where patient_id = any($1) and $2 <= crossed_at"#,
-        ids,
-        since,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(found.into_iter().map(|row| (row.patient_id, (row.threshold, row.crossed_at))).collect())
 }

@@ -27,7 +27,7 @@ use crate::{
     db::{
         self,
         audit::Event,
-        patients::Filter,
+        patient_list::{self, Filter},
         prediction_batches::{self as batches, Asked, Unfinished},
         predictions::{Priority, Requested},
     },
@@ -165,13 +165,13 @@ impl Step<'_> {
         }
         let filter = filter(&self.batch.filter, &caller);
         let most = i64::try_from(MOST_PATIENTS)? + 1;
-        let found = db::patients::list(&mut tx, &filter, PatientSort::Name, None, most).await?;
+        let found = patient_list::find(&mut tx, &filter, PatientSort::Name, None, most).await?;
         if MOST_PATIENTS < found.len() {
             tx.rollback().await?;
             let error = format!("More than {MOST_PATIENTS} patients: narrow the filter.");
             return give_up(self.engine, self.id, &error).await;
         }
-        let patients: Vec<PatientId> = found.iter().map(db::patients::Listed::id).collect();
+        let patients: Vec<PatientId> = found.iter().map(|found| found.id).collect();
         batches::add_patients(&mut tx, self.id, &patients, self.now).await?;
         enqueue(&mut tx, self.engine.db(), self.id).await?;
         tx.commit().await?;

@@ -76,12 +76,12 @@ pub async fn list_observations(
         after => after.map(|Cursor(at, id)| (at, id)),
     };
     let filter = filter(&query)?;
-    let mut tx = state.begin(&caller).await?;
-    caller.patient(&mut tx, id).await?;
+    let mut reading = state.reading(&caller).await?;
+    caller.patient(&mut reading, id).await?;
     let rows = page::rows(limit);
-    let found = db::observations::list(&mut *tx, id, filter, after, rows).await?;
+    let found = db::observations::list(&mut *reading, id, filter, after, rows).await?;
     let page = page::page(found, limit, |last| Cursor(last.effective_at, last.id))?;
-    tx.commit().await?;
+    reading.end().await?;
     let event = Event::new("observation.list").patient(id);
     state.record_look(&caller, event).await?;
     Ok(Json(page))

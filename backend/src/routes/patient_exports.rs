@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     auth::{Allowed, Caller, ListPatients},
-    db::{self, audit::Event, patients::Position},
+    db::{self, audit::Event, patient_list::Position},
     error::{Error, Result},
     extract::Query,
     input::Faults,
@@ -99,12 +99,14 @@ impl Export {
     async fn batch(&mut self) -> Result<Piece> {
         let sort = self.query.sort.unwrap_or_default();
         let (filter, after) = (self.query.filter(&self.caller), self.after.take());
-        let mut tx = self.state.begin(&self.caller).await?;
-        let found = db::patients::list(&mut tx, &filter, sort, after.as_ref(), BATCH).await?;
+        let mut reading = self.state.reading(&self.caller).await?;
+        let found =
+            db::patient_list::find(&mut reading, &filter, sort, after.as_ref(), BATCH).await?;
         self.after = found.last().map(|last| last.position(sort));
         let more = i64::try_from(found.len()) == Ok(BATCH);
-        let lines = db::patients::shown(&mut tx, found, self.caller.at).await?;
-        tx.commit().await?;
+        let lines =
+            db::patient_lines::shown(&mut reading, &found, self.caller.at.date_naive()).await?;
+        reading.end().await?;
         self.record(sort, &lines).await?;
         let text = written(&lines, self.lines == 0, self.caller.at)?;
         self.lines += lines.len();

@@ -25,7 +25,8 @@ use crate::{
     db::{
         self,
         audit::Event,
-        patients::{Filter, Position},
+        patient_list::{Filter, Position},
+        walls::Sight,
     },
     derived,
     error::{Error, Result, violated_constraint},
@@ -35,6 +36,7 @@ use crate::{
     page,
     routes::{changed, changes, keep, replay},
     state::AppState,
+    worklist::Line,
 };
 
 /// The most characters of a medical record number.
@@ -120,7 +122,7 @@ pub async fn list_patients(
     Allowed { caller, .. }: Allowed<ListPatients>,
     State(state): State<AppState>,
     Query(query): Query<PatientQuery>,
-) -> Result<Json<Page<PatientListItem>>> {
+) -> Result<Json<Page<Line>>> {
     let limit = page::limit(query.limit)?;
     let sort = query.sort.unwrap_or_default();
     let after = match page::position(query.cursor.as_deref())? {
@@ -129,14 +131,14 @@ pub async fn list_patients(
         None => None,
     };
     let filter = query.filter(&caller);
-    let mut tx = state.begin(&caller).await?;
+    let mut reading = state.reading(&caller).await?;
     let rows = page::rows(limit);
-    let found = db::patients::list(&mut tx, &filter, sort, after.as_ref(), rows).await?;
+    let found = db::patient_list::find(&mut reading, &filter, sort, after.as_ref(), rows).await?;
     let Page { items, next_cursor } =
         page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
-    let items = db::patients::shown(&mut tx, items, caller.at).await?;
-    let shown: Vec<_> = items.iter().map(|item| item.id).collect();
-    tx.commit().await?;
+    let items = state.lines.of(&mut reading, &items, caller.at.date_naive()).await?;
+    reading.end().await?;
+    let shown: Vec<_> = items.iter().map(|line| line.id).collect();
     let event = Event::new("patient.list").details(json!({ "patients": shown }));
     state.record_look(&caller, event).await?;
     Ok(Json(Page { items, next_cursor }))
@@ -266,9 +268,17 @@ pub async fn get_patient(
 
 /// A record, once the look at it is on record.
 pub async fn read(state: &AppState, caller: &Caller, id: PatientId) -> Result<Versioned<Patient>> {
-    let mut tx = state.begin(caller).await?;
-    let patient = caller.patient(&mut tx, id).await?;
-    tx.commit().await?;
+    let patient = match caller.sight() {
+        Sight::Everything => {
+            state.together.patients.ask(id).await?.ok_or(Error::NotFound("patient"))?
+        }
+        Sight::InCare(_) | Sight::OwnRecord(_) | Sight::Nothing(_) => {
+            let mut reading = state.reading(caller).await?;
+            let patient = caller.patient(&mut reading, id).await?;
+            reading.end().await?;
+            patient
+        }
+    };
     let event = Event::new("patient.read").object(id.0).patient(id);
     state.record_look(caller, event).await?;
     Ok(Versioned { version: patient.version, body: patient })

@@ -169,14 +169,14 @@ pub async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::field("/limit", sentence!("must be from 1 to {MAX_LIMIT}")));
     }
-    let mut tx = state.begin(caller).await?;
-    caller.patient(&mut tx, id).await?;
+    let mut reading = state.reading(caller).await?;
+    caller.patient(&mut reading, id).await?;
     let more = i64::from(limit) + 1;
-    let mut items = db::predictions::list(&mut *tx, id, cursor, more).await?;
+    let mut items = db::predictions::list(&mut *reading, id, cursor, more).await?;
     let has_more = limit < items.len() as u32;
     items.truncate(limit as usize);
     let next_cursor = items.last().filter(|_| has_more).map(|last| last.id.to_string());
-    tx.commit().await?;
+    reading.end().await?;
     let event = Event::new("prediction.list").patient(id);
     state.record_look(caller, event).await?;
     Ok(Json(Page { items, next_cursor }))
@@ -426,9 +426,9 @@ async fn reachable(tx: &mut PgConnection, caller: &Caller, id: PredictionId) -> 
 
 /// The prediction, with an audit entry of the look.
 async fn read(state: &AppState, caller: &Caller, id: PredictionId) -> Result<Prediction> {
-    let mut tx = state.begin(caller).await?;
-    let prediction = reachable(&mut tx, caller, id).await?;
-    tx.commit().await?;
+    let mut reading = state.reading(caller).await?;
+    let prediction = reachable(&mut reading, caller, id).await?;
+    reading.end().await?;
     let event = Event::new("prediction.read").object(id.0).patient(prediction.patient_id);
     state.record_look(caller, event).await?;
     Ok(prediction)

@@ -224,8 +224,8 @@ pub async fn refresh_session(
         tx.commit().await?;
         return Err(Error::NotSignedIn);
     }
-    let live = db::sessions::find_live(&mut *tx, found.session_id, now).await?;
-    let live = live.ok_or(Error::NotSignedIn)?;
+    let live = db::sessions::find_live(&mut *tx, &[found.session_id], now).await?;
+    let live = live.into_iter().next().flatten().ok_or(Error::NotSignedIn)?;
     if found.used_at.is_none() {
         db::sessions::use_refresh_token(&mut tx, &hash, &client, now).await?;
     }

@@ -36,10 +36,10 @@ pub async fn list_therapies(
     State(state): State<AppState>,
     Path(id): Path<PatientId>,
 ) -> Result<Json<Items<Therapy>>> {
-    let mut tx = state.begin(&caller).await?;
-    caller.patient(&mut tx, id).await?;
-    let items = db::therapies::list(&mut *tx, id).await?;
-    tx.commit().await?;
+    let mut reading = state.reading(&caller).await?;
+    caller.patient(&mut reading, id).await?;
+    let items = db::therapies::list(&mut *reading, id).await?;
+    reading.end().await?;
     let event = Event::new("therapy.list").patient(id);
     state.record_look(&caller, event).await?;
     Ok(Json(Items { items }))

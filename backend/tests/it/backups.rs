@@ -6,7 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-use backend::{documents::Documents, jobs, jobs::predict, router::router, state::AppState};
+use backend::{
+    documents::Documents, jobs, jobs::predict, router::router, state::AppState, together::Together,
+};
 use serde_json::{Value, json};
 use shared::access::Role;
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -119,7 +121,8 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
         assert!(before.is_some(), "{table} is empty");
         assert_eq!(content(&db, table).await, before, "{table}");
     }
-    let state = AppState { db, documents: store.documents(), ..site.app.state.clone() };
+    let together = Together::start(&db, &site.app.clock);
+    let state = AppState { db, together, documents: store.documents(), ..site.app.state.clone() };
     site.app.router = router(state);
     let clinician = site.app.sign_in(Role::Clinician).await;
     let record = format!("/api/v1/patients/{}", site.patient);

@@ -7,7 +7,10 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::{access::Role, id::PatientId};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::{
+    access::fixture,
+    support::{Answer, Client, TestApp},
+};
 
 const PATIENTS: &str = "/api/v1/patients";
 
@@ -464,4 +467,38 @@ async fn patients_reach_their_own_record_only_and_change_nothing() {
     patient.get(PATIENTS).await.expect(403);
     patient.patch(&own, 1, json!({ "smoker": false })).await.expect(403);
     patient.delete(&own).await.expect(403);
+}
+
+#[tokio::test]
+async fn those_who_ask_together_each_get_their_own_answer() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let gone = app.sign_in(Role::Clinician).await;
+    gone.post("/api/v1/auth/logout", json!({})).await.expect(204);
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.push(fixture(&clinician, &format!("T-{number}"), false).await.patient);
+    }
+    ids.push(uuid::Uuid::nil().to_string());
+    let many: Vec<_> = (0..80)
+        .map(|number| {
+            let id = ids[number % ids.len()].clone();
+            let is_known = number % ids.len() != 3;
+            let client = if number % 5 == 0 { gone.clone() } else { clinician.clone() };
+            let expected = if number % 5 == 0 {
+                401
+            } else if is_known {
+                200
+            } else {
+                404
+            };
+            tokio::spawn(async move {
+                let answer = client.get(&format!("/api/v1/patients/{id}")).await.expect(expected);
+                assert!(expected != 200 || answer["id"] == id.as_str(), "{answer:#}");
+            })
+        })
+        .collect();
+    for one in many {
+        one.await.unwrap();
+    }
 }

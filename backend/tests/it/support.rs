@@ -17,10 +17,7 @@ use axum::{
 };
 use backend::{
     MIGRATOR,
-    audit::{
-        checkpoint::{SealingKey, TrustedKeys},
-        looks::Looks,
-    },
+    audit::checkpoint::{SealingKey, TrustedKeys},
     auth::{password, password::Hasher, token::Keys, vault::Vault},
     clock::Clock,
     dashboards::{KeptCounts, MANY},
@@ -35,6 +32,7 @@ use backend::{
     replica::Reads,
     router::router,
     state::AppState,
+    together::Together,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
@@ -111,7 +109,7 @@ impl TestApp {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(SECRET_KEY).unwrap()),
-            looks: Looks::start(db.clone()),
+            together: Together::start(&db, &clock),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
             vault: Arc::new(Vault::new(SECRET_KEY).unwrap()),
             hasher: Hasher::new().unwrap(),
@@ -119,6 +117,7 @@ impl TestApp {
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
             dashboards: KeptCounts::new(MANY),
+            lines: Arc::default(),
             limits: Arc::new(Limits::new(rates)),
             metrics,
         };

@@ -1,14 +1,20 @@
 //! What the list says is due, which way the risk went, and the filters by it.
 
+use std::sync::Arc;
+
+use axum::http::Method;
 use backend::{
     derived,
     jobs::{batch, predict},
+    router::router,
+    state::AppState,
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::{access::Role, id::PatientId};
 
 use crate::{
+    access::{self, ACCESS},
     care_teams::{colleague, confine},
     predictions::{measure, patient, persona},
     support::{Client, TestApp},
@@ -340,4 +346,49 @@ async fn an_export_of_several_batches_holds_every_line_once() {
     let entries = app.audit_trail().await;
     let exports = entries.iter().filter(|entry| entry.contains("patient.export_list")).count();
     assert_eq!(exports, 3, "one entry for each 500 lines: {entries:?}");
+}
+
+/// The list as it is answered, and as somebody answers it who has never seen a line before.
+async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
+    let state = AppState { lines: Arc::default(), ..app.state.clone() };
+    let stranger = Client { router: router(state), ..client.clone() };
+    let path = format!("{PATIENTS}?{query}");
+    (client.get(&path).await.ok()["items"].take(), stranger.get(&path).await.ok()["items"].take())
+}
+
+#[tokio::test]
+async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
+    let app = TestApp::new().await;
+    let mut clinician = app.sign_in(Role::Clinician).await;
+    let mut changed = 0;
+    for (operation, expected) in ACCESS {
+        let mrn = format!("L-{operation}");
+        let on = access::ready(&app, &clinician, operation, &mrn).await;
+        predict::drain(&app.state).await.unwrap();
+        // Who may: administrators stand second in the table, clinicians third.
+        let may = if expected[2] < 300 { "clinician" } else { "administrator" };
+        let client = access::caller(&app, may).await;
+        let request = access::request(operation, &client, &on, &mrn);
+        if request.method() == Method::GET {
+            continue;
+        }
+        let (before, _) = kept_and_new(&app, &clinician, &format!("q={mrn}")).await;
+        client.send(request).await;
+        predict::drain(&app.state).await.unwrap();
+        if operation == &"revoke_other_sessions" {
+            clinician = app.sign_in(Role::Clinician).await;
+        }
+        for query in [format!("q={mrn}"), format!("q={mrn}&archived=true")] {
+            let (kept, new) = kept_and_new(&app, &clinician, &query).await;
+            assert_eq!(kept, new, "after {operation}");
+            changed += usize::from(!query.contains("archived") && kept != before);
+        }
+    }
+    assert!(5 < changed, "only {changed} operations changed a line");
+
+    app.clock.advance(TimeDelta::days(400));
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (kept, new) = kept_and_new(&app, &clinician, "limit=200").await;
+    assert_eq!(kept, new, "another day");
+    assert!(kept.to_string().contains("monitoring_overdue"));
 }

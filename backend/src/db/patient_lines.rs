@@ -1,0 +1,196 @@
+//! What the lines of a list say.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use shared::{
+    clinical::{
+        kdigo::kdigo_of,
+        quantity::{AcrMgG, Egfr, PcrMgG},
+    },
+    id::PatientId,
+    observation::ObservationCode,
+    patient::{LatestRisk, LatestValue, PatientListItem, Sex},
+    prediction::{Kdigo, RiskCategory, RiskSource, Threshold},
+    worklist::{CROSSING_DAYS, EgfrPoint, RiskTrend, Standing},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::patient_list::Found;
+
+/// The most points of a line's course.
+const POINTS: i64 = 8;
+
+/// What a line of a list is made of.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Whose line it is.
+    pub id: PatientId,
+    /// The transaction that wrote the record last. Whatever else a line rests on is only written
+    /// together with the record.
+    pub written_by: i64,
+    mrn: String,
+    given_name: String,
+    family_name: String,
+    birth_date: NaiveDate,
+    sex: Sex,
+    archived_at: Option<DateTime<Utc>>,
+    latest_egfr: Option<f64>,
+    latest_egfr_at: Option<DateTime<Utc>>,
+    latest_uacr: Option<f64>,
+    latest_uacr_at: Option<DateTime<Utc>>,
+    latest_upcr: Option<f64>,
+    risk_2y: Option<f64>,
+    risk_5y: Option<f64>,
+    risk_category: Option<RiskCategory>,
+    risk_source: Option<RiskSource>,
+    risk_at: Option<DateTime<Utc>>,
+    risk_inputs_at: Option<DateTime<Utc>>,
+    previous_risk_5y: Option<f64>,
+    previous_risk_source: Option<RiskSource>,
+    previous_risk_at: Option<DateTime<Utc>>,
+    values_changed_at: Option<DateTime<Utc>>,
+    monitoring_due_on: Option<NaiveDate>,
+    rapid_progression: bool,
+    last_value_at: Option<DateTime<Utc>>,
+    reached_end: bool,
+    course_at: Option<Vec<DateTime<Utc>>>,
+    course: Option<Vec<f64>>,
+    crossed_at: Option<Vec<DateTime<Utc>>>,
+    crossed: Option<Vec<Threshold>>,
+}
+
+impl Line {
+    fn risk(&self) -> Option<LatestRisk> {
+        Some(LatestRisk {
+            risk_2y: self.risk_2y?,
+            risk_5y: self.risk_5y?,
+            category: self.risk_category?,
+            source: self.risk_source?,
+            predicted_at: self.risk_at?,
+        })
+    }
+
+    fn trend(&self) -> Option<RiskTrend> {
+        let before = (self.previous_risk_5y?, self.previous_risk_source?, self.previous_risk_at?);
+        RiskTrend::between(before, (self.risk_5y?, self.risk_source?))
+    }
+
+    fn kdigo(&self) -> Option<Kdigo> {
+        let (acr, pcr) = (self.latest_uacr, self.latest_upcr);
+        let egfr = Egfr::new(self.latest_egfr?)?;
+        Some(kdigo_of(egfr, acr.and_then(AcrMgG::new), pcr.and_then(PcrMgG::new)))
+    }
+
+    /// The line as it is shown on a day.
+    pub fn shown(self, today: NaiveDate) -> PatientListItem {
+        let (kdigo, risk, risk_trend) = (self.kdigo(), self.risk(), self.trend());
+        let crossings =
+            self.crossed.into_iter().flatten().zip(self.crossed_at.into_iter().flatten());
+        let standing = Standing {
+            kdigo,
+            monitoring_due_on: self.monitoring_due_on,
+            values_changed_at: self.values_changed_at,
+            risk_inputs_at: self.risk_inputs_at,
+            crossings: crossings.collect(),
+        };
+        let is_worked = self.archived_at.is_none() && !self.reached_end;
+        let course = self.course_at.into_iter().flatten().zip(self.course.into_iter().flatten());
+        PatientListItem {
+            egfr: latest(ObservationCode::Egfr, self.latest_egfr, self.latest_egfr_at),
+            uacr: latest(ObservationCode::Uacr, self.latest_uacr, self.latest_uacr_at),
+            kdigo,
+            risk,
+            risk_trend,
+            egfr_course: course.map(|(at, value)| EgfrPoint { at, value }).collect(),
+            rapid_progression: self.rapid_progression,
+            last_value_at: self.last_value_at,
+            monitoring_due_on: self.monitoring_due_on,
+            due: if is_worked { standing.due(today) } else { Vec::new() },
+            id: self.id,
+            mrn: self.mrn,
+            given_name: self.given_name,
+            family_name: self.family_name,
+            birth_date: self.birth_date,
+            sex: self.sex,
+            archived_at: self.archived_at,
+        }
+    }
+}
+
+/// The lines of these records as they are on a day; a record that is gone has none.
+pub async fn read(
+    db: &mut PgConnection,
+    ids: &[PatientId],
+    today: NaiveDate,
+) -> sqlx::Result<Vec<Line>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Line,
+        r#"select patients.id as "id: PatientId", patients.xmin::text::bigint as "written_by!",
+            mrn, given_name, family_name, birth_date, sex as "sex: Sex", archived_at,
+            latest_egfr, latest_egfr_at, latest_uacr, latest_uacr_at, latest_upcr, risk_2y,
+            risk_5y, risk_category as "risk_category: RiskCategory",
+            risk_source as "risk_source: RiskSource", risk_at, risk_inputs_at, previous_risk_5y,
+            previous_risk_source as "previous_risk_source: RiskSource", previous_risk_at,
+            values_changed_at, monitoring_due_on, rapid_progression,
+            last.effective_at as "last_value_at?",
+            exists(select from outcomes where patient_id = patients.id) as "reached_end!",
+            course.at as "course_at?", course.value as "course?",
+            crossings.at as "crossed_at?", crossings.threshold as "crossed?: Vec<Threshold>"
+        from patients
+        left join lateral (
+            select effective_at from observations
+            where patient_id = patients.id and status = 'final'
+                and code not in ('systolic_bp', 'diastolic_bp', 'weight', 'height')
+            order by effective_at desc, id desc
+            limit 1
+        ) as last on true
+        left join lateral (
+            select array_agg(at order by at) as at, array_agg(value order by at) as value
+            from (
+                -- Of an instant the one that counts.
+                select distinct on (effective_at) effective_at as at, value
+                from observations
+                where patient_id = patients.id and code = 'egfr' and status = 'final'
+                order by effective_at desc, method, id desc
+                limit $2
+            ) as newest
+        ) as course on true
+        left join lateral (
+            select array_agg(crossed_at order by crossed_at, threshold) as at,
+                array_agg(threshold order by crossed_at, threshold) as threshold
+            from threshold_crossings
+            where patient_id = patients.id and $3 <= crossed_at
+        ) as crossings on true
+        where patients.id = any($1)"#,
+        &ids,
+        POINTS,
+        today.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(CROSSING_DAYS),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The lines of a list, in its order.
+pub async fn shown(
+    db: &mut PgConnection,
+    found: &[Found],
+    today: NaiveDate,
+) -> sqlx::Result<Vec<PatientListItem>> {
+    let ids: Vec<PatientId> = found.iter().map(|found| found.id).collect();
+    let lines = read(db, &ids, today).await?;
+    let mut lines: HashMap<PatientId, Line> =
+        lines.into_iter().map(|line| (line.id, line)).collect();
+    let shown = |id| lines.remove(&id).map(|line| line.shown(today));
+    Ok(ids.into_iter().filter_map(shown).collect())
+}
+
+fn latest(
+    code: ObservationCode,
+    value: Option<f64>,
+    at: Option<DateTime<Utc>>,
+) -> Option<LatestValue> {
+    Some(LatestValue { value: value?, unit: code.canonical_unit().to_owned(), effective_at: at? })
+}

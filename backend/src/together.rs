@@ -1,0 +1,137 @@
+//! What several callers want of the database at the same moment is asked in one go.
+//!
+//! While one question is under way the next ones gather, and then share a statement, a journey to
+//! the database and, where something is written, a wait for the disk. Nobody is answered from
+//! before they asked: a question leaves after all who share it have come.
+
+use anyhow::anyhow;
+use shared::{
+    id::{PatientId, SessionId},
+    patient::Patient,
+};
+use sqlx::PgPool;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, sleep},
+};
+
+use crate::{
+    clock::Clock,
+    db::{self, audit::Look, sessions::LiveSession},
+    error::{Error, Result},
+};
+
+/// How many share a question at most.
+const MOST: usize = 256;
+/// How many wait at most for the question before; others wait for a place.
+const WAITING: usize = 1024;
+/// How long a commit waits for more looks, when the one before had several: each of many costs less
+/// then, and somebody who looks alone never waits.
+const COMPANY: Duration = Duration::from_millis(1);
+
+/// What callers of a process ask together.
+#[derive(Clone, Debug)]
+pub struct Together {
+    /// Puts looks on record.
+    ///
+    /// A change and its entry are one transaction. A look changes nothing: its entry only has to be
+    /// there before the answer leaves. An entry whose answer was sent is as durable as before; when
+    /// it cannot be written, there is no answer. A caller who goes away meanwhile is on record all
+    /// the same.
+    pub looks: Gathered<Look, ()>,
+    /// Finds sessions, as they are now.
+    pub sessions: Gathered<SessionId, Option<LiveSession>>,
+    /// Finds records, for whoever sees all of them.
+    pub patients: Gathered<PatientId, Option<Patient>>,
+}
+
+impl Together {
+    /// Begins to ask this database.
+    pub fn start(db: &PgPool, clock: &Clock) -> Self {
+        let looks = Gathered::start(COMPANY, {
+            let db = db.clone();
+            move |looks: Vec<Look>| {
+                let db = db.clone();
+                async move {
+                    db::audit::record_looks(&db, &looks).await?;
+                    Ok(vec![(); looks.len()])
+                }
+            }
+        });
+        let sessions = Gathered::start(Duration::ZERO, {
+            let (db, clock) = (db.clone(), clock.clone());
+            move |ids: Vec<SessionId>| {
+                let (db, now) = (db.clone(), clock.now());
+                async move { db::sessions::find_live(&db, &ids, now).await }
+            }
+        });
+        let patients = Gathered::start(Duration::ZERO, {
+            let db = db.clone();
+            move |ids: Vec<PatientId>| {
+                let db = db.clone();
+                async move { db::patients::find_all(&db, &ids).await }
+            }
+        });
+        Self { looks, sessions, patients }
+    }
+}
+
+/// One kind of question, until the last handle is gone.
+#[derive(Debug)]
+pub struct Gathered<Q, A>(mpsc::Sender<(Q, oneshot::Sender<A>)>);
+
+// A handle is one whatever it asks.
+impl<Q, A> Clone for Gathered<Q, A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
+    /// Begins to ask; answers come in the order of the questions. Where several came together, the
+    /// next question waits for company.
+    fn start<F>(company: Duration, ask: impl Fn(Vec<Q>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = sqlx::Result<Vec<A>>> + Send,
+    {
+        let (sender, mut receiver) = mpsc::channel(WAITING);
+        tokio::spawn(async move {
+            let mut waiting = Vec::with_capacity(MOST);
+            let mut in_company = false;
+            while receiver.recv_many(&mut waiting, MOST).await != 0 {
+                if in_company && !company.is_zero() {
+                    sleep(company).await;
+                    while waiting.len() < MOST
+                        && let Ok(more) = receiver.try_recv()
+                    {
+                        waiting.push(more);
+                    }
+                }
+                in_company = 1 < waiting.len();
+                let (questions, waiters): (Vec<_>, Vec<oneshot::Sender<A>>) =
+                    waiting.drain(..).unzip();
+                match ask(questions).await {
+                    Ok(answers) => {
+                        for (waiter, answer) in waiters.into_iter().zip(answers) {
+                            // Whoever is gone does not hear of it.
+                            drop(waiter.send(answer));
+                        }
+                    }
+                    // Those who wait hear that nobody will send any more.
+                    Err(error) => {
+                        tracing::error!(%error, together = waiters.len(), "not answered");
+                    }
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// The answer. Nobody waits here with a connection of the pool in hand: whoever asks needs one.
+    pub async fn ask(&self, question: Q) -> Result<A> {
+        let lost = || Error::Unavailable(anyhow!("the database did not answer"));
+        let (answer, answered) = oneshot::channel();
+        self.0.send((question, answer)).await.map_err(|_| lost())?;
+        answered.await.map_err(|_| lost())
+    }
+}
