@@ -144,9 +144,11 @@ const DRESSED = `
 
 /** Makes the peer's database beside ours, of the same people. */
 function fill(database, environment) {
-  sql(database, "--command", "create database peer");
   const peer = new URL(database);
   peer.pathname = "/peer";
+  const filled = "select shobj_description(oid, 'pg_database') = 'filled' from pg_database where datname = 'peer'";
+  if (sql(database, "--command", filled) === "t") return peer.href;
+  sql(database, "--command", "drop database if exists peer with (force)", "--command", "create database peer");
   const manage = ["bench/peer/manage.py", "migrate", "--run-syncdb", "--verbosity", "0"];
   execFileSync(`${python}/python`, manage, { env: environment, stdio: ["ignore", "ignore", "inherit"] });
   sql(peer.href, "--command", BARE);
@@ -158,6 +160,7 @@ function fill(database, environment) {
   }
   sql(peer.href, "--command", DRESSED);
   sql(peer.href, "--command", `vacuum analyze ${Object.keys(TABLES).map((table) => table.split(" ")[0]).join(", ")}`);
+  sql(database, "--command", "comment on database peer is 'filled'");
   return peer.href;
 }
 
@@ -177,8 +180,8 @@ export async function peer(database) {
   const filled = fill(database, env);
   const token = randomBytes(32).toString("hex");
   const digest = createHash("sha256").update(token).digest("hex");
-  sql(filled, "--command", `insert into clinic_account (email, role) values ('clinician@example.org', 'clinician');
-    insert into clinic_token (digest, account_id) select '${digest}', id from clinic_account`);
+  sql(filled, "--command", `insert into clinic_account (email, role) values ('clinician@example.org', 'clinician')
+    on conflict do nothing; insert into clinic_token (digest, account_id) select '${digest}', id from clinic_account`);
   const store = ["--port", redis, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
   const children = [launch("redis-server", store, { stdio: "ignore" })];
   const web = ["peer.wsgi", "--bind", `127.0.0.1:${port}`, "--chdir", "bench/peer", "--log-level", "warning",
