@@ -4,8 +4,8 @@
 //   node bench/chaos.mjs <folder> "<ports>" [predictions [edits [seed]]]
 
 import { execFile, spawn } from "node:child_process";
-import { openSync, readFileSync } from "node:fs";
-import { randomUUID } from "node:crypto";
+import { openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 
 const [folder, ports, wanted = "10000", edited = "1000", seeded = String(Date.now() % 1e6)] = process.argv.slice(2);
@@ -15,8 +15,8 @@ const [PREDICTIONS, SEED] = [wanted, seeded].map(Number);
 /** Each editor does as many as the others. */
 const EDITS = Math.ceil(Number(edited) / EDITORS) * EDITORS;
 const api = `http://127.0.0.1:${port}/api/v1`;
-const owner = process.env.OWNER;
-delete process.env.OWNER;
+const { OWNER: owner, FAKETIME: faketime, SMALL_DISK: small } = process.env;
+for (const name of ["OWNER", "FAKETIME", "SMALL_DISK"]) delete process.env[name];
 /** The run ends after this long, whatever is left to do. */
 const AT_MOST = 8 * 60_000;
 const run = promisify(execFile);
@@ -68,15 +68,27 @@ process.on("SIGTERM", async () => {
   process.exit(143);
 });
 
-const program = "target/debug/nephrocast";
+const program = process.env.NEPHROCAST_PROGRAM ?? "target/debug/nephrocast";
+/** What time each process has: how far its clock is off, read again within a second. */
+const clock = (name) => `${folder}/run/${name}.clock`;
+
+/** A server or a worker, on a machine whose clock somebody sets; its timers run on, as the kernel's do. */
+function product(name, command, environment) {
+  writeFileSync(clock(name), "+0");
+  supervise(name, program, [command], {
+    LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: clock(name), FAKETIME_CACHE_DURATION: "1", DONT_FAKE_MONOTONIC: "1",
+    ...environment,
+  });
+}
+
 const SERVERS = ["server-1", "server-2", "server-3"];
 const WORKERS = ["worker-1", "worker-2", "worker-3"];
 [api1, api2, api3].forEach((one, index) =>
-  supervise(SERVERS[index], program, ["serve"], {
+  product(SERVERS[index], "serve", {
     NEPHROCAST_LISTEN: `127.0.0.1:${one}`, NEPHROCAST_METRICS_LISTEN: `127.0.0.1:${metrics[index]}`,
   }));
 WORKERS.forEach((name, index) =>
-  supervise(name, program, ["worker"], { NEPHROCAST_METRICS_LISTEN: `127.0.0.1:${metrics[index + 3]}` }));
+  product(name, "worker", { NEPHROCAST_METRICS_LISTEN: `127.0.0.1:${metrics[index + 3]}` }));
 supervise("nginx", "nginx", ["-e", "stderr", "-p", `${folder}/run`, "-c", `${folder}/run/nginx.conf`]);
 
 // --- What strikes. ---
@@ -163,7 +175,44 @@ const BLOWS = {
     await sleep(3000);
     for (const pid of pids) signal(pid, "SIGCONT");
   },
+  "PostgreSQL slow": async () => {
+    // A fifth of the time it works, the rest it does not.
+    for (let turn = 0; turn < 40; turn += 1) {
+      const pids = [postmaster(), ...(await children(postmaster()))];
+      for (const pid of pids) signal(pid, "SIGSTOP");
+      await sleep(100);
+      for (const pid of pids) signal(pid, "SIGCONT");
+      await sleep(25);
+    }
+  },
+  "clocks of two servers and two workers set": () => {
+    // By hours, one of each forward and one back; it stays so until the next time.
+    for (const names of [SERVERS, WORKERS]) {
+      const first = Math.floor(3 * random());
+      [1, -1].forEach((way, index) => set(names[(first + index) % 3], way * (2 + Math.floor(46 * random()))));
+    }
+  },
 };
+let mostSet = 0;
+
+function set(name, hours) {
+  mostSet = Math.max(mostSet, Math.abs(hours));
+  writeFileSync(clock(name), `${hours < 0 ? "" : "+"}${hours}h`);
+}
+
+/** Uploads while the disk was full: refused as they should be, and otherwise. */
+const full = { now: false, refused: 0, otherwise: [] };
+if (small) {
+  BLOWS["the documents' disk full"] = async () => {
+    const filler = `${process.env.NEPHROCAST_DOCUMENTS_DIR}/filler`;
+    // To the last block.
+    await run("dd", ["if=/dev/zero", `of=${filler}`, "bs=4096"]).catch(() => null);
+    full.now = true;
+    await sleep(4000);
+    full.now = false;
+    rmSync(filler);
+  };
+}
 const struck = {};
 /** The longest that nobody could look at anything after each kind of blow, in milliseconds. */
 const dark = {};
@@ -192,14 +241,19 @@ const unavailable = { times: 0 };
 
 /** One try: the status and the body; 0 when no answer came. */
 async function attempt(method, path, body, headers = {}) {
+  const form = body instanceof FormData;
   try {
     const answer = await fetch(api + path, {
       method,
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}`, ...headers },
-      body: body && JSON.stringify(body),
+      // A form says by itself what it is.
+      headers: { ...(!form && { "content-type": "application/json" }), authorization: `Bearer ${token}`, ...headers },
+      body: form ? body : body && JSON.stringify(body),
       signal: AbortSignal.timeout(45_000),
     });
-    return { status: answer.status, body: answer.status === 204 ? null : await answer.json() };
+    return {
+      status: answer.status, body: answer.status === 204 ? null : await answer.json(),
+      again: answer.headers.get("retry-after"),
+    };
   } catch {
     return { status: 0, body: null };
   }
@@ -221,6 +275,8 @@ async function sql(query) {
   const { stdout } = await run("psql", ["--no-psqlrc", "-qtA", owner, "-c", query], { maxBuffer: 1 << 28 });
   return stdout.trim();
 }
+
+const lines = async (query) => (await sql(query)).split("\n").filter(Boolean).map((line) => line.split("|"));
 
 async function inTurn(count, width, work) {
   let next = 0;
@@ -262,6 +318,7 @@ await sql(`
 const patients = (await sql("select id from patients where mrn like 'CHAOS-%' order by mrn")).split("\n");
 if (patients.length !== PREDICTIONS) throw new Error(`${patients.length} patients instead of ${PREDICTIONS}`);
 
+const [from, lastEntry] = (await lines("select clock_timestamp(), coalesce(max(id), 0) from audit_events"))[0];
 const begun = performance.now();
 const seconds = (from = begun) => (performance.now() - from) / 1000;
 const late = () => AT_MOST < performance.now() - begun;
@@ -338,6 +395,46 @@ async function rename(patient, name, version) {
   }
 }
 
+/** Documents that were acknowledged: their SHA-256, by id. */
+const documents = new Map();
+
+/** A letter that no other is like, of up to 40 kB. */
+function letter() {
+  const noise = randomBytes(1000 + Math.floor(19_000 * Math.random())).toString("hex");
+  return `%PDF-1.4\n%${noise}\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n`;
+}
+
+/** Uploads as long as there is something else to do. */
+async function upload(lane) {
+  const own = patients.filter((_, index) => index % 25 === EDITORS + lane).slice(0, 20);
+  for (let count = 0; !quiet; count += 1) {
+    const [content, key] = [letter(), { "idempotency-key": randomUUID() }];
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    for (;;) {
+      const form = new FormData();
+      form.set("file", new Blob([content], { type: "application/pdf" }), "letter.pdf");
+      const before = full.now;
+      const answer = await attempt("POST", `/patients/${own[count % own.length]}/documents`, form, key);
+      // Of those that the full disk met from their beginning to their end.
+      if (before && full.now && answer.status !== 0) {
+        const clear = answer.status === 503 && answer.again && /try again/.test(answer.body?.detail);
+        if (clear) full.refused += 1;
+        else full.otherwise.push(answer.status);
+      }
+      if (answer.status === 201) {
+        if (answer.body.sha256 !== sha256) refused.push("a document that is another");
+        documents.set(answer.body.id, sha256);
+      } else if (!uncertain(answer.status)) {
+        refused.push(`document ${answer.status} ${JSON.stringify(answer.body)}`);
+      }
+      if (!uncertain(answer.status)) break;
+      unavailable.times += 1;
+      await sleep(200);
+    }
+    await sleep(100);
+  }
+}
+
 const looks = { answered: 0, failed: 0 };
 async function look() {
   let last = performance.now();
@@ -359,17 +456,22 @@ const done = Promise.all([
   ...Array.from({ length: EDITORS }, (_, lane) => edit(lane)),
 ]);
 const [strikes, looking] = [strike(), look()];
+const uploading = [0, 1].map(upload);
 // A quick run must not end before each blow has fallen once.
 while (Object.keys(struck).length < Object.keys(BLOWS).length && !late()) await sleep(200);
 await done;
 quiet = true;
-await Promise.all([strikes, looking]);
+await Promise.all([strikes, looking, ...uploading]);
 const after = performance.now();
-console.log(`${acknowledged.size} predictions and ${editsDone} edits acknowledged in ${seconds().toFixed(0)} s (seed ${SEED}).`);
+console.log(`${acknowledged.size} predictions, ${editsDone} edits and ${documents.size} documents acknowledged in ${seconds().toFixed(0)} s (seed ${SEED}).`);
 console.log(`What fell: ${Object.entries(struck).map(([name, times]) => `${name} ${times}`).join(", ")}.`);
 console.log(`${restarts} processes ended and were started again; ${unavailable.times} requests had to be asked again; the longest stop took ${(longestStop / 1000).toFixed(1)} s.`);
 const longest = Object.entries(dark).map(([name, time]) => `${name} ${(time / 1000).toFixed(1)} s`).join(", ");
 console.log(`Looks: ${looks.answered} answered, ${looks.failed} not. The longest without one, after: ${longest}.`);
+
+console.log(small
+  ? `While the disk was full ${full.refused} uploads were refused. Clocks were off by up to ${mostSet} hours.`
+  : `No disk was full, as this user may not mount one. Clocks were off by up to ${mostSet} hours.`);
 
 // --- What is left to be done is done by itself. ---
 
@@ -381,7 +483,6 @@ console.log(`Everything open was done and sealed ${seconds(after).toFixed(1)} s 
 // --- What was lost, what was done twice. ---
 
 const ours = "(select id from patients where mrn like 'CHAOS-%')";
-const lines = async (query) => (await sql(query)).split("\n").filter(Boolean).map((line) => line.split("|"));
 const faults = [];
 const expect = (what, found) => {
   console.log(`${String(found).padStart(6)}  ${what}`);
@@ -412,6 +513,26 @@ expect("records with more or fewer edits than were acknowledged",
 const measured = new Set((await lines(`select id from observations where code = 'uacr' and patient_id in ${ours}`)).map(([id]) => id));
 expect("values that were acknowledged and are lost", [...values.keys()].filter((id) => !measured.has(id)).length);
 expect("values that were stored twice, or that nobody was told of", [...measured].filter((id) => !values.has(id)).length);
+const kept = new Set((await lines(`select id from documents where patient_id in ${ours}`)).map(([id]) => id));
+expect("documents that were acknowledged and are lost", [...documents.keys()].filter((id) => !kept.has(id)).length);
+expect("documents that were stored twice, or that nobody was told of", [...kept].filter((id) => !documents.has(id)).length);
+let changed = 0;
+for (const [id, sha256] of documents) {
+  const answer = await fetch(`${api}/documents/${id}/content`, { headers: { authorization: `Bearer ${token}` } });
+  const content = Buffer.from(await answer.arrayBuffer());
+  if (answer.status !== 200 || createHash("sha256").update(content).digest("hex") !== sha256) changed += 1;
+}
+expect("documents that cannot be read byte for byte", changed);
+if (small) {
+  expect("times that the full disk was not noticed", Number(full.refused === 0));
+  expect("uploads that a full disk ended otherwise than by 503, Retry-After and words", full.otherwise.length);
+  full.otherwise.slice(0, 5).forEach((one) => console.log(`        ${one}`));
+}
+// Of entries that were written while clocks were off by hours, and of predictions.
+const outside = `not between '${from}' and clock_timestamp()`;
+expect("entries of the audit log from a time that never was", Number(await sql(`select count(*) from audit_events where ${lastEntry} < id and at ${outside}`)));
+expect("predictions from a time that never was", Number(await sql(
+  `select count(*) from predictions where patient_id in ${ours} and (requested_at ${outside} or completed_at ${outside})`)));
 expect("requests that were refused", refused.length);
 refused.slice(0, 5).forEach((one) => console.log(`        ${one}`));
 expect("predictions and edits that were not asked for in time", PREDICTIONS - acknowledged.size + EDITS - editsDone);
@@ -424,10 +545,13 @@ for (const one of [api1, api2, api3]) {
   const answer = await fetch(`http://127.0.0.1:${one}/readyz`).catch(() => null);
   if (answer?.status !== 204) faults.push("a server is not back");
 }
+let off = 0;
 for (const one of metrics) {
   const text = await fetch(`http://127.0.0.1:${one}/metrics`).then((answer) => answer.text()).catch(() => "");
   if (!text.includes("nephrocast_database_up 1")) faults.push("a process is not back");
+  off = Math.max(off, Math.abs(Number(/^nephrocast_machine_clock_ahead_seconds (.*)$/m.exec(text)?.[1] ?? 0)));
 }
+expect("times that nobody's clock was really off", Number(off < 3600));
 await end();
 if (faults.length) {
   console.error(`Chaos found: ${faults.join("; ")}.`);

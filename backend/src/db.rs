@@ -38,6 +38,7 @@ pub mod queue;
 pub mod summaries;
 pub mod walls;
 
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
 use tracing::Instrument;
 
@@ -56,6 +57,11 @@ pub async fn begin_with(db: &PgPool, statement: String) -> sqlx::Result<PgTransa
     let beginning = async move { db.begin_with(AssertSqlSafe(statement)).await };
     // Nobody aborts the task, and it does not panic.
     tokio::spawn(beginning.in_current_span()).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
+/// What time the database has, whatever transaction asks.
+pub async fn time(db: impl PgExecutor<'_>) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await
 }
 
 /// How many migrations have been applied.

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ use self::{clamd::Clamd, s3::Bucket};
 use crate::{
     db,
     error::{Error, Result},
+    metrics::Metrics,
 };
 
 /// How many documents are in memory at a time: what comes in or goes out is checked whole.
@@ -50,6 +51,7 @@ pub struct Documents {
     /// How long one waits for a place.
     patience: Duration,
     scanner: Option<Clamd>,
+    metrics: Metrics,
     /// Where the content is, if that is a folder of this machine.
     folder: Option<PathBuf>,
 }
@@ -81,7 +83,14 @@ impl Documents {
 
     fn new(store: Arc<dyn ObjectStore>, scanner: Option<Clamd>) -> Self {
         let places = Arc::new(Semaphore::new(AT_A_TIME));
-        Self { store, places, patience: PATIENCE, scanner, folder: None }
+        let metrics = Metrics::default();
+        Self { store, places, patience: PATIENCE, scanner, metrics, folder: None }
+    }
+
+    /// The same, which counts together with the rest of its process.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Whether the store can be read. Of a folder that is known since it was opened.
@@ -125,7 +134,8 @@ impl Documents {
     /// Keeps content under a name; it is whole in the store, or not at all.
     pub async fn keep(&self, name: Uuid, content: Bytes) -> Result<()> {
         // Whatever is wrong with the store, people have to come again.
-        self.put(name, content).await.map_err(Error::Unavailable)
+        let kept = self.put(name, content).await;
+        kept.inspect_err(|_| self.metrics.document_failed()).map_err(Error::Unavailable)
     }
 
     async fn put(&self, name: Uuid, content: Bytes) -> anyhow::Result<()> {
@@ -138,9 +148,11 @@ impl Documents {
     /// so in a moment, content that is gone or was changed stays so.
     pub async fn open(&self, name: Uuid, sha256: &[u8]) -> Result<Bytes> {
         let opened = self.read(name, sha256).await;
-        opened.map_err(|error| match error.downcast_ref() {
-            None | Some(object_store::Error::NotFound { .. }) => Error::Internal(error),
-            Some(_) => Error::Unavailable(error),
+        opened.inspect_err(|_| self.metrics.document_failed()).map_err(|error| {
+            match error.downcast_ref() {
+                None | Some(object_store::Error::NotFound { .. }) => Error::Internal(error),
+                Some(_) => Error::Unavailable(error),
+            }
         })
     }
 
@@ -161,8 +173,15 @@ impl Documents {
     }
 
     /// Removes content that belongs to nothing: an upload that was not finished, a document that
-    /// was deleted while the store did not answer. Answers how much that was.
-    pub async fn sweep(&self, db: &PgPool, now: DateTime<Utc>) -> anyhow::Result<usize> {
+    /// was deleted while the store did not answer. Answers how much that was. Whoever dates content
+    /// may have a clock that is wrong by days, so it also has to be without its row for as long as
+    /// an `upload` can take at most.
+    pub async fn sweep(
+        &self,
+        db: &PgPool,
+        now: DateTime<Utc>,
+        upload: Duration,
+    ) -> anyhow::Result<usize> {
         let mut removed = 0;
         let listed = self
             .store
@@ -170,10 +189,13 @@ impl Documents {
             .try_filter(|found| std::future::ready(found.last_modified < now - ORPHANS_KEPT));
         let mut batches = listed.try_chunks(500);
         while let Some(batch) = batches.try_next().await.map_err(|error| error.1)? {
-            let names: Vec<Uuid> = batch.iter().filter_map(|found| name(&found.location)).collect();
-            let known: HashSet<Uuid> =
-                db::documents::stored(db, &names).await?.into_iter().collect();
-            for orphan in names.into_iter().filter(|name| !known.contains(name)) {
+            let names = batch.iter().filter_map(|found| name(&found.location)).collect();
+            let mut orphans = without_row(db, names).await?;
+            if !orphans.is_empty() {
+                sleep(upload).await;
+                orphans = without_row(db, orphans).await?;
+            }
+            for orphan in orphans {
                 self.remove(orphan).await?;
                 removed += 1;
             }
@@ -183,6 +205,13 @@ impl Documents {
         let staged = tokio::task::spawn_blocking(move || sweep_staged(&folder, before)).await?;
         Ok(removed + staged.context("the documents' folder cannot be looked through")?)
     }
+}
+
+/// Those of some names that no document has.
+async fn without_row(db: &PgPool, mut names: Vec<Uuid>) -> sqlx::Result<Vec<Uuid>> {
+    let known: HashSet<Uuid> = db::documents::stored(db, &names).await?.into_iter().collect();
+    names.retain(|name| !known.contains(name));
+    Ok(names)
 }
 
 /// Removes what was being written when a program was killed: the store writes content under its name

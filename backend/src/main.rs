@@ -354,7 +354,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let releases = load(&config.model, &db).await?;
     let direct = config.database.connect_directly(&db, 1).await?;
     let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
-    let (clock, metrics) = (Clock::machine(), Metrics::default());
+    let (clock, metrics) = (Clock::of_database(db.clone()).await?, Metrics::default());
     let replica = config.replica.open(config.database.database_connections)?;
     Ok(AppState {
         together: Together::start(&db, &clock),
@@ -365,7 +365,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         audit_keys: Arc::new(audit_keys),
         vault: Arc::new(vault),
         hasher: Hasher::new()?,
-        documents,
+        documents: documents.counting(metrics.clone()),
         releases,
         events,
         dashboards: KeptCounts::new(MANY),
@@ -386,17 +386,17 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     // What the queue takes for its jobs, to be told of new ones, and to say that it lives.
     let queue = config.database.connect_directly(&db, config.concurrency + 3).await?;
     let database = queue.connect_options().as_ref().clone();
-    tokio::spawn(Sealer::new(database, Clock::machine(), Arc::new(key)).run(stop.clone()));
+    let clock = Clock::of_database(db.clone()).await?;
+    tokio::spawn(Sealer::new(database, clock.clone(), Arc::new(key)).run(stop.clone()));
     let lease = TimeDelta::seconds(config.lease_seconds.into());
     let metrics = Metrics::default();
     let observed = Observed {
         metrics: metrics.clone(),
         db: db.clone(),
         reads: Reads::new(db.clone(), None, metrics),
-        clock: Clock::machine(),
+        clock: clock.clone(),
     };
-    let engine =
-        Engine::new(db, Clock::machine(), releases, lease).counting(observed.metrics.clone());
+    let engine = Engine::new(db, clock, releases, lease).counting(observed.metrics.clone());
     tell(config.metrics, observed, stop.clone()).await?;
     let pace = worker::Pace {
         concurrency: config.concurrency as usize,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
     metrics::{
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::ConstGauge,
         histogram::{Histogram, exponential_buckets},
@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     db::{self, audit_tree::Backlog, predictions::Open},
     replica::Reads,
+    telemetry::traces,
 };
 
 /// How long the database may take to tell how it stands: whoever asks for metrics does not wait for
@@ -47,6 +48,7 @@ pub struct Metrics {
     inference: Histogram,
     batches: Histogram,
     reads: Family<Labels<1>, Counter>,
+    documents: Counter,
 }
 
 /// Who answered what may be a moment behind.
@@ -68,6 +70,7 @@ impl Default for Metrics {
             inference: Histogram::new(SECONDS),
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             reads: Family::default(),
+            documents: Counter::default(),
         };
         // From the start, so that the first one that fails is seen as a rise from nothing.
         for outcome in
@@ -114,7 +117,17 @@ impl Metrics {
             "Reads that a replica may answer, by who did",
             self.reads.clone(),
         );
+        registry.register(
+            "nephrocast_document_failures",
+            "Documents that their store did not take, or did not give as they were",
+            self.documents.clone(),
+        );
         registry
+    }
+
+    /// The documents' store failed somebody.
+    pub fn document_failed(&self) {
+        self.documents.inc();
     }
 
     /// Something was read that a replica may answer.
@@ -228,6 +241,19 @@ impl Observed {
             "Connections that this process may open",
             self.db.options().get_max_connections().into(),
         );
+        now.register(
+            "nephrocast_spans_not_told",
+            "Spans of traces that no collector has taken",
+            ConstCounter::new(traces::not_told()),
+        );
+        if let Some(ahead) = self.clock.machine_ahead() {
+            gauge(
+                now,
+                "nephrocast_machine_clock_ahead_seconds",
+                "Seconds that this machine's clock is before the database's",
+                ahead.as_seconds_f64(),
+            );
+        }
         if let Some(bytes) = resident_bytes() {
             gauge(now, "process_resident_memory_bytes", "Memory of this process", bytes);
         }

@@ -23,6 +23,10 @@ const KEYS_KEPT: TimeDelta = TimeDelta::hours(24);
 /// How often the document store is looked through.
 const DOCUMENTS_SWEPT: Duration = Duration::from_hours(1);
 
+/// How long an upload can take at most, from its content in the store to its row: a request ends after
+/// half a minute, and so does a statement.
+const LONGEST_UPLOAD: Duration = Duration::from_mins(2);
+
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -135,7 +139,7 @@ async fn sweep_documents(engine: Engine, documents: Documents) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        match documents.sweep(engine.db(), engine.clock().now()).await {
+        match documents.sweep(engine.db(), engine.clock().now(), LONGEST_UPLOAD).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "content without a document"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "sweep of documents"),

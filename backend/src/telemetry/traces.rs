@@ -2,7 +2,10 @@
 //! request's id, route, method and status, and how many predictions went together: never a log line,
 //! an address or anything of a patient's.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -14,8 +17,9 @@ use opentelemetry::{
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     propagation::TraceContextPropagator,
-    trace::{Sampler, SdkTracerProvider},
+    trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter as Exporter},
 };
 use tokio::time::Duration;
 use tracing::Span;
@@ -49,7 +53,7 @@ impl Traces {
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         // By the trace's own number, so that a server and a worker decide alike.
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(Counting(exporter))
             .with_sampler(Sampler::TraceIdRatioBased(share))
             .with_resource(
                 Resource::builder_empty()
@@ -73,6 +77,41 @@ impl Drop for Traces {
         if let Err(error) = self.0.shutdown_with_timeout(PATIENCE) {
             tracing::warn!(%error, "the last traces were not told");
         }
+    }
+}
+
+/// Spans that no collector has taken; of the process, as what tells them is.
+static NOT_TOLD: AtomicU64 = AtomicU64::new(0);
+
+/// How many spans no collector has taken.
+pub fn not_told() -> u64 {
+    NOT_TOLD.load(Ordering::Relaxed)
+}
+
+/// Tells spans, and counts those that it could not tell.
+#[derive(Debug)]
+struct Counting(SpanExporter);
+
+impl Exporter for Counting {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len() as u64;
+        let told = self.0.export(batch).await;
+        if told.is_err() {
+            NOT_TOLD.fetch_add(spans, Ordering::Relaxed);
+        }
+        told
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
     }
 }
 
@@ -143,5 +182,21 @@ impl Steps {
             }
             whole.span().end_with_timestamp(begun.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Span as _, TracerProvider as _};
+
+    use super::*;
+
+    #[test]
+    fn what_no_collector_takes_is_counted() {
+        let nobody = Url::parse("http://127.0.0.1:9").unwrap();
+        let traces = Traces::to(&nobody, 1.0, "test").unwrap();
+        traces.provider().tracer(SCOPE).start("work").end();
+        drop(traces.provider().force_flush());
+        assert_eq!(not_told(), 1);
     }
 }

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, fs, net::TcpListener, path::Path, time::Duratio
 
 use axum::body::Body;
 use backend::{
+    clock::Clock,
     jobs::predict,
-    metrics::{Metrics, Observed},
+    metrics::{Answers, Metrics, Observed},
+    replica::{Reads, Replica},
 };
 use serde_json::json;
 use shared::access::Role;
@@ -130,14 +132,21 @@ async fn a_database_that_does_not_answer_is_told_and_nothing_else_is_made_up() {
     assert!(!told.contains("nephrocast_queue") && !told.contains("nephrocast_audit"), "{told}");
 }
 
-/// Every name that rules and dashboard read is one that a process tells.
+/// Every name that rules and dashboard read is one that a process tells, and each alert has its
+/// paragraph.
 #[tokio::test]
 async fn alerts_and_dashboard_read_what_there_is() {
     let app = TestApp::new().await;
     let metrics = Metrics::default();
     metrics.answered("/healthz", &axum::http::Method::GET, 204, Duration::ZERO);
     metrics.computed(1, Duration::ZERO);
-    let told = Observed { metrics, ..observed(&app) }.text().await.unwrap();
+    metrics.read_from(Answers::Replica);
+    let replica = Some(Replica::new(app.db.clone(), 30));
+    let reads = Reads::new(app.db.clone(), replica, metrics.clone());
+    let clock = Clock::of_database(app.db.clone()).await.unwrap();
+    let told = Observed { metrics, db: app.db.clone(), reads, clock }.text().await.unwrap();
+    let ahead = value(&told, "nephrocast_machine_clock_ahead_seconds");
+    assert!(ahead.abs() < 1.0, "the database is on this machine: {ahead}");
     let told: BTreeSet<&str> =
         told.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     let docker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker");
@@ -152,6 +161,14 @@ async fn alerts_and_dashboard_read_what_there_is() {
     assert!(10 < read.len(), "{read:?}");
     for name in &read {
         assert!(told.contains(&**name), "{name} is not among {told:?}");
+    }
+    let rules = fs::read_to_string(docker.join("prometheus/alerts.yml")).unwrap();
+    let manual = fs::read_to_string(docker.join("../docs/OPERATIONS.md")).unwrap();
+    let alerts: Vec<_> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(10 < alerts.len(), "{alerts:?}");
+    for alert in alerts {
+        assert!(manual.contains(&format!("**{alert}**")), "nobody says what to do about {alert}");
     }
     let dashboard = fs::read_to_string(docker.join("grafana/nephrocast.json")).unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();

@@ -17,6 +17,7 @@ use axum::{
 use backend::{
     clock::Clock,
     documents::{Documents, s3::Bucket},
+    metrics::Observed,
     router::router,
     state::AppState,
 };
@@ -238,7 +239,8 @@ fn code(key: &[u8], text: &str) -> Vec<u8> {
 
 /// A clinician of an application whose documents are in the store, with a patient and their record.
 async fn at_work(app: &TestApp, store: &Store) -> (Client, String, AppState) {
-    let state = AppState { documents: store.documents(), ..app.state.clone() };
+    let documents = store.documents().counting(app.state.metrics.clone());
+    let state = AppState { documents, ..app.state.clone() };
     let clinician = Client { router: router(state.clone()), ..app.sign_in(Role::Clinician).await };
     let patient = record(&clinician).await;
     (clinician, patient, state)
@@ -281,6 +283,10 @@ async fn while_the_store_fails_nothing_is_taken_and_nothing_is_lost() {
     assert!(refused.header("retry-after").is_some());
     assert_eq!(refused.expect(503)["type"], "/problems/unavailable");
     clinician.get(&content_of(&document)).await.expect(503);
+    let (metrics, db) = (app.state.metrics.clone(), app.db.clone());
+    let (reads, clock) = (app.state.reads.clone(), app.clock.clone());
+    let told = Observed { metrics, db, reads, clock }.text().await.unwrap();
+    assert!(told.contains("nephrocast_document_failures_total 2\n"), "{told}");
     let trail = app.audit_trail().await;
     let created = trail.iter().filter(|line| line.contains("document.create")).count();
     assert_eq!(created, 1, "{trail:?}");
@@ -306,9 +312,10 @@ async fn what_an_upload_left_behind_that_was_killed_is_swept_from_the_bucket() {
     store.is(Mood::Well);
     assert_eq!(store.names().len(), 4);
     let now = Clock::machine().now();
-    assert_eq!(state.documents.sweep(&app.db, now).await.unwrap(), 0, "it may be on its way");
+    let found = state.documents.sweep(&app.db, now, Duration::ZERO).await.unwrap();
+    assert_eq!(found, 0, "it may be on its way");
     let later = now + TimeDelta::hours(25);
-    assert_eq!(state.documents.sweep(&app.db, later).await.unwrap(), 1);
+    assert_eq!(state.documents.sweep(&app.db, later, Duration::ZERO).await.unwrap(), 1);
     assert_eq!(store.names(), kept);
 }
 
