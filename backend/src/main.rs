@@ -52,6 +52,8 @@ use tokio::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long a server that is told to stop goes on, for others to notice.
+const LEAVING: Duration = Duration::from_secs(1);
 /// How long open requests may take to end after a stop.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -306,8 +308,10 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tell(config.metrics, observed, stop.clone()).await?;
     tracing::info!(address = %config.listen, "listening");
     let mut stopping = stop.clone();
-    let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
+    let service = router::leaving(router(state), stop.clone());
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         stopped(&mut stopping).await;
+        tokio::time::sleep(LEAVING).await;
         // Streams of events never end by themselves.
         events.close();
     });

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, StatusCode, header},
-    middleware,
-    response::IntoResponse,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::get,
 };
+use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
@@ -173,6 +174,28 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::map_request(body::guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     api.layer(layers).with_state(state)
+}
+
+/// The whole service, on its way out as soon as `stop` is true: it is not ready for anything new, still
+/// answers what comes, and with each answer ends the connection. NGINX keeps connections for the next
+/// request, and one that is closed while a POST is on its way costs that POST: nobody knows whether it
+/// was done.
+pub fn leaving(service: Router, stop: watch::Receiver<bool>) -> Router {
+    let leave = move |request: Request, next: Next| {
+        let stop = stop.clone();
+        async move {
+            if *stop.borrow() && request.uri().path() == "/readyz" {
+                return Error::Unavailable(anyhow::anyhow!("the server stops")).into_response();
+            }
+            let mut response: Response = next.run(request).await;
+            if *stop.borrow() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        }
+    };
+    service.layer(middleware::from_fn(leave))
 }
 
 /// What the machine's own eyes see of a process, on an address of its own.

@@ -94,6 +94,16 @@ impl Server {
         Asked(stream)
     }
 
+    /// The head of the answer to somebody who would keep the connection.
+    async fn kept(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 1024];
+        let read = timeout(PATIENCE, stream.read(&mut head)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&head[..read]).into_owned()
+    }
+
     /// SIGTERM.
     fn tell_to_stop(&self) {
         let pid = self.child.id().to_string();
@@ -179,6 +189,13 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
 
     server.tell_to_stop();
     let told = Instant::now();
+    // For a moment it still answers, but is not ready for more, and keeps no connection.
+    while server.kept("/readyz").await.starts_with("HTTP/1.1 204") {
+        assert!(told.elapsed() < PATIENCE, "the server has not heard");
+    }
+    assert!(server.kept("/readyz").await.starts_with("HTTP/1.1 503"));
+    let last = server.kept("/healthz").await;
+    assert!(last.starts_with("HTTP/1.1 204") && last.contains("connection: close"), "{last}");
     let rest = stream.text().await;
     assert!(rest.contains("retry:"), "a reader is told to come back: {rest}");
     assert!(told.elapsed() < STOPPED_IN);
