@@ -129,7 +129,10 @@ pub async fn record_all(
             (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
              patient_id, outcome, details, emergency_access_id)
         select $1, $2, $3, $4, $5, $6, $7, action, object, patient, outcome, details,
-            emergency_of($2, patient, $1)
+            -- Asked once for all of them: mostly the actor is in no emergency.
+            case when (select exists(
+                select from emergency_accesses where user_id = $2 and $1 < open_until
+            )) then emergency_of($2, patient, $1) end
         from unnest($8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::jsonb[])
             as entries (action, object, patient, outcome, details)",
         at,

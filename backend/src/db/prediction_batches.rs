@@ -174,13 +174,30 @@ async fn reasons(
     .await
 }
 
-/// Locks a batch for whoever takes it a step further, or calls it off; `false` when nothing is
-/// left to be done for it.
+/// Takes part in a batch until the transaction ends: others may take part, but nobody has it alone.
+/// `false` when nothing is left to be done for it.
+pub async fn join(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
+    sqlx::query!("select pg_advisory_xact_lock_shared($1)", lock_of(id)).fetch_one(&mut *db).await?;
+    is_unfinished(db, id).await
+}
+
+/// Waits until nobody takes part in a batch, and has it alone until the transaction ends; `false`
+/// when nothing is left to be done for it.
 pub async fn lock(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", lock_of(id)).fetch_one(&mut *db).await?;
+    is_unfinished(db, id).await
+}
+
+/// The random half of a batch's id. Not its row's lock: those who share that let nobody in between
+/// them who wants it alone.
+fn lock_of(id: PredictionBatchId) -> i64 {
+    id.0.as_u64_pair().1.cast_signed()
+}
+
+async fn is_unfinished(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
     let found = sqlx::query!(
         "select from prediction_batches
-        where id = $1 and asked_at is null and cancelled_at is null and failed_at is null
-        for update",
+        where id = $1 and asked_at is null and cancelled_at is null and failed_at is null",
         id as PredictionBatchId,
     )
     .fetch_optional(db)
@@ -188,12 +205,13 @@ pub async fn lock(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<
     Ok(found.is_some())
 }
 
-/// Calls a batch off.
+/// Calls a batch off, once nobody takes part in it.
 pub async fn cancel(
     db: &mut PgConnection,
     id: PredictionBatchId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", lock_of(id)).fetch_one(&mut *db).await?;
     let cancelled = sqlx::query!(
         "update prediction_batches
         set cancelled_at = $2
@@ -310,7 +328,8 @@ pub async fn add_patients(
     Ok(())
 }
 
-/// Patients of a batch for whom nothing has been asked for yet, by id.
+/// Patients of a batch for whom nothing has been asked for yet, by id, and locked; none that another
+/// transaction is just asking for.
 pub async fn waiting(
     db: &mut PgConnection,
     id: PredictionBatchId,
@@ -321,7 +340,8 @@ pub async fn waiting(
         from prediction_batch_patients
         where batch_id = $1 and prediction_id is null and refusals is null
         order by patient_id
-        limit $2"#,
+        limit $2
+        for no key update skip locked"#,
         id as PredictionBatchId,
         limit,
     )
@@ -345,7 +365,6 @@ pub async fn settle(
     db: &mut PgConnection,
     id: PredictionBatchId,
     asked: &[(PatientId, Asked)],
-    now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let patients: Vec<Uuid> = asked.iter().map(|(patient, _)| patient.0).collect();
     let predictions: Vec<Option<Uuid>> = asked
@@ -379,11 +398,24 @@ pub async fn settle(
         &were_open,
         refusals as _,
     )
-    .execute(&mut *db)
+    .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Notes that a step of a batch has succeeded, unless that was noted since `since`: in a transaction
+/// of its own, because steps go on side by side.
+pub async fn touch(
+    db: impl PgExecutor<'_>,
+    id: PredictionBatchId,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
-        "update prediction_batches set touched_at = $2, attempts = 0 where id = $1",
+        "update prediction_batches set touched_at = $3, attempts = 0
+        where id = $1 and (touched_at <= $2 or 0 < attempts)",
         id as PredictionBatchId,
+        since,
         now,
     )
     .execute(db)

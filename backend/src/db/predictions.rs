@@ -1,7 +1,7 @@
 //! Predictions: freezing inputs, requesting, reading, cancelling; and a worker's side of them:
 //! claiming many, storing what came out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use shared::{
     patient::Patient,
     prediction::{
         BiopsyInput, InputValue, KfreRegion, ModelVersion, Prediction, PredictionInputs,
-        PredictionResult, PredictionStatus, RiskCategory, RiskSource,
+        PredictionResult, PredictionStatus, RiskSource,
     },
     therapy::TherapyKind,
 };
@@ -230,6 +230,44 @@ pub async fn insert_many(
         requested_by as UserId,
         now,
         priority.stored(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds predictions that are answered already, in the order of their answers.
+pub async fn insert_answered(
+    db: &mut PgConnection,
+    requested: &[Requested],
+    answers: &[&Answer],
+    model: &ModelVersion,
+    requested_by: UserId,
+    (requested_at, completed_at): (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = requested.iter().map(|one| one.id.0).collect();
+    let patients: Vec<Uuid> = requested.iter().map(|one| one.patient_id.0).collect();
+    let inputs: Vec<Json<&PredictionInputs>> =
+        requested.iter().map(|one| Json(&one.inputs)).collect();
+    let results: Vec<Json<&PredictionResult>> =
+        answers.iter().map(|answer| Json(&answer.result)).collect();
+    sqlx::query!(
+        "insert into predictions
+            (id, patient_id, status, requested_by, requested_at, completed_at, inputs, result,
+             model_name, model_version, priority, attempts)
+        select id, patient, 'succeeded', $5, $6, $7, inputs, result, $8, $9, $10, 1
+        from unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[])
+            as answered (id, patient, inputs, result)",
+        &ids,
+        &patients,
+        inputs as _,
+        results as _,
+        requested_by as UserId,
+        requested_at,
+        completed_at,
+        model.name,
+        model.version,
+        Priority::Batch.stored(),
     )
     .execute(db)
     .await?;
@@ -578,7 +616,7 @@ impl Answer {
 /// prediction was cancelled or claimed anew in the meantime is dropped; the others are returned.
 pub async fn succeed(
     db: &mut PgConnection,
-    answers: &[Answer],
+    answers: &[&Answer],
     model: &ModelVersion,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Closed>> {
@@ -587,72 +625,84 @@ pub async fn succeed(
     let attempts: Vec<i32> = answers.iter().map(|answer| answer.attempt).collect();
     let results: Vec<Json<&PredictionResult>> =
         answers.iter().map(|answer| Json(&answer.result)).collect();
-    let (risks_2y, risks_5y): (Vec<f64>, Vec<f64>) = answers.iter().map(Answer::headline).unzip();
-    let categories: Vec<RiskCategory> =
-        answers.iter().map(|answer| answer.result.category).collect();
-    let sources: Vec<RiskSource> =
-        answers.iter().map(|answer| answer.result.category_source).collect();
     // Whoever changes a record locks it first; in one order, so that nobody waits in a circle.
-    let before = sqlx::query!(
-        r#"select id as "id: PatientId", risk_2y, risk_5y
-        from patients
-        where id = any($1)
-        order by id
-        for no key update"#,
-        &patients,
+    sqlx::query!(
+        "select from patients where id = any($1) order by id for no key update",
+        &patients
     )
     .fetch_all(&mut *db)
     .await?;
-    let done = sqlx::query_as!(
-        Closed,
-        r#"with answers as (
-            select * from unnest($1::uuid[], $2::integer[], $3::jsonb[], $4::float8[],
-                $5::float8[], $6::text[], $7::text[])
-                as answers (id, attempt, result, risk_2y, risk_5y, category, source)
-        ), done as (
-            update predictions
-            set status = 'succeeded', completed_at = $8, due_at = null, model_name = $9,
-                model_version = $10, result = answers.result
-            from answers
-            where predictions.id = answers.id
-                and predictions.status = 'running'
-                and predictions.attempts = answers.attempt
-            returning predictions.id, patient_id, requested_at, risk_2y, risk_5y, category,
-                source
-        ), shown as (
-            update patients
-            set risk_2y = done.risk_2y, risk_5y = done.risk_5y, risk_category = category,
-                risk_source = source, risk_at = $8, risk_inputs_at = done.requested_at,
-                previous_risk_5y = patients.risk_5y, previous_risk_source = patients.risk_source,
-                previous_risk_at = patients.risk_at
-            from done
-            where patients.id = done.patient_id
-        )
-        select id as "id: PredictionId", patient_id as "patient_id: PatientId" from done"#,
+    let done = sqlx::query!(
+        r#"update predictions
+        set status = 'succeeded', completed_at = $4, due_at = null, model_name = $5,
+            model_version = $6, result = answers.result
+        from unnest($1::uuid[], $2::integer[], $3::jsonb[]) as answers (id, attempt, result)
+        where predictions.id = answers.id
+            and predictions.status = 'running'
+            and predictions.attempts = answers.attempt
+        returning predictions.id as "id: PredictionId", requested_at"#,
         &ids,
         &attempts,
         results as _,
-        &risks_2y,
-        &risks_5y,
-        categories as _,
-        sources as _,
         now,
         model.name,
         model.version,
     )
     .fetch_all(&mut *db)
     .await?;
+    let done: HashMap<_, _> = done.into_iter().map(|row| (row.id, row.requested_at)).collect();
+    let stored = answers.iter().filter_map(|answer| Some((*answer, *done.get(&answer.id)?)));
+    let stored: Vec<(&Answer, DateTime<Utc>)> = stored.collect();
+    show(db, &stored, now).await?;
+    let closed = |(answer, _): &(&Answer, _)| Closed { id: answer.id, patient_id: answer.patient_id };
+    Ok(stored.iter().map(closed).collect())
+}
+
+/// Puts the headlines of answers on the patients' records, which are locked already, and keeps whose
+/// risk came over a threshold. With each answer goes when its inputs were frozen.
+pub async fn show(
+    db: &mut PgConnection,
+    answers: &[(&Answer, DateTime<Utc>)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    fn column<'a, T>(
+        answers: &[(&'a Answer, DateTime<Utc>)],
+        of: impl Fn(&'a Answer) -> T,
+    ) -> Vec<T> {
+        answers.iter().map(|(answer, _)| of(answer)).collect()
+    }
+    let (risks_2y, risks_5y): (Vec<f64>, Vec<f64>) =
+        answers.iter().map(|(answer, _)| answer.headline()).unzip();
+    let frozen_at: Vec<DateTime<Utc>> = answers.iter().map(|(_, frozen_at)| *frozen_at).collect();
+    let before = sqlx::query!(
+        r#"update patients
+        set risk_2y = shown.risk_2y, risk_5y = shown.risk_5y, risk_category = category,
+            risk_source = source, risk_at = $7, risk_inputs_at = frozen_at,
+            previous_risk_5y = before.risk_5y, previous_risk_source = before.risk_source,
+            previous_risk_at = before.risk_at
+        from unnest($1::uuid[], $2::timestamptz[], $3::float8[], $4::float8[], $5::text[], $6::text[])
+            as shown (patient, frozen_at, risk_2y, risk_5y, category, source)
+        join patients as before on before.id = shown.patient
+        where patients.id = shown.patient
+        returning patients.id as "id: PatientId", before.risk_2y, before.risk_5y"#,
+        &column(answers, |answer| answer.patient_id.0),
+        &frozen_at,
+        &risks_2y,
+        &risks_5y,
+        column(answers, |answer| answer.result.category) as _,
+        column(answers, |answer| answer.result.category_source) as _,
+        now,
+    )
+    .fetch_all(&mut *db)
+    .await?;
     let before = before.into_iter().filter_map(|row| Some((row.id, row.risk_2y.zip(row.risk_5y)?)));
     let before: HashMap<_, _> = before.collect();
-    let stored: HashSet<_> = done.iter().map(|closed| closed.id).collect();
-    let changes =
-        answers.iter().filter(|answer| stored.contains(&answer.id)).filter_map(|answer| {
-            let before = *before.get(&answer.patient_id)?;
-            Some(RiskChange { patient_id: answer.patient_id, before, after: answer.headline() })
-        });
+    let changes = answers.iter().filter_map(|(answer, _)| {
+        let before = *before.get(&answer.patient_id)?;
+        Some(RiskChange { patient_id: answer.patient_id, before, after: answer.headline() })
+    });
     let changes: Vec<_> = changes.collect();
-    threshold_crossings::keep(db, &changes, now).await?;
-    Ok(done)
+    threshold_crossings::keep(db, &changes, now).await
 }
 
 /// Puts a claimed prediction back to wait until `due_at`; `false` when this attempt counts no

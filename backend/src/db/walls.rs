@@ -95,6 +95,12 @@ pub async fn begin(
     super::begin_with(db, statement).await
 }
 
+/// Lets the rest of a transaction see everything, for what the program does on its own account.
+pub async fn lift(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("set local role none").execute(db).await?;
+    Ok(())
+}
+
 /// Builds the walls anew, as the database's owner.
 pub async fn build(db: &PgPool) -> sqlx::Result<()> {
     let mut tx = db.begin().await?;

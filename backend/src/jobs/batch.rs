@@ -1,9 +1,10 @@
-//! Asks for the predictions of a batch: its patients are written down, then asked for a chunk at a
-//! time.
+//! Predicts for everybody in a batch: its patients are written down, then taken a chunk at a time.
 //!
 //! One job is one step, and its transaction enqueues the next: whatever dies, a step has happened
-//! with all that belongs to it, or not at all. Steps go behind everything else in the queue, and
-//! what they ask for goes behind what somebody waits for.
+//! with all that belongs to it, or not at all. A step freezes inputs, computes, and stores finished
+//! predictions; when it cannot compute, it leaves predictions to the queue, where each is tried by
+//! itself. Steps of one batch go on side by side, in lanes, so that one computes while another is
+//! being stored; and behind everything else in the queue.
 
 use std::iter;
 
@@ -18,10 +19,10 @@ use shared::{
     id::{PatientId, PredictionBatchId, PredictionId, SessionId},
     patient::{Patient, PatientFilter, PatientSort},
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
 
-use super::predict::{self, Engine};
+use super::predict::{self, Done, Engine, Networks};
 use crate::{
     auth::{Caller, Shown},
     db::{
@@ -29,15 +30,17 @@ use crate::{
         audit::Event,
         patient_list::{self, Filter},
         prediction_batches::{self as batches, Asked, Unfinished},
-        predictions::{Priority, Requested},
+        predictions::{Answer, Priority, Requested},
     },
     state::AppState,
 };
 
 /// The most patients of one batch.
 pub const MOST_PATIENTS: usize = 50_000;
-/// The most patients that one transaction asks for.
-const CHUNK: i64 = 250;
+/// The most patients of one step.
+const CHUNK: i64 = 500;
+/// How many steps of a batch go on side by side, if there are as many workers for them.
+const LANES: u8 = 3;
 /// How often a step may fail before the batch does.
 const MAX_ATTEMPTS: i32 = 5;
 /// Where in the queue a step stands: behind everything that has no number.
@@ -54,6 +57,39 @@ const NOT_ALLOWED: &str = "The account that asked may no longer request predicti
 pub struct AskForBatch {
     /// The batch.
     pub batch_id: PredictionBatchId,
+    /// In which lane.
+    #[serde(default)]
+    pub lane: u8,
+    /// Whether to leave the computing to the queue, because a worker has died of it before.
+    #[serde(default)]
+    pub careful: bool,
+}
+
+impl AskForBatch {
+    /// A step in the first lane.
+    pub const fn of(batch_id: PredictionBatchId) -> Self {
+        Self { batch_id, lane: 0, careful: false }
+    }
+
+    /// The same, which leaves the computing to the queue.
+    #[must_use]
+    pub const fn careful(self) -> Self {
+        Self { careful: true, ..self }
+    }
+
+    /// The first step in every lane.
+    fn lanes(self) -> impl Iterator<Item = Self> {
+        (0..LANES).map(move |lane| Self { lane, ..self })
+    }
+
+    /// The step after this one.
+    const fn next(self) -> Self {
+        Self { careful: false, ..self }
+    }
+
+    fn key(self) -> String {
+        format!("batch-{}-{}", self.batch_id, self.lane)
+    }
 }
 
 impl TaskHandler for AskForBatch {
@@ -61,7 +97,7 @@ impl TaskHandler for AskForBatch {
 
     async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
         let engine = context.get_ext::<Engine>().ok_or("the worker has no engine")?.clone();
-        let Err(error) = step(&engine, self.batch_id).await else { return Ok(()) };
+        let Err(error) = step(&engine, self).await else { return Ok(()) };
         tracing::warn!(batch = %self.batch_id, error = format!("{error:#}"), "step of a batch");
         match count_failure(&engine, self.batch_id).await {
             Ok(()) => Err("see the worker's log"),
@@ -73,36 +109,40 @@ impl TaskHandler for AskForBatch {
     }
 }
 
-/// Puts the next step into the queue, in the transaction of whatever made it necessary.
-pub async fn enqueue(
-    db: &mut PgConnection,
-    pool: &PgPool,
-    batch_id: PredictionBatchId,
-) -> anyhow::Result<()> {
-    // One key: whoever else enqueues it makes no second one.
-    let spec = JobSpec::builder().job_key(format!("batch-{batch_id}")).priority(BEHIND);
+/// Puts a step into the queue, in the transaction of whatever made it necessary.
+pub async fn enqueue(db: &mut PgConnection, pool: &PgPool, step: AskForBatch) -> anyhow::Result<()> {
+    // One key for each lane: whoever else enqueues it makes no second one.
+    let spec = JobSpec::builder().job_key(step.key()).priority(BEHIND);
     WorkerUtils::new(pool, "graphile_worker")
         .with_executor(db)
-        .add_job(AskForBatch { batch_id }, spec.max_attempts(1).build())
+        .add_job(step, spec.max_attempts(1).build())
         .await
         .context("the job cannot be put into the queue")?;
     Ok(())
 }
 
-/// Enqueues a step of a batch that was forgotten: its worker died, or could not reach the database.
+/// Enqueues steps of a batch that was forgotten: its worker died, or could not reach the database.
+/// Should the worker have died of what it computed, the next one leaves that to the queue.
 pub async fn knock(engine: &Engine) -> anyhow::Result<()> {
     let since = engine.clock().now() - engine.lease();
-    if let Some(id) = batches::forgotten(engine.db(), since).await? {
-        let mut connection = engine.db().acquire().await?;
-        enqueue(&mut connection, engine.db(), id).await?;
+    let Some(id) = batches::forgotten(engine.db(), since).await? else { return Ok(()) };
+    let steps: Vec<AskForBatch> = AskForBatch::of(id).careful().lanes().collect();
+    let keys: Vec<String> = steps.iter().map(|step| step.key()).collect();
+    // Not forgotten, but behind others.
+    if db::queue::waits(engine.db(), &keys).await? {
+        return Ok(());
+    }
+    let mut connection = engine.db().acquire().await?;
+    for step in steps {
+        enqueue(&mut connection, engine.db(), step).await?;
     }
     Ok(())
 }
 
 /// Takes a batch one step further, as a worker would, and says whether that was not the last.
-pub async fn advance(state: &AppState, id: PredictionBatchId) -> anyhow::Result<bool> {
-    step(&Engine::of(state), id).await?;
-    Ok(batches::find_unfinished(&state.db, id).await?.is_some())
+pub async fn advance(state: &AppState, job: AskForBatch) -> anyhow::Result<bool> {
+    step(&Engine::of(state), job).await?;
+    Ok(batches::find_unfinished(&state.db, job.batch_id).await?.is_some())
 }
 
 async fn count_failure(engine: &Engine, id: PredictionBatchId) -> anyhow::Result<()> {
@@ -120,18 +160,23 @@ async fn give_up(engine: &Engine, id: PredictionBatchId, error: &str) -> anyhow:
     Ok(())
 }
 
-async fn step(engine: &Engine, id: PredictionBatchId) -> anyhow::Result<()> {
+async fn step(engine: &Engine, job: AskForBatch) -> anyhow::Result<()> {
+    let id = job.batch_id;
     let Some(batch) = batches::find_unfinished(engine.db(), id).await? else { return Ok(()) };
     if !batch.active || !batch.role.allows_at(Permission::RequestPredictions, batch.site) {
         return give_up(engine, id, NOT_ALLOWED).await;
     }
-    let step = Step { engine, id, now: engine.clock().now(), batch };
-    if step.batch.is_listed { step.ask().await } else { step.list().await }
+    let now = engine.clock().now();
+    let step = Step { engine, id, job, now, batch };
+    if step.batch.is_listed { step.predict().await? } else { step.list().await? }
+    batches::touch(engine.db(), id, now - engine.lease() / 4, now).await?;
+    Ok(())
 }
 
 struct Step<'a> {
     engine: &'a Engine,
     id: PredictionBatchId,
+    job: AskForBatch,
     now: DateTime<Utc>,
     batch: Unfinished,
 }
@@ -159,7 +204,7 @@ impl Step<'_> {
     /// Writes the patients of the batch down.
     async fn list(&self) -> anyhow::Result<()> {
         let caller = self.caller();
-        let mut tx = db::walls::begin(self.engine.db(), caller.sight(), self.now).await?;
+        let mut tx = self.begin().await?;
         if !batches::lock(&mut tx, self.id).await? {
             return Ok(());
         }
@@ -173,15 +218,23 @@ impl Step<'_> {
         }
         let patients: Vec<PatientId> = found.iter().map(|found| found.id).collect();
         batches::add_patients(&mut tx, self.id, &patients, self.now).await?;
-        enqueue(&mut tx, self.engine.db(), self.id).await?;
+        for step in self.job.lanes() {
+            enqueue(&mut tx, self.engine.db(), step).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
 
-    /// Asks for one chunk; when none is left, ends the asking.
-    async fn ask(&self) -> anyhow::Result<()> {
-        let mut tx = db::walls::begin(self.engine.db(), self.caller().sight(), self.now).await?;
-        if !batches::lock(&mut tx, self.id).await? {
+    /// A transaction that sees what the requester sees.
+    async fn begin(&self) -> sqlx::Result<PgTransaction<'static>> {
+        db::walls::begin(self.engine.db(), self.caller().sight(), self.now).await
+    }
+
+    /// Predicts for one chunk; when none is left, ends the batch.
+    async fn predict(&self) -> anyhow::Result<()> {
+        let networks = self.engine.networks().await;
+        let mut tx = self.begin().await?;
+        if !batches::join(&mut tx, self.id).await? {
             return Ok(());
         }
         let waiting = batches::waiting(&mut tx, self.id, CHUNK).await?;
@@ -194,11 +247,43 @@ impl Step<'_> {
         let reached: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
         let gone = waiting.iter().filter(|id| reached.binary_search(id).is_err());
         asked.extend(gone.map(|id| (*id, Asked::Refused(vec![OUT_OF_REACH.to_owned()]))));
-        self.request(&mut tx, &requested).await?;
-        batches::settle(&mut tx, self.id, &asked, self.now).await?;
-        enqueue(&mut tx, self.engine.db(), self.id).await?;
+        let answered = self.answer(networks, &requested).await;
+        match &answered {
+            Some((networks, done)) => self.store(&mut tx, networks, &requested, done).await?,
+            None => self.request(&mut tx, &requested).await?,
+        }
+        batches::settle(&mut tx, self.id, &asked).await?;
+        enqueue(&mut tx, self.engine.db(), self.job.next()).await?;
+        if let Some((networks, done)) = &answered {
+            db::walls::lift(&mut tx).await?;
+            networks.show(&mut tx, done, self.now, self.engine.clock().now()).await?;
+        }
         tx.commit().await?;
+        if let Some((networks, done)) = answered {
+            self.engine.stored(&networks, done).await;
+        }
         Ok(())
+    }
+
+    /// The answers of the active network; none when this step is a careful one, or when it cannot
+    /// answer for all of them.
+    async fn answer(
+        &self,
+        networks: anyhow::Result<Networks>,
+        requested: &[Requested],
+    ) -> Option<(Networks, Vec<Done>)> {
+        if self.job.careful || requested.is_empty() {
+            return None;
+        }
+        let answered = async {
+            let networks = networks?;
+            let done = self.engine.answer(&networks, requested).await?;
+            anyhow::Ok((networks, done))
+        };
+        let failed = |error: &anyhow::Error| {
+            tracing::warn!(batch = %self.id, error = format!("{error:#}"), "left to the queue");
+        };
+        answered.await.inspect_err(failed).ok()
     }
 
     /// Who gets a new prediction, whose is open already, and who gets none.
@@ -232,12 +317,31 @@ impl Step<'_> {
         Ok((asked, requested))
     }
 
-    /// Predictions, a job for them, and their audit entries.
+    /// Finished predictions, and the audit entries of their requests.
+    async fn store(
+        &self,
+        tx: &mut PgConnection,
+        networks: &Networks,
+        requested: &[Requested],
+        done: &[Done],
+    ) -> anyhow::Result<()> {
+        let answers: Vec<&Answer> = done.iter().map(|done| &done.answer).collect();
+        let (model, by) = (networks.active.predictor.version(), self.batch.requested_by);
+        let times = (self.now, self.engine.clock().now());
+        db::predictions::insert_answered(tx, requested, &answers, model, by, times).await?;
+        self.record(tx, requested).await
+    }
+
+    /// Predictions that wait, a job for them, and the audit entries of their requests.
     async fn request(&self, tx: &mut PgConnection, requested: &[Requested]) -> anyhow::Result<()> {
         let Some(first) = requested.first() else { return Ok(()) };
         let by = self.batch.requested_by;
         db::predictions::insert_many(tx, requested, by, Priority::Batch, self.now).await?;
         predict::enqueue_batch(tx, self.engine.db(), first.id).await?;
+        self.record(tx, requested).await
+    }
+
+    async fn record(&self, tx: &mut PgConnection, requested: &[Requested]) -> anyhow::Result<()> {
         let event = |requested: &Requested| {
             Event::new("prediction.request")
                 .object(requested.id.0)
@@ -249,11 +353,18 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Ends the asking. Whoever is left is out of the requester's sight, so it is not done in it.
+    /// Ends the batch. Whoever is left is out of the requester's sight, so it is not done in it.
     async fn close(&self) -> anyhow::Result<()> {
-        let mut tx = db::begin(self.engine.db()).await?;
-        if batches::lock(&mut tx, self.id).await? {
+        let mut tx = self.begin().await?;
+        if !batches::lock(&mut tx, self.id).await? {
+            return Ok(());
+        }
+        if batches::waiting(&mut tx, self.id, 1).await?.is_empty() {
+            db::walls::lift(&mut tx).await?;
             batches::close(&mut tx, self.id, OUT_OF_REACH, self.now).await?;
+        } else {
+            // Those of another step, which has failed in the meantime.
+            enqueue(&mut tx, self.engine.db(), self.job).await?;
         }
         tx.commit().await?;
         Ok(())

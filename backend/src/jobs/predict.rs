@@ -32,7 +32,7 @@ use crate::{
     db::{
         self,
         audit::{Actor, Event, Outcome},
-        predictions::{Answer, Claimed, Closed, Which},
+        predictions::{Answer, Claimed, Closed, Requested, Which},
     },
     drift,
     metrics::Metrics,
@@ -207,11 +207,16 @@ impl Engine {
         Ok(())
     }
 
+    /// The networks that answer now.
+    pub async fn networks(&self) -> anyhow::Result<Networks> {
+        let roles = db::models::roles(&self.db).await?;
+        Ok(Networks { active: self.releases.active(&roles)?, shadow: self.releases.shadow(&roles) })
+    }
+
     async fn run_batch(&self) -> anyhow::Result<usize> {
         // Read for each batch, so that an activation counts from the next one on; and before
         // anything is claimed, so that a worker without the active network leaves it to others.
-        let roles = db::models::roles(&self.db).await?;
-        let active = self.releases.active(&roles)?;
+        let networks = self.networks().await?;
         let mut steps = Steps::begin(&self.clock);
         let claimed = self.claim().await?;
         if claimed.is_empty() {
@@ -221,19 +226,42 @@ impl Engine {
         let count = claimed.len();
         let traced: Vec<_> = claimed.iter().filter_map(|one| one.traceparent.clone()).collect();
         let begun = Instant::now();
-        let (done, failed) = self.compute(&active, claimed).await;
+        let (done, failed) = self.compute(&networks.active, claimed).await;
         self.metrics.computed(count, begun.elapsed());
         steps.ended("inference");
-        let stored = self.store(&active, done, failed).await?;
+        let stored = self.store(&networks, done, failed).await?;
         steps.ended("write");
         steps.tell("prediction", count, &traced);
-        if let Some(release) = self.releases.shadow(&roles)
+        self.stored(&networks, stored).await;
+        Ok(count)
+    }
+
+    /// Answers requests that are not stored yet, all of them or none.
+    pub async fn answer(
+        &self,
+        networks: &Networks,
+        requested: &[Requested],
+    ) -> anyhow::Result<Vec<Done>> {
+        let begun = Instant::now();
+        let inputs: Vec<_> = requested.iter().map(|requested| requested.inputs.clone()).collect();
+        let results = compute_together(&networks.active, inputs.clone()).await?;
+        self.metrics.computed(requested.len(), begun.elapsed());
+        let done = requested.iter().zip(inputs).zip(results).map(|((requested, inputs), result)| {
+            let Requested { id, patient_id, .. } = *requested;
+            Done { answer: Answer { id, patient_id, attempt: 1, result }, inputs }
+        });
+        Ok(done.collect())
+    }
+
+    /// What follows when answers have been stored: they count, and the shadow may see them.
+    pub async fn stored(&self, networks: &Networks, done: Vec<Done>) {
+        self.metrics.predictions_ended(PredictionStatus::Succeeded, done.len());
+        if let Some(release) = &networks.shadow
             && !self.stopping.load(Ordering::Relaxed)
         {
             // The answers are out already: whatever the shadow does cannot touch them.
-            shadow::run(&self.db, &self.clock, &release, active.version(), stored).await;
+            shadow::run(&self.db, &self.clock, release, networks.active.version(), done).await;
         }
-        Ok(count)
     }
 
     /// New predictions go together. One whose worker failed or died is tried alone, so that it
@@ -300,14 +328,14 @@ impl Engine {
     /// Answers which the done that counted.
     async fn store(
         &self,
-        active: &Release,
+        networks: &Networks,
         mut done: Vec<Done>,
         failed: Vec<(Claimed, anyhow::Error)>,
     ) -> anyhow::Result<Vec<Done>> {
         let now = self.clock.now();
         let mut tx = db::begin(&self.db).await?;
-        let model = active.predictor.version();
-        let answers: Vec<Answer> = done.iter().map(|done| done.answer.clone()).collect();
+        let model = networks.active.predictor.version();
+        let answers: Vec<&Answer> = done.iter().map(|done| &done.answer).collect();
         let stored = db::predictions::succeed(&mut tx, &answers, model, now).await?;
         record_finish(&mut tx, &stored, Outcome::Success, now).await?;
         let mut given_up = 0;
@@ -318,9 +346,8 @@ impl Engine {
         }
         let stored: HashSet<PredictionId> = stored.iter().map(|closed| closed.id).collect();
         done.retain(|done| stored.contains(&done.answer.id));
-        count_inputs(&mut tx, active, &done, now).await?;
+        count_inputs(&mut tx, &networks.active, &done, now).await?;
         tx.commit().await?;
-        self.metrics.predictions_ended(PredictionStatus::Succeeded, done.len());
         self.metrics.predictions_ended(PredictionStatus::Failed, given_up);
         Ok(done)
     }
@@ -349,6 +376,38 @@ impl Engine {
 /// What a person reads on a prediction that failed.
 const GAVE_UP: &str = "The computation failed five times. Request the prediction again; if it \
                        fails again, give its id to whoever runs this installation.";
+
+/// The networks that answer.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// The one whose answers are shown.
+    pub active: Arc<Release>,
+    /// The one that runs unseen.
+    shadow: Option<Arc<Release>>,
+}
+
+impl Networks {
+    /// What goes with answers that were stored as they were asked for: headlines, audit entries and
+    /// what the inputs, frozen at `frozen_at`, looked like.
+    pub async fn show(
+        &self,
+        tx: &mut PgConnection,
+        done: &[Done],
+        frozen_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        let answers: Vec<(&Answer, DateTime<Utc>)> =
+            done.iter().map(|done| (&done.answer, frozen_at)).collect();
+        db::predictions::show(tx, &answers, now).await?;
+        let closed = |Done { answer: Answer { id, patient_id, .. }, .. }: &Done| Closed {
+            id: *id,
+            patient_id: *patient_id,
+        };
+        let closed: Vec<Closed> = done.iter().map(closed).collect();
+        record_finish(tx, &closed, Outcome::Success, now).await?;
+        count_inputs(tx, &self.active, done, now).await
+    }
+}
 
 /// An answer with the inputs that it rests on.
 #[derive(Clone, Debug)]

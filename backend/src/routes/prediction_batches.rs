@@ -30,7 +30,10 @@ use crate::{
     db::{self, audit::Event},
     error::{Error, Result},
     extract::{Created, Creation, Json, Path},
-    jobs::{batch, events::News},
+    jobs::{
+        batch::{self, AskForBatch},
+        events::News,
+    },
     openapi::Problems,
     routes::{keep, replay},
     state::AppState,
@@ -69,7 +72,7 @@ pub async fn create_prediction_batch(
     }
     let actor = caller.actor();
     db::prediction_batches::insert(&mut tx, id, caller.user_id, &filter, &actor, now).await?;
-    batch::enqueue(&mut tx, &state.db, id).await?;
+    batch::enqueue(&mut tx, &state.db, AskForBatch::of(id)).await?;
     let event = Event::new("prediction_batch.request").object(id.0);
     let event = event.details(json!({ "filter": filter }));
     db::audit::record(&mut tx, &actor, event, now).await?;

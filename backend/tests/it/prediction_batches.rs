@@ -1,7 +1,13 @@
 //! Predictions for all patients of a list: asked for, followed, called off, and what becomes of
 //! them when a worker dies.
 
-use backend::{db::predictions::Which, jobs::batch, jobs::predict};
+use backend::{
+    db::predictions::Which,
+    jobs::{
+        batch::{self, AskForBatch},
+        predict,
+    },
+};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::{access::Role, id::PredictionBatchId};
@@ -28,9 +34,19 @@ fn address(batch: &Value) -> String {
     format!("{BATCHES}/{}", id_of(batch))
 }
 
+/// One step of it, and whether that was not the last.
+async fn advance(app: &TestApp, batch: &Value) -> bool {
+    batch::advance(&app.state, AskForBatch::of(id_of(batch))).await.unwrap()
+}
+
 /// Everything that a worker does for it.
 async fn ask(app: &TestApp, batch: &Value) {
-    while batch::advance(&app.state, id_of(batch)).await.unwrap() {}
+    while advance(app, batch).await {}
+}
+
+/// The same, with the computing left to the queue.
+async fn ask_carefully(app: &TestApp, batch: &Value) {
+    while batch::advance(&app.state, AskForBatch::of(id_of(batch)).careful()).await.unwrap() {}
 }
 
 #[track_caller]
@@ -68,14 +84,14 @@ async fn a_batch_predicts_everybody_under_the_filter_who_can_be() {
     ask(&app, &requested).await;
     let asked = clinician.get(&location).await.ok();
     assert_eq!(asked["status"], "running");
-    assert_counts(&asked, &[("queued", 4), ("refused", 1)]);
-    assert_eq!(asked["progress"], 0.2);
+    assert_counts(&asked, &[("queued", 1), ("succeeded", 3), ("refused", 1)]);
+    assert_eq!(asked["progress"], 0.8);
     let reasons = asked["reasons"].as_array().unwrap();
     assert_eq!(reasons.len(), 2, "too young, and without an eGFR");
     assert!(reasons.iter().all(|reason| reason["patients"] == 1));
     assert_eq!(count(&app, "select count(*) from predictions").await, 4);
 
-    assert_eq!(predict::drain(&app.state).await.unwrap(), 4);
+    assert_eq!(predict::drain(&app.state).await.unwrap(), 1, "the one that was open");
     let done = clinician.get(&location).await.ok();
     assert_eq!(done["status"], "completed");
     assert_counts(&done, &[("succeeded", 4), ("refused", 1)]);
@@ -87,6 +103,9 @@ async fn a_batch_predicts_everybody_under_the_filter_who_can_be() {
         where action = 'prediction.request' and patient_id is not null and session_id is not null
             and details ->> 'batch' is not null and actor_role = 'clinician'";
     assert_eq!(count(&app, entries).await, 3, "one for each that the batch asked for");
+    let finishes = "select count(*) from audit_events
+        where action = 'prediction.finish' and actor_id is null and patient_id is not null";
+    assert_eq!(count(&app, finishes).await, 4);
     let details = app.audit_details("prediction_batch.request").await;
     assert_eq!(details, json!({ "filter": { "q": "in-" } }));
     let path = format!("/api/v1/predictions/{}", single["id"].as_str().unwrap());
@@ -132,15 +151,16 @@ async fn a_batch_asks_for_no_more_than_its_requester_sees() {
     confine(&app).await;
     let requested = request(&clinician, json!({})).await;
     // The patients are written down; then one is handed over and is none of the requester's.
-    assert!(batch::advance(&app.state, id_of(&requested)).await.unwrap());
+    assert!(advance(&app, &requested).await);
     let listed = clinician.get(&address(&requested)).await.ok();
     assert_eq!((&listed["total"], &listed["status"]), (&json!(2), &json!("running")));
     let handed = json!({ "user_id": other_id });
     clinician.post(&format!("{}/care-team/hand-over", own[0]), handed).await.ok();
     ask(&app, &requested).await;
-    predict::drain(&app.state).await.unwrap();
     let done = clinician.get(&address(&requested)).await.ok();
     assert_counts(&done, &[("succeeded", 1)]);
+    let shown = "select count(*) from patients where risk_5y is not null and risk_at is not null";
+    assert_eq!(count(&app, shown).await, 1);
     assert_eq!(count(&app, "select count(*) from predictions").await, 1);
     let refused = "select count(*) from prediction_batch_patients where refusals is not null";
     assert_eq!(count(&app, refused).await, 1);
@@ -174,7 +194,7 @@ async fn a_cancelled_batch_leaves_what_somebody_else_waits_for() {
     let single = |number: usize| format!("/api/v1/patients/{}/predictions", patients[number]);
     clinician.post(&single(0), json!({})).await.expect(202);
     let requested = request(&clinician, json!({})).await;
-    ask(&app, &requested).await;
+    ask_carefully(&app, &requested).await;
     // Open in the batch already: this one answers it, and takes it out of the batch's hands.
     clinician.post(&single(1), json!({})).await.expect(202);
     let cancel = format!("{}/cancel", address(&requested));
@@ -190,11 +210,11 @@ async fn a_cancelled_batch_leaves_what_somebody_else_waits_for() {
 
     // Before anybody was asked for, nobody is.
     let requested = request(&clinician, json!({})).await;
-    batch::advance(&app.state, id_of(&requested)).await.unwrap();
+    advance(&app, &requested).await;
     let cancel = format!("{}/cancel", address(&requested));
     let cancelled = clinician.post(&cancel, json!({})).await.ok();
     assert_counts(&cancelled, &[("cancelled", 4)]);
-    assert!(!batch::advance(&app.state, id_of(&requested)).await.unwrap());
+    assert!(!advance(&app, &requested).await);
     assert_eq!(count(&app, "select count(*) from predictions").await, 4);
 }
 
@@ -204,7 +224,7 @@ async fn whoever_is_waited_for_goes_before_a_batch() {
     let clinician = app.sign_in(Role::Clinician).await;
     let early = persona(&app, "F-1").await;
     persona(&app, "F-2").await;
-    ask(&app, &request(&clinician, json!({})).await).await;
+    ask_carefully(&app, &request(&clinician, json!({})).await).await;
     app.clock.advance(TimeDelta::seconds(5));
     let late = persona(&app, "F-3").await;
     for patient in [late, early] {
@@ -243,10 +263,7 @@ async fn a_stream_ends_with_the_batch() {
     persona(&app, "S-1").await;
     let requested = request(&clinician, json!({})).await;
     let path = format!("{}/events", address(&requested));
-    let work = async {
-        ask(&app, &requested).await;
-        predict::drain(&app.state).await.unwrap();
-    };
+    let work = ask(&app, &requested);
     let (answer, ()) = tokio::join!(timeout(Duration::from_secs(20), clinician.get(&path)), work);
     let text = answer.expect("the stream ends").body;
     let text = text.as_str().unwrap();
@@ -275,15 +292,35 @@ async fn many(app: &TestApp, patients: i64) {
     .unwrap();
 }
 
-/// The worker has asked for the first chunk and is held within the second: it waits for a record
-/// that this test has locked.
+const PREDICTIONS: &str = "select count(*) from predictions";
+const SUCCEEDED: &str = "select count(*) from predictions where status = 'succeeded'";
+const ENDED: &str = "select count(*) from prediction_batches where asked_at is not null";
+
+/// As many predictions as patients, each with its result, its headline and its audit entries.
+async fn assert_once_each(app: &TestApp, client: &Client, batch: &Value, patients: i64) {
+    let done = client.get(&address(batch)).await.ok();
+    assert_eq!(done["status"], "completed");
+    assert_counts(&done, &[("succeeded", patients)]);
+    for rows in [
+        PREDICTIONS,
+        SUCCEEDED,
+        "select count(distinct patient_id) from predictions",
+        "select count(*) from patients where risk_5y is not null",
+        "select count(*) from audit_events where action = 'prediction.request'",
+        "select count(*) from audit_events where action = 'prediction.finish'",
+        "select sum(predictions)::bigint from model_input_weeks",
+    ] {
+        assert_eq!(count(app, rows).await, patients, "{rows}");
+    }
+}
+
+/// The worker has stored a chunk and is held within another: it waits for a record that this test
+/// has locked.
 #[tokio::test]
 async fn a_worker_killed_within_a_batch_loses_nothing_and_doubles_nothing() {
-    const PREDICTIONS: &str = "select count(*) from predictions";
-    const SUCCEEDED: &str = "select count(*) from predictions where status = 'succeeded'";
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
-    many(&app, 300).await;
+    many(&app, 600).await;
     let mut lock = app.db.begin().await.unwrap();
     sqlx::query(
         "select from patients where id = (select max(id::text)::uuid from patients) for no key update",
@@ -293,21 +330,81 @@ async fn a_worker_killed_within_a_batch_loses_nothing_and_doubles_nothing() {
     .unwrap();
     let requested = request(&clinician, json!({})).await;
     let worker = Worker::start(&app);
-    wait_until(&app, PREDICTIONS, 250).await;
-    wait_until(&app, "select count(*) from pg_locks where not granted", 1).await;
+    wait_until(&app, SUCCEEDED, 500).await;
+    wait_until(
+        &app,
+        "select least(count(*), 1) from pg_locks where not granted and locktype = 'transactionid'",
+        1,
+    )
+    .await;
     worker.kill();
     lock.rollback().await.unwrap();
 
     let successor = Worker::start(&app);
-    wait_until(&app, SUCCEEDED, 300).await;
-    wait_until(&app, "select count(*) from prediction_batches where asked_at is not null", 1).await;
+    wait_until(&app, SUCCEEDED, 600).await;
+    wait_until(&app, ENDED, 1).await;
     assert!(successor.stop().await);
+    assert_once_each(&app, &clinician, &requested, 600).await;
+}
+
+#[tokio::test]
+async fn two_workers_on_one_batch_predict_for_nobody_twice() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 1200).await;
+    let requested = request(&clinician, json!({})).await;
+    let workers = [Worker::start(&app), Worker::start(&app)];
+    wait_until(&app, SUCCEEDED, 1200).await;
+    wait_until(&app, ENDED, 1).await;
+    for worker in workers {
+        assert!(worker.stop().await);
+    }
+    assert_once_each(&app, &clinician, &requested, 1200).await;
+}
+
+#[tokio::test]
+async fn a_batch_leaves_to_the_queue_what_this_worker_cannot_compute() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 3).await;
+    sqlx::query(
+        "insert into model_roles (role, version, chosen_at, chosen_by)
+        select 'active', '9.9.9', '2026-06-01', id from users limit 1",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    let requested = request(&clinician, json!({})).await;
+    ask(&app, &requested).await;
+    let waiting = clinician.get(&address(&requested)).await.ok();
+    assert_counts(&waiting, &[("queued", 3)]);
+    sqlx::query("delete from model_roles").execute(&app.db).await.unwrap();
+    assert_eq!(predict::drain(&app.state).await.unwrap(), 3);
+    assert_once_each(&app, &clinician, &requested, 3).await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_computed_takes_nobody_down_with_it() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 3).await;
+    sqlx::query(
+        "insert into observations (id, patient_id, code, value, unit, value_as_given,
+            unit_as_given, effective_at, method, recorded_by, recorded_at)
+        select gen_random_uuid(), patients.id, 'haemoglobin', 'NaN', 'g/dL', 1, 'g/dL',
+            '2026-05-01', 'reported', users.id, '2026-06-01'
+        from patients, users where mrn = 'K-2' and role = 'clinician'",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    let requested = request(&clinician, json!({})).await;
+    ask(&app, &requested).await;
+    for _ in 0..predict::MAX_ATTEMPTS {
+        predict::drain(&app.state).await.unwrap();
+        app.clock.advance(TimeDelta::minutes(5));
+    }
     let done = clinician.get(&address(&requested)).await.ok();
+    assert_counts(&done, &[("succeeded", 2), ("failed", 1)]);
     assert_eq!(done["status"], "completed");
-    assert_counts(&done, &[("succeeded", 300)]);
-    assert_eq!(count(&app, PREDICTIONS).await, 300);
-    let requests = "select count(*) from audit_events where action = 'prediction.request'";
-    assert_eq!(count(&app, requests).await, 300);
-    let finishes = "select count(*) from audit_events where action = 'prediction.finish'";
-    assert_eq!(count(&app, finishes).await, 300);
 }

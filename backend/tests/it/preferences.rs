@@ -1,6 +1,7 @@
 //! What each account chooses for itself: language, units, KFRE baseline.
 
 use axum::body::Body;
+use backend::jobs::batch::{self, AskForBatch};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::access::Role;
@@ -102,8 +103,8 @@ async fn ones_own_baseline_counts_for_what_one_asks_for() {
     app.clock.advance(TimeDelta::seconds(1));
     let filter = json!({ "filter": { "q": "REGION-1" } });
     let batch = clinician.post("/api/v1/prediction-batches", filter).await.expect(202);
-    let batch = batch["id"].as_str().unwrap().parse().unwrap();
-    while backend::jobs::batch::advance(&app.state, batch).await.unwrap() {}
+    let id = batch["id"].as_str().unwrap().parse().unwrap();
+    while batch::advance(&app.state, AskForBatch::of(id)).await.unwrap() {}
     let second = clinician.get(&predictions).await.ok()["items"][0].clone();
     assert_ne!(second["id"], first["id"]);
     assert_eq!(second["inputs"]["region"], "united_kingdom");

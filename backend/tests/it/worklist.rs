@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::http::Method;
 use backend::{
     derived,
-    jobs::{batch, predict},
+    jobs::{
+        batch::{self, AskForBatch},
+        predict,
+    },
     router::router,
     state::AppState,
 };
@@ -232,7 +235,7 @@ async fn rapid_progression_is_kept_and_the_last_eight_values_are_shown() {
     let batch = json!({ "filter": { "rapid_progression": true, "overdue": false } });
     let batch = clinician.post("/api/v1/prediction-batches", batch).await.expect(202);
     let id = batch["id"].as_str().unwrap().parse().unwrap();
-    while batch::advance(&app.state, id).await.unwrap() {}
+    while batch::advance(&app.state, AskForBatch::of(id)).await.unwrap() {}
     let batch = clinician.get(&format!("/api/v1/prediction-batches/{id}")).await.ok();
     assert_eq!(batch["total"], 1, "{batch:#}");
     assert_eq!(batch["filter"], json!({ "rapid_progression": true, "overdue": false }));
