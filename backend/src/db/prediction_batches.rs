@@ -177,7 +177,9 @@ async fn reasons(
 /// Takes part in a batch until the transaction ends: others may take part, but nobody has it alone.
 /// `false` when nothing is left to be done for it.
 pub async fn join(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
-    sqlx::query!("select pg_advisory_xact_lock_shared($1)", lock_of(id)).fetch_one(&mut *db).await?;
+    sqlx::query!("select pg_advisory_xact_lock_shared($1)", lock_of(id))
+        .fetch_one(&mut *db)
+        .await?;
     is_unfinished(db, id).await
 }
 

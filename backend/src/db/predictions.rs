@@ -654,7 +654,8 @@ pub async fn succeed(
     let stored = answers.iter().filter_map(|answer| Some((*answer, *done.get(&answer.id)?)));
     let stored: Vec<(&Answer, DateTime<Utc>)> = stored.collect();
     show(db, &stored, now).await?;
-    let closed = |(answer, _): &(&Answer, _)| Closed { id: answer.id, patient_id: answer.patient_id };
+    let closed =
+        |(answer, _): &(&Answer, _)| Closed { id: answer.id, patient_id: answer.patient_id };
     Ok(stored.iter().map(closed).collect())
 }
 

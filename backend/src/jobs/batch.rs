@@ -110,7 +110,11 @@ impl TaskHandler for AskForBatch {
 }
 
 /// Puts a step into the queue, in the transaction of whatever made it necessary.
-pub async fn enqueue(db: &mut PgConnection, pool: &PgPool, step: AskForBatch) -> anyhow::Result<()> {
+pub async fn enqueue(
+    db: &mut PgConnection,
+    pool: &PgPool,
+    step: AskForBatch,
+) -> anyhow::Result<()> {
     // One key for each lane: whoever else enqueues it makes no second one.
     let spec = JobSpec::builder().job_key(step.key()).priority(BEHIND);
     WorkerUtils::new(pool, "graphile_worker")
@@ -168,7 +172,11 @@ async fn step(engine: &Engine, job: AskForBatch) -> anyhow::Result<()> {
     }
     let now = engine.clock().now();
     let step = Step { engine, id, job, now, batch };
-    if step.batch.is_listed { step.predict().await? } else { step.list().await? }
+    if step.batch.is_listed {
+        step.predict().await?;
+    } else {
+        step.list().await?;
+    }
     batches::touch(engine.db(), id, now - engine.lease() / 4, now).await?;
     Ok(())
 }

@@ -246,10 +246,11 @@ impl Engine {
         let inputs: Vec<_> = requested.iter().map(|requested| requested.inputs.clone()).collect();
         let results = compute_together(&networks.active, inputs.clone()).await?;
         self.metrics.computed(requested.len(), begun.elapsed());
-        let done = requested.iter().zip(inputs).zip(results).map(|((requested, inputs), result)| {
-            let Requested { id, patient_id, .. } = *requested;
-            Done { answer: Answer { id, patient_id, attempt: 1, result }, inputs }
-        });
+        let done =
+            requested.iter().zip(inputs).zip(results).map(|((requested, inputs), result)| {
+                let Requested { id, patient_id, .. } = *requested;
+                Done { answer: Answer { id, patient_id, attempt: 1, result }, inputs }
+            });
         Ok(done.collect())
     }
 

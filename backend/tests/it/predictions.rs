@@ -404,10 +404,15 @@ async fn the_result_of_a_cancelled_or_newly_claimed_prediction_is_dropped() {
     assert_eq!((again[0].id, again[0].attempt), (id_of(&kept), 2));
     let standard = app.standard();
     let version = standard.predictor.version();
-    assert!(succeed(&mut db, &answered, version, now).await.unwrap().is_empty());
+    assert!(
+        succeed(&mut db, &answered.iter().collect::<Vec<_>>(), version, now)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let second: Vec<Answer> =
         answered.into_iter().map(|answer| Answer { attempt: 2, ..answer }).collect();
-    let stored = succeed(&mut db, &second, version, now).await.unwrap();
+    let stored = succeed(&mut db, &second.iter().collect::<Vec<_>>(), version, now).await.unwrap();
     assert_eq!(stored.iter().map(|closed| closed.id).collect::<Vec<_>>(), [id_of(&kept)]);
     assert_eq!(clinician.get(&address(&cancelled)).await.ok()["status"], "cancelled");
     let shown = "select count(*) from patients where risk_5y is not null";
