@@ -4,10 +4,13 @@
 //! the database and, where something is written, a wait for the disk. Nobody is answered from
 //! before they asked: a question leaves after all who share it have come.
 
+pub mod requests;
+
 use anyhow::anyhow;
 use shared::{
     id::{PatientId, SessionId},
     patient::Patient,
+    prediction::Prediction,
 };
 use sqlx::PgPool;
 use tokio::{
@@ -15,6 +18,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
+use self::requests::Wish;
 use crate::{
     clock::Clock,
     db::{self, audit::Look, sessions::LiveSession},
@@ -43,6 +47,8 @@ pub struct Together {
     pub sessions: Gathered<SessionId, Option<LiveSession>>,
     /// Finds records, for whoever sees all of them.
     pub patients: Gathered<PatientId, Option<Patient>>,
+    /// Requests predictions, for whoever sees every record; none for whoever must ask alone.
+    pub requests: Gathered<Wish, Option<Prediction>>,
 }
 
 impl Together {
@@ -72,7 +78,14 @@ impl Together {
                 async move { db::patients::find_all(&db, &ids).await }
             }
         });
-        Self { looks, sessions, patients }
+        let requests = Gathered::start(COMPANY, {
+            let (db, clock) = (db.clone(), clock.clone());
+            move |wishes: Vec<Wish>| {
+                let (db, clock) = (db.clone(), clock.clone());
+                async move { Ok(requests::grant(&db, &clock, wishes).await) }
+            }
+        });
+        Self { looks, sessions, patients, requests }
     }
 }
 

@@ -14,7 +14,10 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::support::{TestApp, start};
+use crate::{
+    care_teams::colleague,
+    support::{TestApp, start},
+};
 
 /// KFRE-4, North America, of the care-plan persona: a woman of 60, eGFR 28, uACR 742 mg/g.
 const PERSONA_2Y: f64 = 0.124185;
@@ -209,6 +212,50 @@ async fn a_second_request_answers_the_open_one_even_at_the_same_moment() {
     app.clock.advance(TimeDelta::seconds(1));
     let next = clinician.post(&path, json!({})).await.expect(202);
     assert_ne!(next["id"], ids[0]);
+}
+
+/// They share a transaction, and nothing else.
+#[tokio::test]
+async fn whoever_asks_at_the_same_moment_gets_what_they_would_get_alone() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (other, other_id) = colleague(&app, "Bea").await;
+    let region = json!({ "kfre_region": "united_kingdom" });
+    other.patch("/api/v1/me/preferences", 1, region).await.ok();
+    let mut paths = Vec::new();
+    for number in 0..6 {
+        paths.push(requests(persona(&app, &format!("T-{number}")).await));
+    }
+    let young = requests(patient(&app, "T-young", "2015-01-01", "male").await);
+    let unknown = requests(PatientId(Uuid::nil()));
+    let ask = |number: usize| {
+        let client = if number.is_multiple_of(2) { &clinician } else { &other };
+        client.post(&paths[number], json!({}))
+    };
+    let (asked, again, refused, missing) = tokio::join!(
+        join_all((0..6).map(ask)),
+        clinician.post(&paths[0], json!({})),
+        other.post(&young, json!({})),
+        clinician.post(&unknown, json!({})),
+    );
+    let asked: Vec<Value> = asked.into_iter().map(|answer| answer.expect(202)).collect();
+    assert_eq!(again.expect(202)["id"], asked[0]["id"]);
+    refused.expect(422);
+    missing.expect(404);
+    for (number, prediction) in asked.iter().enumerate() {
+        let (by_other, shown) = (number % 2 == 1, &prediction["inputs"]["region"]);
+        assert_eq!(shown == "united_kingdom", by_other, "{prediction:#}");
+        assert_eq!(prediction["requested_by"] == json!(other_id), by_other);
+        let read = clinician.get(&address(prediction)).await.ok();
+        assert_eq!(&read, prediction, "what was answered is what is stored");
+    }
+    assert_eq!(count(&app, "select count(*) from predictions").await, 6);
+    let entries = "select count(*) from audit_events
+        join predictions on predictions.id = object_id and actor_id = requested_by
+        where action = 'prediction.request' and request_id is not null and session_id is not null
+            and audit_events.patient_id = predictions.patient_id";
+    assert_eq!(count(&app, entries).await, 6);
+    assert_eq!(predict::drain(&app.state).await.unwrap(), 6);
 }
 
 #[tokio::test]
