@@ -18,7 +18,7 @@ const api = `http://127.0.0.1:${port}/api/v1`;
 const { OWNER: owner, FAKETIME: faketime, SMALL_DISK: small } = process.env;
 for (const name of ["OWNER", "FAKETIME", "SMALL_DISK"]) delete process.env[name];
 /** The run ends after this long, whatever is left to do. */
-const AT_MOST = 8 * 60_000;
+const AT_MOST = 15 * 60_000;
 const run = promisify(execFile);
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
