@@ -5,7 +5,8 @@
 set synchronous_commit = off;
 set maintenance_work_mem = '512MB';
 
-drop index observations_of_patient, observations_derived_from, patients_search;
+drop index observations_of_patient, observations_derived_from, patients_search_pieces, patients_search_threes;
+alter table patients disable trigger patients_search_text_is_new;
 -- Checking 60,000,000 references one by one would take the longest.
 alter table observations drop constraint observations_patient_id_fkey,
     drop constraint observations_derived_from_fkey, drop constraint observations_supersedes_fkey,
@@ -104,8 +105,12 @@ where mrn like 'B-%' and risk_at is not null;
 
 create index observations_of_patient on observations (patient_id, effective_at desc, id desc);
 create index observations_derived_from on observations (derived_from) where derived_from is not null;
-create index patients_search on patients using gin (search_text gin_trgm_ops);
+insert into patient_search_texts select id, search_text from patients on conflict do nothing;
+create index patients_search_pieces on patient_search_texts using gin (pieces(search_text)) with (gin_pending_list_limit = 64);
+create index patients_search_threes on patient_search_texts using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 64);
+alter table patients enable trigger patients_search_text_is_new;
 vacuum analyze patients;
+analyze patient_search_texts;
 analyze observations;
 analyze outcomes;
 analyze predictions;

@@ -68,6 +68,8 @@ revoke update, delete on audit_events, audit_leaves, audit_checkpoints
     from nephrocast_app, nephrocast_restricted;
 -- What was spent of a privacy budget stays spent.
 revoke update, delete on privacy_spendings from nephrocast_app, nephrocast_restricted;
+-- What a search looks in is written by a trigger, as the owner.
+revoke insert, update, delete on patient_search_texts from nephrocast_app, nephrocast_restricted;
 -- Nobody whose sight is restricted runs the site or compares networks.
 revoke all on audit_leaves, audit_checkpoints, shadow_predictions from nephrocast_restricted;
 revoke insert, update, delete on settings, model_roles, model_input_weeks from nephrocast_restricted;
