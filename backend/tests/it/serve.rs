@@ -199,7 +199,10 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
     let rest = stream.text().await;
     assert!(rest.contains("retry:"), "a reader is told to come back: {rest}");
     assert!(told.elapsed() < STOPPED_IN);
-    assert!(TcpStream::connect(server.address).await.is_err(), "nothing new is begun");
+    // Streams end a moment before nothing new is begun.
+    while TcpStream::connect(server.address).await.is_ok() {
+        assert!(told.elapsed() < STOPPED_IN, "something new is begun");
+    }
     lock.rollback().await.unwrap();
     assert_eq!(change.rest().await["given_name"], "Late");
     assert!(server.ended().await < STOPPED_IN && told.elapsed() < STOPPED_IN);
