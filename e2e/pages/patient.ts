@@ -74,6 +74,8 @@ export function kfre(page: Page) {
 
 /** Asks for a prediction and waits until it is drawn; answers how long that took, ms. */
 export async function predict(page: Page): Promise<number> {
+  // What was entered is saved by then: a prediction asked for meanwhile would rest on nothing.
+  await expect(page.getByRole("group", { name: "eGFR", exact: true })).toContainText(/\d/);
   const begun = Date.now();
   await page.getByRole("button", { name: "Predict" }).click();
   await expect(kfre(page)).toBeVisible();
