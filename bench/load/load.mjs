@@ -19,6 +19,8 @@ const people = Number(option("patients", 10_000));
 const seconds = Number(option("seconds", 5));
 const rounds = Number(option("rounds", 3));
 const csv = option("csv");
+const only = option("only")?.split(",");
+const wanted = (name) => !only || only.includes(name);
 const withPeer = process.argv.includes("--peer");
 /** Who ask without a pause: enough that both sides have all they can take. */
 const CALLERS = 128;
@@ -135,7 +137,7 @@ async function predict(side) {
 
 const from = new Date().toISOString();
 const rates = {};
-for (const name of Object.keys(KINDS)) {
+for (const name of Object.keys(KINDS).filter(wanted)) {
   rates[name] = Object.fromEntries(sides.map((side) => [side.name, []]));
   for (let turn = 0; turn < rounds; turn += 1) {
     for (const side of turn % 2 ? sides.toReversed() : sides) {
@@ -173,7 +175,7 @@ await other?.stop();
 // --- How long callers wait at half of what there is.
 
 console.log(`\nAt half of that, ${seconds} s each:\n\n| | requests a second | median | 99th percentile | |\n| --- | --- | --- | --- | --- |`);
-for (const name of ["list", "search", "detail"]) {
+for (const name of ["list", "search", "detail"].filter(wanted)) {
   const pause = (1000 * THINKERS) / (median(rates[name].ours) / 2);
   const { requests, seconds: time, p50, p99 } = await send(own, name, { callers: THINKERS, pause });
   const rate = requests / time;
@@ -189,7 +191,7 @@ const call = async (method, path, body) => {
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 };
-const numbers = people <= 50_000 ? ["B-"] : Array.from({ length: 90 }, (_, n) => `B-${n + 10}`);
+const numbers = !wanted("bulk") ? [] : people <= 50_000 ? ["B-"] : Array.from({ length: 90 }, (_, n) => `B-${n + 10}`);
 begun = performance.now();
 const batches = [];
 for (const q of numbers) batches.push(await call("POST", "/prediction-batches", { filter: { q } }));
@@ -207,6 +209,6 @@ for (const { id } of batches) {
 }
 const took = (performance.now() - begun) / 1000;
 const said = Object.entries(counts).map(([what, count]) => `${count} ${what}`).join(", ");
-console.log(`\nbulk: ${batches.length} batches, ${said} in ${took.toFixed(1)} s, ${round(counts.succeeded / took)} a second (${load()})`);
+if (batches.length) console.log(`\nbulk: ${batches.length} batches, ${said} in ${took.toFixed(1)} s, ${round(counts.succeeded / took)} a second (${load()})`);
 if (reasons.size) console.log(`refused because: ${[...reasons].join("; ")}`);
 rmSync(folder, { recursive: true });
