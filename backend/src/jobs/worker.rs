@@ -27,6 +27,10 @@ const DOCUMENTS_SWEPT: Duration = Duration::from_hours(1);
 /// half a minute, and so does a statement.
 const LONGEST_UPLOAD: Duration = Duration::from_mins(2);
 
+/// How often a worker looks for jobs that it was not told of: the library drops news that come too fast,
+/// and with a look a second 90 small batches took two minutes on an idle machine.
+const LOOKED_FOR: Duration = Duration::from_millis(100);
+
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -103,7 +107,7 @@ async fn set_up(
     let worker = WorkerOptions::default()
         .pg_pool(queue.clone())
         .concurrency(pace.concurrency)
-        .poll_interval(Duration::from_secs(1))
+        .poll_interval(LOOKED_FOR)
         .worker_shutdown(shutdown)
         .worker_recovery(recovery)
         .add_extension(engine.clone())
