@@ -1,7 +1,11 @@
-import type { Page } from "@playwright/test";
+import { expect, type Page } from "@playwright/test";
 
-/** How far the page scrolls sideways, in pixels, on a screen of this width. */
-export async function surplus(page: Page, width = 390): Promise<number> {
-  await page.setViewportSize({ width, height: 844 });
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+/** Sees that the page does not scroll sideways on a telephone. What is drawn, charts above all,
+ * follows the screen's new width a moment later. */
+export async function fitsTelephone(page: Page): Promise<void> {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const surplus = () => page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  await expect.poll(surplus, `pixels that ${page.url()} scrolls sideways`).toBeLessThanOrEqual(0);
 }

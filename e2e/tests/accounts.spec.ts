@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, test, type Page } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
+import { fitsTelephone } from "../pages/fits.js";
 import { shown } from "../pages/secrets.js";
 import { enter, signIn } from "../pages/sign_in.js";
 
@@ -23,13 +24,6 @@ async function inBothThemes(page: Page): Promise<void> {
     await page.emulateMedia({ colorScheme });
     expect(await barriers(page)).toEqual([]);
   }
-}
-
-async function noSidewaysScrolling(page: Page): Promise<void> {
-  const surplus = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(surplus).toBeLessThanOrEqual(0);
 }
 
 test("a new user sets a password, adds a second factor and ends a session", async ({ browser, page }) => {
@@ -154,7 +148,7 @@ test("an administrator changes the settings; nobody else finds them", async ({ p
   for (const path of ["/settings", "/users", "/account"]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-    await noSidewaysScrolling(page);
+    await fitsTelephone(page);
   }
 
   const clinician = await (await browser.newContext()).newPage();

@@ -2,6 +2,7 @@ import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { fitsTelephone } from "../pages/fits.js";
 import { persona, record, register } from "../pages/patient.js";
 import { signIn } from "../pages/sign_in.js";
 
@@ -37,10 +38,6 @@ test("everybody in a view is predicted at once, and who cannot be is named with 
   await expect(page.getByRole("list", { name: "Why some cannot be predicted" })).toContainText("1:");
   await expect(page.getByRole("row").filter({ hasText: "E2E-BULK-A" })).toContainText(/33\.9/);
   expect(await barriers(page)).toEqual([]);
-  await page.setViewportSize({ width: 390, height: 844 });
-  const surplus = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(surplus).toBeLessThanOrEqual(0);
+  await fitsTelephone(page);
   expect(found.filter((text) => !text.includes("401"))).toEqual([]);
 });

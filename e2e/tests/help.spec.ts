@@ -2,6 +2,7 @@ import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { fitsTelephone } from "../pages/fits.js";
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`help says how to read the risk, from which formulas, and which keys there are, ${colorScheme}`, async ({ page }) => {
@@ -20,11 +21,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     await expect(page.getByRole("region", { name: "Keyboard" })).toContainText("F8");
     await expect(page.getByText("not a medical device")).toBeVisible();
     expect(await barriers(page)).toEqual([]);
-    await page.setViewportSize({ width: 390, height: 844 });
-    const surplus = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(surplus).toBeLessThanOrEqual(0);
+    await fitsTelephone(page);
     expect(found.filter((text) => !text.includes("401"))).toEqual([]);
   });
 }

@@ -4,6 +4,7 @@ import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { fitsTelephone } from "../pages/fits.js";
 import { enter, PASSWORD, signIn } from "../pages/sign_in.js";
 
 /** A file that somebody chooses. */
@@ -44,11 +45,7 @@ test("a file with faulty rows is rehearsed, taken without them, and corrected", 
     await page.emulateMedia({ colorScheme });
     expect(await barriers(page)).toEqual([]);
   }
-  await page.setViewportSize({ width: 390, height: 844 });
-  const surplus = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(surplus).toBeLessThanOrEqual(0);
+  await fitsTelephone(page);
   await page.setViewportSize({ width: 1440, height: 900 });
 
   const saved = page.waitForEvent("download");

@@ -1,15 +1,9 @@
-import { expect, test, type Page } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { fitsTelephone } from "../pages/fits.js";
 import { signIn } from "../pages/sign_in.js";
-
-/** How far the page scrolls sideways. */
-function surplus(page: Page): Promise<number> {
-  return page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-}
 
 for (const scheme of ["light", "dark"] as const) {
   test(`an administrator sees releases and their drift (${scheme})`, async ({ page }) => {
@@ -26,8 +20,7 @@ for (const scheme of ["light", "dark"] as const) {
     await expect(egfr.getByText(/^0[.,]\d\d|^[1-9]/).first()).toBeVisible();
     expect(await barriers(page)).toEqual([]);
 
-    await page.setViewportSize({ width: 390, height: 844 });
-    expect(await surplus(page), "the models page").toBeLessThanOrEqual(0);
+    await fitsTelephone(page);
     expect(found.filter((text) => !text.includes("401"))).toEqual([]);
   });
 
@@ -50,8 +43,7 @@ for (const scheme of ["light", "dark"] as const) {
       .toBeGreaterThan(0);
     expect(await barriers(page)).toEqual([]);
 
-    await page.setViewportSize({ width: 390, height: 844 });
-    expect(await surplus(page), "the card").toBeLessThanOrEqual(0);
+    await fitsTelephone(page);
     expect(found.filter((text) => !text.includes("401"))).toEqual([]);
   });
 }

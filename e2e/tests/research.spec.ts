@@ -1,15 +1,11 @@
 import { readFile } from "node:fs/promises";
 
-import { expect, test, type Page } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 
 import { barriers } from "../pages/barriers.js";
 import { complaints } from "../pages/complaints.js";
+import { fitsTelephone } from "../pages/fits.js";
 import { signIn } from "../pages/sign_in.js";
-
-/** How far the page scrolls sideways. */
-function surplus(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-}
 
 for (const scheme of ["light", "dark"] as const) {
   test(`a researcher asks for figures of groups (${scheme})`, async ({ page }) => {
@@ -48,8 +44,7 @@ for (const scheme of ["light", "dark"] as const) {
     await expect(answer.getByRole("columnheader", { name: "HbA1c" })).toBeVisible();
     expect(await barriers(page)).toEqual([]);
 
-    await page.setViewportSize({ width: 390, height: 844 });
-    expect(await surplus(page)).toBeLessThanOrEqual(0);
+    await fitsTelephone(page);
     expect(found.filter((text) => !text.includes("401"))).toEqual([]);
   });
 }
