@@ -10,20 +10,25 @@ use shared::{
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+/// Records, chosen by what comes after `where`.
+macro_rules! records {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Patient,
+            r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
+                sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
+                smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
+                created_at, updated_at
+            from patients
+            where "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
-    sqlx::query_as!(
-        Patient,
-        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
-            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
-            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
-            created_at, updated_at
-        from patients
-        where id = $1"#,
-        id as PatientId,
-    )
-    .fetch_optional(db)
-    .await
+    records!("id = $1", id as PatientId,).fetch_optional(db).await
 }
 
 /// Each of these records, archived or not.
@@ -54,15 +59,9 @@ pub async fn find_for_update(
     db: impl PgExecutor<'_>,
     id: PatientId,
 ) -> sqlx::Result<Option<Patient>> {
-    sqlx::query_as!(
-        Patient,
-        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
-            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
-            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
-            created_at, updated_at
-        from patients
-        where id = $1
-        for update"#,
+    records!(
+        "id = $1
+        for update",
         id as PatientId,
     )
     .fetch_optional(db)
@@ -73,16 +72,10 @@ pub async fn find_for_update(
 /// ends; in one order, so that nobody waits in a circle.
 pub async fn lock_in_use(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Patient>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_as!(
-        Patient,
-        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
-            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
-            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
-            created_at, updated_at
-        from patients
-        where id = any($1) and archived_at is null
+    records!(
+        "id = any($1) and archived_at is null
         order by id
-        for no key update"#,
+        for no key update",
         &ids,
     )
     .fetch_all(db)
@@ -175,17 +168,11 @@ pub async fn lock_with_mrns(
     in_care_of: Option<UserId>,
     at: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Patient>> {
-    sqlx::query_as!(
-        Patient,
-        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
-            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
-            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
-            created_at, updated_at
-        from patients
-        where mrn = any($1)
+    records!(
+        "mrn = any($1)
             and ($2::uuid is null or id in (select patients_in_care_of($2, $3)))
         order by id
-        for no key update"#,
+        for no key update",
         mrns,
         in_care_of as Option<UserId>,
         at,
