@@ -13,20 +13,21 @@ use uuid::Uuid;
 
 use super::audit::Actor;
 
-/// Adds a batch that waits for a worker.
+/// Adds a batch that waits for a worker; `traceparent` is where in its trace the request stands.
 pub async fn insert(
     db: &mut PgConnection,
     id: PredictionBatchId,
     requested_by: UserId,
     filter: &PatientFilter,
     actor: &Actor,
+    traceparent: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into prediction_batches
             (id, requested_by, requested_at, touched_at, filter, session_id, token_id, address,
-             request_id)
-        values ($1, $2, $3, $3, $4, $5, $6, $7, $8)",
+             request_id, traceparent)
+        values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9)",
         id as PredictionBatchId,
         requested_by as UserId,
         now,
@@ -35,6 +36,7 @@ pub async fn insert(
         actor.token_id as Option<TokenId>,
         actor.address,
         actor.request_id,
+        traceparent,
     )
     .execute(db)
     .await?;
@@ -265,6 +267,8 @@ pub struct Unfinished {
     pub is_listed: bool,
     /// Whom the audit log names.
     pub actor: Actor,
+    /// Where in its trace the request stood.
+    pub traceparent: Option<String>,
 }
 
 /// The batch, if something is left to be asked for.
@@ -276,7 +280,7 @@ pub async fn find_unfinished(
         r#"select requested_by as "requested_by: UserId", role as "role: Role", active,
             patients_see_risk, visibility as "visibility: Visibility",
             filter as "filter: Json<PatientFilter>", listed_at, session_id as "session_id: SessionId",
-            token_id as "token_id: TokenId", address, request_id
+            token_id as "token_id: TokenId", address, request_id, traceparent
         from prediction_batches
         join users on users.id = requested_by
         cross join settings
@@ -301,6 +305,7 @@ pub async fn find_unfinished(
             address: row.address,
             request_id: row.request_id,
         },
+        traceparent: row.traceparent,
     }))
 }
 

@@ -33,6 +33,7 @@ use crate::{
         predictions::{Answer, Priority, Requested},
     },
     state::AppState,
+    telemetry::traces::Steps,
 };
 
 /// The most patients of one batch.
@@ -217,6 +218,7 @@ impl Step<'_> {
             return Ok(());
         }
         let filter = filter(&self.batch.filter, &caller);
+        let mut steps = Steps::begin(self.engine.clock());
         let most = i64::try_from(MOST_PATIENTS)? + 1;
         let found = patient_list::find(&mut tx, &filter, PatientSort::Name, None, most).await?;
         if MOST_PATIENTS < found.len() {
@@ -230,7 +232,14 @@ impl Step<'_> {
             enqueue(&mut tx, self.engine.db(), step).await?;
         }
         tx.commit().await?;
+        steps.ended("list");
+        self.tell(&steps, patients.len());
         Ok(())
+    }
+
+    /// Tells what was done for so many patients to the trace of the request.
+    fn tell(&self, steps: &Steps, patients: usize) {
+        steps.tell("batch", patients, self.batch.traceparent.as_slice());
     }
 
     /// A transaction that sees what the requester sees.
@@ -241,6 +250,7 @@ impl Step<'_> {
     /// Predicts for one chunk; when none is left, ends the batch.
     async fn predict(&self) -> anyhow::Result<()> {
         let networks = self.engine.networks().await;
+        let mut steps = Steps::begin(self.engine.clock());
         let mut tx = self.begin().await?;
         if !batches::join(&mut tx, self.id).await? {
             return Ok(());
@@ -255,7 +265,9 @@ impl Step<'_> {
         let reached: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
         let gone = waiting.iter().filter(|id| reached.binary_search(id).is_err());
         asked.extend(gone.map(|id| (*id, Asked::Refused(vec![OUT_OF_REACH.to_owned()]))));
+        steps.ended("freeze");
         let answered = self.answer(networks, &requested).await;
+        steps.ended("inference");
         match &answered {
             Some((networks, done)) => self.store(&mut tx, networks, &requested, done).await?,
             None => self.request(&mut tx, &requested).await?,
@@ -267,6 +279,8 @@ impl Step<'_> {
             networks.show(&mut tx, done, self.now, self.engine.clock().now()).await?;
         }
         tx.commit().await?;
+        steps.ended("write");
+        self.tell(&steps, asked.len());
         if let Some((networks, done)) = answered {
             self.engine.stored(&networks, done).await;
         }

@@ -37,6 +37,7 @@ use crate::{
     openapi::Problems,
     routes::{keep, replay},
     state::AppState,
+    telemetry::traces,
 };
 
 /// The longest a stream of events lasts; a client that wants more connects again.
@@ -70,8 +71,10 @@ pub async fn create_prediction_batch(
         tx.commit().await?;
         return Ok(first);
     }
-    let actor = caller.actor();
-    db::prediction_batches::insert(&mut tx, id, caller.user_id, &filter, &actor, now).await?;
+    let (actor, traceparent) = (caller.actor(), traces::traceparent());
+    let traceparent = traceparent.as_deref();
+    db::prediction_batches::insert(&mut tx, id, caller.user_id, &filter, &actor, traceparent, now)
+        .await?;
     batch::enqueue(&mut tx, &state.db, AskForBatch::of(id)).await?;
     let event = Event::new("prediction_batch.request").object(id.0);
     let event = event.details(json!({ "filter": filter }));

@@ -11,7 +11,8 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::id::PatientId;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -19,8 +20,9 @@ use tokio::{
 
 use crate::{predictions::persona, serve::Server, support::TestApp, worker::Worker};
 
-/// The number that the click has given the trace.
+/// The number that the click has given the trace, and the span.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CLICK: &str = "b7ad6b7169203331";
 
 /// What was told, with the name of the service that did.
 type Told = Arc<Mutex<Vec<(String, Span)>>>;
@@ -53,6 +55,38 @@ fn find(told: &Told, service: &str, name: &str) -> Option<Span> {
     spans.find(|(_, span)| hex::encode(&span.trace_id) == TRACE).map(|(_, span)| span.clone())
 }
 
+/// The span of the request and those of the worker, once all of them have been told.
+async fn traced(told: &Told, work: &[&str]) -> (Span, Vec<Span>) {
+    let since = Instant::now();
+    loop {
+        let request = find(told, "nephrocast-serve", "request");
+        let job: Option<Vec<_>> =
+            work.iter().map(|step| find(told, "nephrocast-worker", step)).collect();
+        if let (Some(request), Some(job)) = (request, job) {
+            return (request, job);
+        }
+        assert!(since.elapsed() < Duration::from_mins(1), "{told:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Sends a request that belongs to the trace.
+async fn click(server: &Server, path: &str, body: &Value) {
+    let traceparent = format!("traceparent: 00-{TRACE}-{CLICK}-01\r\n");
+    let asked = server.send_with("POST", path, body, &traceparent).await.text().await;
+    assert!(asked.starts_with("HTTP/1.1 202"), "{asked}");
+}
+
+/// Nothing of a patient's leaves, and no line of the log.
+fn no_patient_is_in(told: &Told, patient: PatientId) {
+    let told = told.lock().unwrap();
+    let everything = format!("{told:?}");
+    for secret in [patient.to_string().as_str(), "T-1", "Ada", "Testwell", "example.org"] {
+        assert!(!everything.contains(secret), "{secret}");
+    }
+    assert!(told.iter().all(|(_, span)| span.events.is_empty()));
+}
+
 #[tokio::test]
 async fn one_trace_holds_the_request_the_job_and_the_inference() {
     let app = TestApp::new().await;
@@ -62,25 +96,10 @@ async fn one_trace_holds_the_request_the_job_and_the_inference() {
     let patient = persona(&app, "T-1").await;
     let server = Server::start_with(&app, &settings).await;
     let worker = Worker::start_with(&app, &settings);
-    let path = format!("/api/v1/patients/{patient}/predictions");
-    let traceparent = format!("traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n");
-    let asked = server.send_with("POST", &path, &json!({}), &traceparent).await.text().await;
-    assert!(asked.starts_with("HTTP/1.1 202"), "{asked}");
+    click(&server, &format!("/api/v1/patients/{patient}/predictions"), &json!({})).await;
 
-    let since = Instant::now();
-    let steps = ["prediction", "claim", "inference", "write"];
-    let found = loop {
-        let request = find(&told, "nephrocast-serve", "request");
-        let job: Option<Vec<_>> =
-            steps.iter().map(|step| find(&told, "nephrocast-worker", step)).collect();
-        if let (Some(request), Some(job)) = (request, job) {
-            break (request, job);
-        }
-        assert!(since.elapsed() < Duration::from_mins(1), "{told:?}");
-        sleep(Duration::from_millis(50)).await;
-    };
-    let (request, job) = found;
-    assert_eq!(hex::encode(&request.parent_span_id), "b7ad6b7169203331");
+    let (request, job) = traced(&told, &["prediction", "claim", "inference", "write"]).await;
+    assert_eq!(hex::encode(&request.parent_span_id), CLICK);
     assert_eq!(job[0].parent_span_id, request.span_id, "the job follows from the request");
     for step in &job[1..] {
         assert_eq!(step.parent_span_id, job[0].span_id, "{} is a part of the job", step.name);
@@ -93,11 +112,43 @@ async fn one_trace_holds_the_request_the_job_and_the_inference() {
         |span: &Span| -> Vec<_> { span.attributes.iter().map(|one| one.key.clone()).collect() };
     assert!(keys(&request).contains(&"http.response.status_code".to_owned()), "{request:?}");
 
-    // Nothing of a patient's leaves, and no line of the log.
     drop(worker);
-    let everything = format!("{:?}", told.lock().unwrap());
-    for secret in [patient.to_string().as_str(), "T-1", "Ada", "Testwell", "example.org"] {
-        assert!(!everything.contains(secret), "{secret}");
+    no_patient_is_in(&told, patient);
+}
+
+#[tokio::test]
+async fn one_trace_holds_the_request_of_a_batch_and_its_steps() {
+    let app = TestApp::new().await;
+    let (address, told) = collector().await;
+    let settings =
+        [("NEPHROCAST_OTLP_ENDPOINT", address.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let patient = persona(&app, "T-1").await;
+    let server = Server::start_with(&app, &settings).await;
+    let worker = Worker::start_with(&app, &settings);
+    click(&server, "/api/v1/prediction-batches", &json!({ "filter": {} })).await;
+
+    let (request, job) = traced(&told, &["list", "freeze", "inference", "write"]).await;
+    assert_eq!(hex::encode(&request.parent_span_id), CLICK);
+    let since = Instant::now();
+    for part in &job {
+        assert!(part.start_time_unix_nano <= part.end_time_unix_nano);
+        // A step is told when all its parts have been.
+        let step = loop {
+            let found = told
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|(_, span)| span.clone())
+                .find(|span| span.span_id == part.parent_span_id);
+            if let Some(step) = found {
+                break step;
+            }
+            assert!(since.elapsed() < Duration::from_mins(1), "{told:?}");
+            sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(step.name, "batch", "{} is a part of a step", part.name);
+        assert_eq!(step.parent_span_id, request.span_id, "a step follows from the request");
     }
-    assert!(told.lock().unwrap().iter().all(|(_, span)| span.events.is_empty()));
+    drop(worker);
+    no_patient_is_in(&told, patient);
 }
