@@ -1,7 +1,12 @@
 -- A population for bench/summaries.mjs and bench/worklist.mjs: fictional patients with twenty
 -- observations each, and on their rows what the program keeps there (backend/src/db/worklist.rs), in a
--- database that is thrown away. Variables: people.
+-- database that is thrown away. Variables: people; predictable, for people of whom all can be predicted: no
+-- course is old, and no end point has been reached.
 \set ON_ERROR_STOP on
+\if :{?predictable}
+\else
+  \set predictable false
+\endif
 set synchronous_commit = off;
 set maintenance_work_mem = '512MB';
 
@@ -52,7 +57,9 @@ from generate_series(1, :people) n,
             case when hash / 17 % 10 < 7 then exp(1.5 + 6.2 * (hash / 11 % 1000) / 1000.0) end as uacr,
             case when hash / 17 % 10 = 7 then exp(2.5 + 6 * (hash / 11 % 1000) / 1000.0) end as upcr,
             case when hash / 41 % 10 <> 0 then power((hash / 13 % 1000) / 1000.0, 4) end as risk,
-            timestamptz '2016-03-01' + make_interval(years => (hash % 10)::int, days => (hash / 31 % 600)::int) as at
+            case when :predictable then now() - make_interval(days => (hash / 31 % 600)::int)
+                else timestamptz '2016-03-01' + make_interval(years => (hash % 10)::int, days => (hash / 31 % 600)::int)
+            end as at
     ) v,
     lateral (
         select case when risk is not null
@@ -90,7 +97,7 @@ insert into outcomes (id, patient_id, kind, occurred_on, created_at)
 select gen_random_uuid(), id, case hash % 3 when 0 then 'death' else 'dialysis' end,
     date '2022-12-01' + (hash / 29 % 1200)::int, now()
 from patients, lateral (select pg_temp.hash_of(substr(mrn, 3)::int) as hash) h
-where mrn like 'B-%' and hash / 19 % 9 = 0;
+where mrn like 'B-%' and hash / 19 % 9 = 0 and not :predictable;
 
 -- A risk that was told to most some years ago, and a network that told a little less.
 insert into predictions (id, patient_id, status, requested_by, requested_at, completed_at, inputs, result)

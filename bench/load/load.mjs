@@ -36,7 +36,7 @@ const round = (number) => number.toPrecision(number < 1000 ? 3 : 4).replace(/e\+
 
 let begun = performance.now();
 if (sql(database, "--command", `select count(*) = ${people} from patients where mrn like 'B-%'`) === "f") {
-  execFileSync("psql", ["--no-psqlrc", "--quiet", database, "--set", `people=${people}`, "--file", "bench/people.sql"],
+  execFileSync("psql", ["--no-psqlrc", "--quiet", database, "--set", `people=${people}`, "--set", "predictable=true", "--file", "bench/people.sql"],
     { stdio: ["ignore", "ignore", "inherit"] });
 }
 // The predictions of people.sql are made for summaries. Those of the people that are asked for become
@@ -191,7 +191,9 @@ const call = async (method, path, body) => {
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 };
-const numbers = !wanted("bulk") ? [] : people <= 50_000 ? ["B-"] : Array.from({ length: 90 }, (_, n) => `B-${n + 10}`);
+const begins = (from, to) => Array.from({ length: to - from }, (_, n) => `B-${n + from}`);
+// As they begin, so that each batch is of some ten thousand.
+const numbers = !wanted("bulk") ? [] : people <= 50_000 ? ["B-"] : people < 500_000 ? begins(1, 10) : begins(10, 100);
 begun = performance.now();
 const batches = [];
 for (const q of numbers) batches.push(await call("POST", "/prediction-batches", { filter: { q } }));
