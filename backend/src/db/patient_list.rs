@@ -199,7 +199,8 @@ pub async fn find(
     query.push(if filter.archived { " not null" } else { " null" });
     match few {
         Some(few) => {
-            query.push(" and id = any(").push_bind(few).push(")");
+            // Planned once, however many they are.
+            query.push(" and id = any((select ").push_bind(few).push(")::uuid[])");
         }
         None => search(&mut query, filter),
     }
