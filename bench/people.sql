@@ -116,10 +116,6 @@ insert into patient_search_texts select id, search_text from patients on conflic
 create index patients_search_pieces on patient_search_texts using gin (pieces(search_text)) with (gin_pending_list_limit = 64);
 create index patients_search_threes on patient_search_texts using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 64);
 alter table patients enable trigger patients_search_text_is_new;
-vacuum analyze patients;
-analyze patient_search_texts;
-analyze observations;
-analyze outcomes;
-analyze predictions;
-analyze threshold_crossings;
-analyze care_team_members;
+-- Or it would be done while something is measured.
+vacuum analyze patients, patient_search_texts, observations, outcomes, predictions, threshold_crossings,
+    care_team_members;

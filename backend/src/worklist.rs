@@ -26,8 +26,8 @@ use crate::{
     error::Result,
 };
 
-/// How many lines a process keeps: some ten megabytes.
-const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
+/// How many lines a process keeps: some two megabytes.
+const KEPT: NonZeroUsize = NonZeroUsize::new(2_000).expect("it is not zero");
 
 /// A line of the list: a [`PatientListItem`](shared::patient::PatientListItem), written already.
 #[derive(Clone, Debug)]
