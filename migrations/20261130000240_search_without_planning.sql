@@ -23,7 +23,8 @@ begin
     select coalesce(array_agg(id), '{}') into found
     from (
         select patient_id as id from patient_search_texts
-        where pieces(search_text) @> wanted and search_text like pattern
+        -- Not the column alone, or the other index is looked through as well.
+        where pieces(search_text) @> wanted and search_text || '' like pattern
         union all
         select id from patients where birth_date = born
         limit most + 1
