@@ -230,7 +230,7 @@ pub struct WorkerConfig {
     #[command(flatten)]
     pub traces: TracesConfig,
     /// How many jobs this worker does at the same time.
-    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 2,
+    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 4,
         value_parser = clap::value_parser!(u32).range(1..=64))]
     pub concurrency: u32,
     /// Seconds that a worker has for a batch before others may take it to be dead.
