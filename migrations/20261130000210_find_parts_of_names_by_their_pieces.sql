@@ -20,8 +20,6 @@ create trigger patients_search_text_is_new after insert on patients
 create trigger patients_search_text_changes after update of family_name, given_name, mrn on patients
     for each row when (old.search_text <> new.search_text) execute function keep_search_text();
 
-insert into patient_search_texts (patient_id, search_text) select id, search_text from patients;
-
 -- A text as all its pieces of five characters. Threes, which the other index knows, are each in
 -- thousands of a million names; fives are in hundreds or fewer.
 create function pieces(given text) returns text[]
@@ -31,41 +29,8 @@ create function pieces(given text) returns text[]
         from generate_series(1, length(given) - 4) as place
     );
 
+-- On a table that is still empty: it is filled by the next migration, which holds up nobody.
 create index patients_search_pieces on patient_search_texts using gin (pieces(search_text))
     with (gin_pending_list_limit = 64);
 create index patients_search_threes on patient_search_texts using gin (search_text gin_trgm_ops)
     with (gin_pending_list_limit = 64);
-drop index patients_search;
-analyze patient_search_texts;
-
-create or replace function few_patients_called(sought text, born date, most integer) returns uuid[]
-    language plpgsql stable security definer
-    -- A plan for one pattern says nothing about another.
-    set search_path = public, pg_temp set plan_cache_mode = force_custom_plan as $$
-declare
-    found uuid[];
-    pattern constant text := searchable(sought);
-    whole constant text := trim(both '%' from pattern);
-begin
-    -- A backslash is before what a person typed and `like` takes for a wildcard.
-    if 5 <= length(whole) and strpos(whole, '\') = 0 then
-        select coalesce(array_agg(id), '{}') into found
-        from (
-            select patient_id as id from patient_search_texts
-            where pieces(search_text) @> pieces(whole) and search_text like pattern
-            union all
-            select id from patients where birth_date = born
-            limit most + 1
-        ) as called;
-    else
-        select coalesce(array_agg(id), '{}') into found
-        from (
-            select patient_id as id from patient_search_texts where search_text like pattern
-            union all
-            select id from patients where birth_date = born
-            limit most + 1
-        ) as called;
-    end if;
-    return case when cardinality(found) <= most then found end;
-end
-$$;

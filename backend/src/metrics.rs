@@ -243,7 +243,7 @@ impl Observed {
         );
         now.register(
             "nephrocast_spans_not_told",
-            "Spans of traces that no collector has taken",
+            "Spans of traces that could not be told",
             ConstCounter::new(traces::not_told()),
         );
         if let Some(ahead) = self.clock.machine_ahead() {

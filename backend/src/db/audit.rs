@@ -164,7 +164,7 @@ pub struct Look {
     pub at: DateTime<Utc>,
 }
 
-/// Adds the entries of looks by several people in one commit of its own.
+/// Adds entries of several people by one statement; over the pool, in a commit of its own.
 pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Result<()> {
     fn column<'a, T>(looks: &'a [Look], of: impl Fn(&'a Look) -> T) -> Vec<T> {
         looks.iter().map(of).collect()

@@ -82,6 +82,22 @@ pub async fn lock_in_use(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Resu
     .await
 }
 
+/// Those of these records in use that nobody else has locked, locked until the transaction ends.
+pub async fn lock_free_in_use(
+    db: &mut PgConnection,
+    ids: &[PatientId],
+) -> sqlx::Result<Vec<Patient>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    records!(
+        "id = any($1) and archived_at is null
+        order by id
+        for no key update skip locked",
+        &ids,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Adds a record.
 pub async fn insert(db: &mut PgConnection, new: &Patient) -> sqlx::Result<()> {
     sqlx::query!(

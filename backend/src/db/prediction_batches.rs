@@ -201,12 +201,24 @@ fn lock_of(id: PredictionBatchId) -> i64 {
 async fn is_unfinished(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
     let found = sqlx::query!(
         "select from prediction_batches
-        where id = $1 and asked_at is null and cancelled_at is null and failed_at is null",
+        where id = $1 and asked_at is null and cancelled_at is null and failed_at is null
+        -- Workers of the release before have a batch alone by its row, and take jobs of this one.
+        for key share",
         id as PredictionBatchId,
     )
     .fetch_optional(db)
     .await?;
     Ok(found.is_some())
+}
+
+/// Whether the patients of a batch were written down.
+pub async fn is_listed(db: &mut PgConnection, id: PredictionBatchId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select listed_at is not null as "listed!" from prediction_batches where id = $1"#,
+        id as PredictionBatchId,
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Calls a batch off, once nobody takes part in it.

@@ -42,14 +42,15 @@ pub const MOST_PATIENTS: usize = 50_000;
 const CHUNK: i64 = 500;
 /// How many steps of a batch go on side by side, if there are as many workers for them.
 const LANES: u8 = 3;
-/// How often a step may fail before the batch does.
-const MAX_ATTEMPTS: i32 = 5;
+/// How often steps may fail, with none that did something in between, before the batch does: five times
+/// in each lane.
+const MAX_ATTEMPTS: i32 = 5 * LANES as i32;
 /// Where in the queue a step stands: behind everything that has no number.
 const BEHIND: i16 = 10;
 
 /// Why nothing was asked for, for patients whose record may no longer be read or changed.
 const OUT_OF_REACH: &str = "the record is archived, or you no longer see it";
-const GAVE_UP: &str = "Asking for the predictions failed five times. Request the batch again; if \
+const GAVE_UP: &str = "Asking for the predictions failed again and again. Request the batch again; if \
                        it fails again, give its id to whoever runs this installation.";
 const NOT_ALLOWED: &str = "The account that asked may no longer request predictions.";
 
@@ -173,12 +174,11 @@ async fn step(engine: &Engine, job: AskForBatch) -> anyhow::Result<()> {
     }
     let now = engine.clock().now();
     let step = Step { engine, id, job, now, batch };
-    if step.batch.is_listed {
-        step.predict().await?;
-    } else {
-        step.list().await?;
+    let went_on = if step.batch.is_listed { step.predict().await? } else { step.list().await? };
+    if went_on {
+        let now = engine.clock().now();
+        batches::touch(engine.db(), id, now - engine.lease() / 4, now).await?;
     }
-    batches::touch(engine.db(), id, now - engine.lease() / 4, now).await?;
     Ok(())
 }
 
@@ -210,12 +210,13 @@ impl Step<'_> {
         }
     }
 
-    /// Writes the patients of the batch down.
-    async fn list(&self) -> anyhow::Result<()> {
+    /// Writes the patients of the batch down; like the others, says whether that took it further.
+    async fn list(&self) -> anyhow::Result<bool> {
         let caller = self.caller();
         let mut tx = self.begin().await?;
-        if !batches::lock(&mut tx, self.id).await? {
-            return Ok(());
+        // Whoever waited here beside another lane finds it done, and the next steps in the queue.
+        if !batches::lock(&mut tx, self.id).await? || batches::is_listed(&mut tx, self.id).await? {
+            return Ok(true);
         }
         let filter = filter(&self.batch.filter, &caller);
         let mut steps = Steps::begin(self.engine.clock());
@@ -224,7 +225,8 @@ impl Step<'_> {
         if MOST_PATIENTS < found.len() {
             tx.rollback().await?;
             let error = format!("More than {MOST_PATIENTS} patients: narrow the filter.");
-            return give_up(self.engine, self.id, &error).await;
+            give_up(self.engine, self.id, &error).await?;
+            return Ok(true);
         }
         let patients: Vec<PatientId> = found.iter().map(|found| found.id).collect();
         batches::add_patients(&mut tx, self.id, &patients, self.now).await?;
@@ -234,7 +236,7 @@ impl Step<'_> {
         tx.commit().await?;
         steps.ended("list");
         self.tell(&steps, patients.len());
-        Ok(())
+        Ok(true)
     }
 
     /// Tells what was done for so many patients to the trace of the request.
@@ -248,12 +250,12 @@ impl Step<'_> {
     }
 
     /// Predicts for one chunk; when none is left, ends the batch.
-    async fn predict(&self) -> anyhow::Result<()> {
+    async fn predict(&self) -> anyhow::Result<bool> {
         let networks = self.engine.networks().await;
         let mut steps = Steps::begin(self.engine.clock());
         let mut tx = self.begin().await?;
         if !batches::join(&mut tx, self.id).await? {
-            return Ok(());
+            return Ok(true);
         }
         let waiting = batches::waiting(&mut tx, self.id, CHUNK).await?;
         if waiting.is_empty() {
@@ -284,7 +286,7 @@ impl Step<'_> {
         if let Some((networks, done)) = answered {
             self.engine.stored(&networks, done).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The answers of the active network; none when this step is a careful one, or when it cannot
@@ -376,12 +378,13 @@ impl Step<'_> {
     }
 
     /// Ends the batch. Whoever is left is out of the requester's sight, so it is not done in it.
-    async fn close(&self) -> anyhow::Result<()> {
+    async fn close(&self) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
         if !batches::lock(&mut tx, self.id).await? {
-            return Ok(());
+            return Ok(true);
         }
-        if batches::waiting(&mut tx, self.id, 1).await?.is_empty() {
+        let is_done = batches::waiting(&mut tx, self.id, 1).await?.is_empty();
+        if is_done {
             db::walls::lift(&mut tx).await?;
             batches::close(&mut tx, self.id, OUT_OF_REACH, self.now).await?;
         } else {
@@ -389,7 +392,7 @@ impl Step<'_> {
             enqueue(&mut tx, self.engine.db(), self.job).await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(is_done)
     }
 }
 

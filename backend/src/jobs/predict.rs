@@ -172,10 +172,13 @@ impl Engine {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Does a job: runs everything that waits, unless somebody else has the job's prediction
-    /// already, who then runs the rest too.
+    /// Does a job: runs everything that waits, unless nothing does any more.
     async fn serve(&self, id: PredictionId) -> anyhow::Result<()> {
-        if db::predictions::is_due(&self.db, id, self.clock.now()).await? {
+        let now = self.clock.now();
+        // The job may be others', too, while its own prediction was called off, or taken.
+        if db::predictions::is_due(&self.db, id, now).await?
+            || db::predictions::any_due(&self.db, now).await?.is_some()
+        {
             self.drain().await?;
         }
         Ok(())

@@ -80,10 +80,10 @@ impl Drop for Traces {
     }
 }
 
-/// Spans that no collector has taken; of the process, as what tells them is.
+/// Spans that could not be told; of the process, as what tells them is.
 static NOT_TOLD: AtomicU64 = AtomicU64::new(0);
 
-/// How many spans no collector has taken.
+/// How many spans could not be told.
 pub fn not_told() -> u64 {
     NOT_TOLD.load(Ordering::Relaxed)
 }

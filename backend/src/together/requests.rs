@@ -1,7 +1,8 @@
 //! Predictions that several callers ask for at the same moment: one transaction for all of them.
 //!
-//! It does the plain case. Whoever's is another one (the record is not in use, a prediction is open
-//! already, something is missing) is told to ask alone, and gets there the answer that fits.
+//! It does the plain case. Whoever's is another one (the record is not in use, or somebody has it
+//! just now, a prediction is open already, something is missing) is told to ask alone, and gets
+//! there the answer that fits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -63,7 +64,8 @@ async fn try_to_grant(
     let mut tx = db::begin(db).await?;
     let regions = regions(&mut tx, wishes).await?;
     let ids: Vec<PatientId> = wishes.iter().map(|wish| wish.patient_id).collect();
-    let patients = db::patients::lock_in_use(&mut tx, &ids).await?;
+    // Whoever's record somebody has just now waits for it alone.
+    let patients = db::patients::lock_free_in_use(&mut tx, &ids).await?;
     let open = db::predictions::open_of(&mut tx, &ids).await?;
     // The region is each caller's own.
     let frozen = db::predictions::freeze(&mut tx, &patients, KfreRegion::default(), now).await?;
