@@ -60,6 +60,9 @@ def faults_of(name, service, whole, folder):
         yield "no port is published from a network that is internal"
     for volume in service.get("volumes", []):
         source, mode = volume.split(":")[0], volume.split(":")[-1]
+        if source.startswith("${"):
+            # A folder that whoever runs it names.
+            continue
         if source.startswith("."):
             if source != "./backups" and not (folder / source).exists():
                 yield f"it mounts {source}, which is not there"
