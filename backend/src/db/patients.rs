@@ -28,7 +28,7 @@ macro_rules! records {
 
 /// The record, archived or not.
 pub async fn find(db: impl PgExecutor<'_>, id: PatientId) -> sqlx::Result<Option<Patient>> {
-    records!("id = $1", id as PatientId,).fetch_optional(db).await
+    records!("id = $1", id as PatientId).fetch_optional(db).await
 }
 
 /// Each of these records, archived or not.
@@ -37,18 +37,7 @@ pub async fn find_all(
     ids: &[PatientId],
 ) -> sqlx::Result<Vec<Option<Patient>>> {
     let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let found = sqlx::query_as!(
-        Patient,
-        r#"select id as "id: PatientId", version, mrn, given_name, family_name, birth_date,
-            sex as "sex: Sex", diabetes, hypertension, cardiovascular_disease, heart_failure,
-            smoker, renal_disease as "renal_disease: RenalDisease", own_access, archived_at,
-            created_at, updated_at
-        from patients
-        where id = any($1)"#,
-        &wanted,
-    )
-    .fetch_all(db)
-    .await?;
+    let found = records!("id = any($1)", &wanted).fetch_all(db).await?;
     let found: HashMap<PatientId, Patient> =
         found.into_iter().map(|patient| (patient.id, patient)).collect();
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())

@@ -2,7 +2,7 @@
 //! them when a worker dies.
 
 use backend::{
-    db::predictions::Which,
+    db::{prediction_batches as batches, predictions::Which},
     jobs::{
         batch::{self, AskForBatch},
         predict,
@@ -411,4 +411,78 @@ async fn a_record_that_cannot_be_computed_takes_nobody_down_with_it() {
     let done = clinician.get(&address(&requested)).await.ok();
     assert_counts(&done, &[("succeeded", 2), ("failed", 1)]);
     assert_eq!(done["status"], "completed");
+}
+
+/// That release has a batch alone by its row, and takes jobs of this one.
+#[tokio::test]
+async fn a_worker_of_the_release_before_waits_for_a_step() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 1).await;
+    let requested = request(&clinician, json!({})).await;
+    let id = id_of(&requested);
+    let mut step = app.db.begin().await.unwrap();
+    assert!(batches::join(&mut step, id).await.unwrap());
+    let alone = sqlx::query("select from prediction_batches where id = $1 for update nowait")
+        .bind(id)
+        .execute(&app.db)
+        .await
+        .unwrap_err();
+    assert_eq!(alone.as_database_error().unwrap().code().unwrap(), "55P03", "{alone}");
+    // What steps note of each other on the row holds up nobody.
+    sqlx::query("select from prediction_batches where id = $1 for no key update nowait")
+        .bind(id)
+        .execute(&app.db)
+        .await
+        .unwrap();
+}
+
+/// As after the death of the worker that was to write its patients down.
+#[tokio::test]
+async fn lanes_that_meet_before_its_patients_are_written_down_do_it_once() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 3).await;
+    let requested = request(&clinician, json!({})).await;
+    let id = id_of(&requested);
+    let mut held = app.db.begin().await.unwrap();
+    assert!(batches::lock(&mut held, id).await.unwrap());
+    let lane = |lane| batch::advance(&app.state, AskForBatch { lane, ..AskForBatch::of(id) });
+    let release = async {
+        let waiting = "select count(*) from pg_locks
+            where locktype = 'advisory' and not granted
+                and database = (select oid from pg_database where datname = current_database())";
+        wait_until(&app, waiting, 3).await;
+        held.rollback().await.unwrap();
+    };
+    let (first, second, third, ()) = tokio::join!(lane(0), lane(1), lane(2), release);
+    for one in [first, second, third] {
+        assert!(one.unwrap());
+    }
+    assert_eq!(count(&app, "select count(*) from prediction_batch_patients").await, 3);
+}
+
+#[tokio::test]
+async fn a_batch_whose_steps_always_fail_is_given_up() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    many(&app, 1).await;
+    sqlx::raw_sql(
+        "create function fail() returns trigger language plpgsql as
+            $$ begin raise 'as this test has it'; end $$;
+        create trigger fails before update on prediction_batch_patients
+            for each row execute function fail()",
+    )
+    .execute(&mut app.owner().await)
+    .await
+    .unwrap();
+    let requested = request(&clinician, json!({})).await;
+    let worker = Worker::start(&app);
+    let failed = "select count(*) from prediction_batches where failed_at is not null";
+    wait_until(&app, failed, 1).await;
+    assert!(worker.stop().await);
+    let given_up = clinician.get(&address(&requested)).await.ok();
+    assert_eq!(given_up["status"], "failed");
+    assert!(given_up["error"].as_str().unwrap().contains("again and again"), "{given_up:#}");
+    assert_eq!(count(&app, PREDICTIONS).await, 0);
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     care_teams::colleague,
     support::{TestApp, start},
+    worker::wait_until,
 };
 
 /// KFRE-4, North America, of the care-plan persona: a woman of 60, eGFR 28, uACR 742 mg/g.
@@ -748,4 +749,36 @@ async fn a_what_if_names_every_faulty_field() {
     let mut faults: Vec<_> = answer.faults().into_keys().collect();
     faults.sort();
     assert_eq!(faults, ["/age_years", "/values"]);
+}
+
+/// A step of a batch has its patients' records for as long as it computes.
+#[tokio::test]
+async fn a_record_that_somebody_has_holds_up_its_own_request_only() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (taken, free) = (persona(&app, "P-1").await, persona(&app, "P-2").await);
+    let mut holder = app.db.begin().await.unwrap();
+    sqlx::query("select from patients where id = $1 for no key update")
+        .bind(taken)
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let request = |patient: PatientId| {
+        let clinician = clinician.clone();
+        async move {
+            let path = format!("/api/v1/patients/{patient}/predictions");
+            clinician.post(&path, json!({})).await.expect(202)
+        }
+    };
+    let others = async {
+        let waits = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event = 'transactionid'";
+        wait_until(&app, waits, 1).await;
+        request(free).await;
+        // It was answered while the other one was still waiting.
+        assert_eq!(count(&app, waits).await, 1);
+        holder.rollback().await.unwrap();
+    };
+    let (late, ()) = tokio::join!(request(taken), others);
+    assert_eq!(late["patient_id"], json!(taken));
 }

@@ -55,6 +55,28 @@ fn find(told: &Told, service: &str, name: &str) -> Option<Span> {
     spans.find(|(_, span)| hex::encode(&span.trace_id) == TRACE).map(|(_, span)| span.clone())
 }
 
+/// A server and a worker that tell the collector, and a patient.
+struct Site {
+    _app: TestApp,
+    told: Told,
+    patient: PatientId,
+    server: Server,
+    worker: Worker,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let app = TestApp::new().await;
+        let (address, told) = collector().await;
+        let settings =
+            [("NEPHROCAST_OTLP_ENDPOINT", address.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+        let patient = persona(&app, "T-1").await;
+        let server = Server::start_with(&app, &settings).await;
+        let worker = Worker::start_with(&app, &settings);
+        Self { _app: app, told, patient, server, worker }
+    }
+}
+
 /// The span of the request and those of the worker, once all of them have been told.
 async fn traced(told: &Told, work: &[&str]) -> (Span, Vec<Span>) {
     let since = Instant::now();
@@ -89,13 +111,7 @@ fn no_patient_is_in(told: &Told, patient: PatientId) {
 
 #[tokio::test]
 async fn one_trace_holds_the_request_the_job_and_the_inference() {
-    let app = TestApp::new().await;
-    let (address, told) = collector().await;
-    let settings =
-        [("NEPHROCAST_OTLP_ENDPOINT", address.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
-    let patient = persona(&app, "T-1").await;
-    let server = Server::start_with(&app, &settings).await;
-    let worker = Worker::start_with(&app, &settings);
+    let Site { _app, told, patient, server, worker } = Site::start().await;
     click(&server, &format!("/api/v1/patients/{patient}/predictions"), &json!({})).await;
 
     let (request, job) = traced(&told, &["prediction", "claim", "inference", "write"]).await;
@@ -118,13 +134,7 @@ async fn one_trace_holds_the_request_the_job_and_the_inference() {
 
 #[tokio::test]
 async fn one_trace_holds_the_request_of_a_batch_and_its_steps() {
-    let app = TestApp::new().await;
-    let (address, told) = collector().await;
-    let settings =
-        [("NEPHROCAST_OTLP_ENDPOINT", address.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
-    let patient = persona(&app, "T-1").await;
-    let server = Server::start_with(&app, &settings).await;
-    let worker = Worker::start_with(&app, &settings);
+    let Site { _app, told, patient, server, worker } = Site::start().await;
     click(&server, "/api/v1/prediction-batches", &json!({ "filter": {} })).await;
 
     let (request, job) = traced(&told, &["list", "freeze", "inference", "write"]).await;
