@@ -300,7 +300,8 @@ pub async fn list(
             and ($2::uuid is null or actor_id = $2)
             and ($3::uuid is null
                 or audit_events.patient_id = $3
-                or (details ? 'patients' and details -> 'patients' ? $3::text))
+                or (details ? 'patients'
+                    and details -> 'patients' @> jsonb_build_array($3)))
             and ($4::text is null or action = $4 or starts_with(action, $4 || '.'))
             and ($5::text is null or outcome = $5)
             and ($6::timestamptz is null or $6 <= at)

@@ -105,6 +105,12 @@ pub async fn add_leaves(
     Ok(())
 }
 
+/// Sorts into their index whom entries showed, which waits in a list until then.
+pub async fn sort_shown(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query_scalar!("select sort_shown_patients()").fetch_one(db).await?;
+    Ok(())
+}
+
 /// Keeps a signed checkpoint.
 pub async fn add_checkpoint(db: &mut PgConnection, size: i64, note: &str) -> sqlx::Result<()> {
     sqlx::query!("insert into audit_checkpoints (tree_size, note) values ($1, $2)", size, note)

@@ -30,6 +30,8 @@ const ROUND: Duration = Duration::from_millis(400);
 const STAND_BY: Duration = Duration::from_secs(2);
 /// Before a lost connection is made anew.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// How often whom entries showed is sorted into its index: the more at once, the less it costs.
+const SORT: Duration = Duration::from_secs(1);
 /// How far behind sealing may be before the log says so.
 const LAG: Duration = Duration::from_secs(10);
 /// The most entries that are sealed in one transaction, and hashes that are read at once.
@@ -79,8 +81,10 @@ impl Sealer {
         loop {
             while leader.seal_batch().await? {
                 lag.warn();
+                leader.sort_shown_if_due().await?;
             }
             lag.caught_up();
+            leader.sort_shown_if_due().await?;
             sleep(ROUND).await;
         }
     }
@@ -122,7 +126,8 @@ impl Sealer {
             _ => {}
         }
         let Self { clock, key, .. } = self.clone();
-        Ok(Leader { connection, clock, key, tree, settled: 0, candidate: None })
+        let sorted = Instant::now();
+        Ok(Leader { connection, clock, key, tree, settled: 0, candidate: None, sorted })
     }
 }
 
@@ -136,6 +141,8 @@ pub struct Leader {
     /// Every entry with a number up to this one is sealed, or will never be.
     settled: i64,
     candidate: Option<Candidate>,
+    /// When whom entries showed was last sorted into its index.
+    sorted: Instant,
 }
 
 /// A number that is settled once everyone who may hold a lower one back has ended.
@@ -146,10 +153,10 @@ struct Candidate {
 }
 
 impl Leader {
-    /// Seals everything that is visible now.
+    /// Seals everything that is visible now, and sorts whom it showed into its index.
     pub async fn seal(&mut self) -> anyhow::Result<()> {
         while self.seal_batch().await? {}
-        Ok(())
+        self.sort_shown().await
     }
 
     /// Seals up to a thousand entries; `false` when there are no more.
@@ -179,6 +186,17 @@ impl Leader {
             self.settled = settled;
         }
         Ok(more)
+    }
+
+    /// Spares whoever looks at lists to sort whom they showed.
+    async fn sort_shown(&mut self) -> anyhow::Result<()> {
+        audit_tree::sort_shown(&mut self.connection).await?;
+        self.sorted = Instant::now();
+        Ok(())
+    }
+
+    async fn sort_shown_if_due(&mut self) -> anyhow::Result<()> {
+        if SORT < self.sorted.elapsed() { self.sort_shown().await } else { Ok(()) }
     }
 
     /// The number that is settled as soon as all that is visible from now on is sealed.

@@ -35,7 +35,7 @@ use tower::ServiceExt;
 use crate::{
     access::{self, ACCESS, CALLERS, fixture},
     support::{Client, TestApp, audit_key_file, sealing_key},
-    worker::Worker,
+    worker::{Worker, count},
 };
 
 /// Operations that neither read nor change a record; of a shadow there is none to set or clear
@@ -305,6 +305,29 @@ async fn who_looked_at_a_record_is_there_for_those_who_care_for_it() {
     assert_eq!(second["items"].as_array().unwrap().len(), 4, "this look is on record by now");
     let unknown = format!("/api/v1/patients/{}/audit-events", uuid::Uuid::nil());
     clinician.get(&unknown).await.expect(404);
+}
+
+/// Whom a list showed waits to be sorted into its index. Whoever looks does not sort it: whoever
+/// seals does.
+#[tokio::test]
+async fn whoever_seals_sorts_whom_lists_showed() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let on = access::fixture(&clinician, "M-1", true).await;
+    // In pages of what waited.
+    let sorted = || count(&app, "select sort_shown_patients()");
+
+    clinician.get("/api/v1/patients").await.ok();
+    assert_eq!(sorted().await, 1);
+    assert_eq!(sorted().await, 0);
+    clinician.get("/api/v1/patients").await.ok();
+    app.sealer().try_lead().await.unwrap().expect("nobody else seals").seal().await.unwrap();
+    assert_eq!(sorted().await, 0);
+
+    let path = format!("/api/v1/patients/{}/audit-events", on.patient);
+    let looks = clinician.get(&path).await.ok();
+    let lists = looks["items"].as_array().unwrap().iter();
+    assert_eq!(lists.filter(|look| look["action"] == "patient.list").count(), 2, "{looks:#}");
 }
 
 #[tokio::test]
