@@ -131,12 +131,10 @@ fn schema_faults(schema: &str, value: &Value) -> Vec<FieldProblem> {
 }
 
 fn validator(schema: &str) -> jsonschema::Validator {
-    let mut root = serde_json::json!({ "$ref": format!("#/components/schemas/{schema}") });
-    root["components"] = openapi::json()["components"].clone();
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .should_validate_formats(true)
-        .build(&root)
+        .build(&openapi::schema(schema))
         .expect("the OpenAPI document holds a valid schema for every request body")
 }
 

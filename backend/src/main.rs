@@ -309,12 +309,14 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(address = %config.listen, "listening");
     let mut stopping = stop.clone();
     let service = router::leaving(router(state), stop.clone());
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stopped(&mut stopping).await;
-        tokio::time::sleep(LEAVING).await;
-        // Streams of events never end by themselves.
-        events.close();
-    });
+    // As a `Router` itself it would make all of its routes anew for each connection: half a megabyte.
+    let server =
+        axum::serve(listener, service.into_make_service()).with_graceful_shutdown(async move {
+            stopped(&mut stopping).await;
+            tokio::time::sleep(LEAVING).await;
+            // Streams of events never end by themselves.
+            events.close();
+        });
     let overtime = async {
         stopped(&mut stop).await;
         tokio::time::sleep(GRACE).await;
@@ -335,7 +337,8 @@ async fn tell(
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let Some(address) = config.metrics_listen else { return Ok(()) };
-    let server = axum::serve(listen(address).await?, router::metrics(observed));
+    let service = router::metrics(observed).into_make_service();
+    let server = axum::serve(listen(address).await?, service);
     let server = server.with_graceful_shutdown(async move { stopped(&mut stop).await });
     tokio::spawn(server.into_future());
     Ok(())

@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::settings::{Settings, Site};
 
 use crate::{
@@ -49,6 +49,6 @@ pub async fn get_site(State(state): State<AppState>) -> Result<Json<Site>> {
 /// The OpenAPI document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", operation_id = "get_openapi",
     responses((status = 200, description = "This document", body = Value)))]
-pub async fn get_openapi() -> Json<&'static Value> {
-    Json(openapi::json())
+pub async fn get_openapi() -> Json<&'static RawValue> {
+    Json(openapi::written())
 }

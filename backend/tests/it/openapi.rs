@@ -44,7 +44,7 @@ fn operation_ids_are_unique_and_described() {
 async fn the_document_and_its_page_are_served_offline() {
     let app = TestApp::new().await;
     let client = app.anonymous();
-    assert_eq!(&client.get("/api/v1/openapi.json").await.ok(), backend::openapi::json());
+    assert_eq!(client.get("/api/v1/openapi.json").await.ok(), backend::openapi::json());
     let page = client.get("/api/docs/").await.ok();
     let page = page.as_str().unwrap();
     assert!(page.contains("swagger-ui"));
