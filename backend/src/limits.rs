@@ -34,6 +34,8 @@ use crate::{
 const WINDOW: Duration = Duration::from_mins(1);
 /// How many keys one limit remembers at most; beyond that, new ones share an allowance.
 const MOST_KEYS: usize = 100_000;
+/// How often keys are forgotten while there are as many.
+const SWEEP: Duration = Duration::from_secs(1);
 /// The shared allowance's key.
 const THE_REST: u64 = 0;
 
@@ -174,13 +176,21 @@ fn seconds(time: TimeDelta) -> u32 {
 struct Limit {
     policy: &'static str,
     quota: u32,
+    keys: Mutex<Keys>,
+}
+
+/// The callers of the last minute.
+#[derive(Debug, Default)]
+struct Keys {
     /// When each key's allowance is whole again, in microseconds.
-    whole_at: Mutex<HashMap<u64, i64>>,
+    whole_at: HashMap<u64, i64>,
+    /// Not before this moment those whose allowance is whole are looked for again.
+    sweep_at: i64,
 }
 
 impl Limit {
     fn new(policy: &'static str, quota: u32) -> Self {
-        Self { policy, quota: quota.max(1), whole_at: Mutex::default() }
+        Self { policy, quota: quota.max(1), keys: Mutex::default() }
     }
 
     fn interval(&self) -> i64 {
@@ -191,9 +201,12 @@ impl Limit {
     fn take(&self, key: u64, now: DateTime<Utc>) -> Standing {
         let (now, interval) = (now.timestamp_micros(), self.interval());
         let most = interval * i64::from(self.quota);
-        let mut whole_at = self.whole_at.lock().expect("no holder of the lock panics");
-        if MOST_KEYS <= whole_at.len() {
+        let mut keys = self.keys.lock().expect("no holder of the lock panics");
+        let Keys { whole_at, sweep_at } = &mut *keys;
+        // Everybody waits while all keys are looked at: a flood of new ones must not ask for it each time.
+        if MOST_KEYS <= whole_at.len() && *sweep_at <= now {
             whole_at.retain(|_, moment| now < *moment);
+            *sweep_at = now + SWEEP.as_micros() as i64;
         }
         let key =
             if whole_at.contains_key(&key) || whole_at.len() < MOST_KEYS { key } else { THE_REST };
@@ -202,7 +215,7 @@ impl Limit {
         let wait = (most < used).then(|| used - most);
         let used = if wait.is_some() { used - interval } else { used };
         *entry = now + used;
-        drop(whole_at);
+        drop(keys);
         Standing {
             policy: self.policy,
             quota: self.quota,
@@ -213,7 +226,7 @@ impl Limit {
     }
 
     fn give_back(&self, key: u64) {
-        let mut whole_at = self.whole_at.lock().expect("no holder of the lock panics");
+        let whole_at = &mut self.keys.lock().expect("no holder of the lock panics").whole_at;
         let key = if whole_at.contains_key(&key) { key } else { THE_REST };
         if let Some(moment) = whole_at.get_mut(&key) {
             *moment -= self.interval();
@@ -315,10 +328,26 @@ mod tests {
         for key in 0..200_000 {
             limit.take(1_000 + key, at(0));
         }
-        assert!(limit.whole_at.lock().unwrap().len() <= MOST_KEYS + 1);
+        assert!(limit.keys.lock().unwrap().whole_at.len() <= MOST_KEYS + 1);
         assert_eq!(limit.take(7, at(0)).wait, None);
         assert_eq!(limit.take(1, at(61_000)).wait, None, "a minute later they are forgotten");
-        assert_eq!(limit.whole_at.lock().unwrap().len(), 1);
+        assert_eq!(limit.keys.lock().unwrap().whole_at.len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_keys_does_not_make_everybody_wait_while_it_is_looked_through() {
+        let limit = Limit::new("test", 3);
+        for key in 0..MOST_KEYS as u64 {
+            limit.take(1_000 + key, at(0));
+        }
+        let kept = || limit.keys.lock().unwrap().whole_at.len();
+        // They are whole again after 20 seconds, but were looked through half a second before.
+        for moment in [19_500, 20_400] {
+            limit.take(7, at(moment));
+            assert!(MOST_KEYS <= kept());
+        }
+        limit.take(7, at(20_600));
+        assert_eq!(kept(), 2, "the new one, and what the others shared");
     }
 
     #[test]
