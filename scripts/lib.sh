@@ -80,7 +80,7 @@ throw_away() {
   local data
   data=$(realpath -m "$1/postgres/data")
   case $data in
-    "$root"/.data/test-* | /var/lib/nephrocast/*) rm -rf "$data" ;;
+    "$root"/.data/test-* | /var/lib/nephrocast/* | /dev/shm/nephrocast-*) rm -rf "$data" ;;
   esac
   rm -rf "$root/.data/${1##*/}"
 }
