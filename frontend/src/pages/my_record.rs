@@ -159,7 +159,7 @@ fn meaning(g: GCategory) -> &'static str {
             "Your kidneys do most of their work. Most people at this stage feel nothing of it, and many never come to a later one.",
         ),
         GCategory::G3b => t(
-            "Your kidneys do about half of their work or a little less. Many people stay at this stage for years; tests show early if something changes.",
+            "Your kidneys do about a third to a little less than half of their work. Many people stay at this stage for years; tests show early if something changes.",
         ),
         GCategory::G4 => t(
             "Your kidneys do much less than healthy ones, and still enough for everyday life. There is time to talk, without haste, about what helps and about what may come.",
