@@ -1,5 +1,7 @@
 //! The audit log: added to in the transaction of what it records, never changed.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
@@ -41,8 +43,8 @@ pub struct Event {
     pub patient_id: Option<PatientId>,
     /// How it ended.
     pub outcome: Outcome,
-    /// What changed; never a secret.
-    pub details: Option<Value>,
+    /// What changed; never a secret. Those who look at the same share it.
+    pub details: Option<Arc<Value>>,
 }
 
 impl Event {
@@ -74,8 +76,8 @@ impl Event {
 
     /// … with these details.
     #[must_use]
-    pub fn details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+    pub fn details(mut self, details: impl Into<Arc<Value>>) -> Self {
+        self.details = Some(details.into());
         self
     }
 }
@@ -103,7 +105,7 @@ pub async fn record(
         event.outcome as Outcome,
         actor.address,
         actor.request_id,
-        event.details,
+        event.details.as_deref(),
         actor.token_id as Option<TokenId>,
     )
     .execute(db)
@@ -123,7 +125,8 @@ pub async fn record_all(
     let patients: Vec<Option<Uuid>> =
         events.iter().map(|event| event.patient_id.map(|id| id.0)).collect();
     let outcomes: Vec<Outcome> = events.iter().map(|event| event.outcome).collect();
-    let details: Vec<Option<Value>> = events.iter().map(|event| event.details.clone()).collect();
+    let details: Vec<Option<&Value>> =
+        events.iter().map(|event| event.details.as_deref()).collect();
     sqlx::query!(
         "insert into audit_events
             (at, actor_id, actor_role, session_id, token_id, address, request_id, action, object_id,
@@ -193,7 +196,7 @@ pub async fn record_looks(db: impl PgExecutor<'_>, looks: &[Look]) -> sqlx::Resu
         column(looks, |look| look.event.object_id) as _,
         column(looks, |look| look.event.patient_id.map(|id| id.0)) as _,
         column(looks, |look| look.event.outcome) as _,
-        column(looks, |look| look.event.details.as_ref()) as _,
+        column(looks, |look| look.event.details.as_deref()) as _,
         looks.iter().map(|look| look.at).min(),
     )
     .execute(db)

@@ -26,6 +26,10 @@ use crate::{
 
 /// How often the leader looks for new entries: well within the second that is promised.
 const ROUND: Duration = Duration::from_millis(400);
+/// How often it looks meanwhile whether there are many already, and how many those are: to seal a crowd
+/// at once holds a core of the database for so long that callers would notice.
+const GLANCE: Duration = Duration::from_millis(100);
+const CROWD: i64 = 100;
 /// How often others look whether the leader is gone.
 const STAND_BY: Duration = Duration::from_secs(2);
 /// Before a lost connection is made anew.
@@ -85,7 +89,7 @@ impl Sealer {
             }
             lag.caught_up();
             leader.sort_shown_if_due().await?;
-            sleep(ROUND).await;
+            leader.rest().await?;
         }
     }
 
@@ -186,6 +190,19 @@ impl Leader {
             self.settled = settled;
         }
         Ok(more)
+    }
+
+    /// Waits for more, for a round at most.
+    async fn rest(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let before = audit_tree::last_number(&mut self.connection).await?;
+        while begun.elapsed() < ROUND {
+            sleep(GLANCE).await;
+            if before + CROWD <= audit_tree::last_number(&mut self.connection).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Spares whoever looks at lists to sort whom they showed.

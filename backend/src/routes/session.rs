@@ -1,5 +1,7 @@
 //! Signing in, staying signed in, signing out.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{Extensions, HeaderMap, StatusCode, header},
@@ -186,7 +188,7 @@ pub(super) async fn open(
         ..visitor(headers, Some(user_id))
     };
     let mut event = Event::new("session.sign_in").object(session.0);
-    event.details = details;
+    event.details = details.map(Arc::new);
     db::audit::record(tx, &actor, event, now).await?;
     Ok((token, signed_in))
 }

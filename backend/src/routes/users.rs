@@ -1,5 +1,7 @@
 //! Accounts, run by administrators.
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -376,6 +378,6 @@ async fn audit(
     details: Value,
 ) -> Result<()> {
     let mut event = Event::new(action).object(id.0);
-    event.details = Some(details).filter(|details| !details.is_null());
+    event.details = Some(details).filter(|details| !details.is_null()).map(Arc::new);
     Ok(db::audit::record(tx, &caller.actor(), event, state.clock.now()).await?)
 }
