@@ -376,7 +376,6 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         releases,
         events,
         dashboards: KeptCounts::new(MANY),
-        lines: Arc::default(),
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
         metrics,
     })

@@ -22,7 +22,6 @@ use crate::{
     models::{Release, Releases},
     replica::Reads,
     together::Together,
-    worklist::KeptLines,
 };
 
 /// The state of the API server: handles that are cheap to clone. Settings are in the database.
@@ -52,8 +51,6 @@ pub struct AppState {
     pub events: PredictionEvents,
     /// The dashboard's counts over everybody.
     pub dashboards: Arc<KeptCounts>,
-    /// Lines of the list that are written already.
-    pub lines: Arc<KeptLines>,
     /// How often callers may ask.
     pub limits: Arc<Limits>,
     /// What this process counts.

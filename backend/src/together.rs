@@ -4,7 +4,11 @@
 //! the database and, where something is written, a wait for the disk. Nobody is answered from
 //! before they asked: a question leaves after all who share it have come.
 
+pub mod alike;
+pub mod pages;
 pub mod requests;
+
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use shared::{
@@ -18,19 +22,29 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-use self::requests::Wish;
+use self::{
+    alike::Alike,
+    pages::{PageKey, PageWanted, WrittenPage},
+    requests::Wish,
+};
 use crate::{
     clock::Clock,
-    db::{self, audit::Look, sessions::LiveSession},
+    db::{
+        self,
+        audit::Look,
+        sessions::LiveSession,
+        walls::{Reading, Sight},
+    },
     error::{Error, Result},
+    worklist::KeptLines,
 };
 
 /// How many share a question at most.
 const MOST: usize = 256;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
-/// How long a commit waits for more looks, when the one before had several: each of many costs less
-/// then, and somebody who looks alone never waits.
+/// How long a commit, or the reading of a page, waits for more, when the one before had several: each of
+/// many costs less then, and somebody who looks alone never waits.
 const COMPANY: Duration = Duration::from_millis(1);
 
 /// What callers of a process ask together.
@@ -49,6 +63,10 @@ pub struct Together {
     pub patients: Gathered<PatientId, Option<Patient>>,
     /// Requests predictions, for whoever sees every record; none for whoever must ask alone.
     pub requests: Gathered<Wish, Option<Prediction>>,
+    /// Reads pages of the list, for whoever sees every record: many have the same one before them.
+    pub pages: Alike<PageKey, PageWanted, Arc<WrittenPage>>,
+    /// Lines of the list that are written already.
+    pub lines: Arc<KeptLines>,
 }
 
 impl Together {
@@ -85,7 +103,18 @@ impl Together {
                 async move { Ok(requests::grant(&db, &clock, wishes).await) }
             }
         });
-        Self { looks, sessions, patients, requests }
+        let lines = Arc::<KeptLines>::default();
+        let pages = Alike::new(COMPANY, {
+            let (db, clock, lines) = (db.clone(), clock.clone(), Arc::clone(&lines));
+            move |wanted: PageWanted| {
+                let (db, now, lines) = (db.clone(), clock.now(), Arc::clone(&lines));
+                async move {
+                    let reading = Reading::begin(&db, Sight::Everything, now).await?;
+                    pages::read(reading, &wanted, &lines).await.map(Arc::new)
+                }
+            }
+        });
+        Self { looks, sessions, patients, requests, pages, lines }
     }
 }
 

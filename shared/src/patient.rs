@@ -271,7 +271,7 @@ pub struct PatientFilter {
 }
 
 /// The order of the list; each is served by an index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema, sqlx::Type), sqlx(type_name = "text"))]
 pub enum PatientSort {
     /// By family name, then given name.

@@ -1,8 +1,10 @@
 //! Patients' records: found, read, made, changed, archived, restored.
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::StatusCode};
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     access::Permission,
@@ -22,21 +24,16 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::{Allowed, Caller, EditPatients, ListPatients, ReadPatients, guesses},
-    db::{
-        self,
-        audit::Event,
-        patient_list::{Filter, Position},
-        walls::Sight,
-    },
+    db::{self, audit::Event, patient_list::Filter, walls::Sight},
     derived,
     error::{Error, Result, violated_constraint},
-    extract::{Created, Creation, IfMatch, Json, Path, Query, RequestKey, Versioned},
+    extract::{Created, Creation, IfMatch, Json, Path, Query, RequestKey, Versioned, Written},
     input::Faults,
     openapi::Problems,
     page,
     routes::{changed, changes, keep, replay},
     state::AppState,
-    worklist::Line,
+    together::pages::{self, Cursor, PageKey, PageWanted},
 };
 
 /// The most characters of a medical record number.
@@ -45,7 +42,7 @@ const MRN: usize = 64;
 const NAME: usize = 100;
 
 /// Which patients to list, and in which order.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PatientQuery {
@@ -110,10 +107,6 @@ impl PatientQuery {
     }
 }
 
-/// A cursor of the list: it belongs to one order.
-#[derive(Debug, Serialize, Deserialize)]
-struct Cursor(PatientSort, Position);
-
 /// List patients with their latest eGFR, urine ACR, KDIGO category and risk, and what is due.
 #[utoipa::path(get, path = "/api/v1/patients", tag = "patients",
     security(("bearer" = [])), params(PatientQuery),
@@ -122,7 +115,7 @@ pub async fn list_patients(
     Allowed { caller, .. }: Allowed<ListPatients>,
     State(state): State<AppState>,
     Query(query): Query<PatientQuery>,
-) -> Result<Json<Page<Line>>> {
+) -> Result<Written> {
     let limit = page::limit(query.limit)?;
     let sort = query.sort.unwrap_or_default();
     let after = match page::position(query.cursor.as_deref())? {
@@ -130,18 +123,20 @@ pub async fn list_patients(
         Some(_) => return Err(page::bad_cursor()),
         None => None,
     };
-    let filter = query.filter(&caller);
-    let mut reading = state.reading(&caller).await?;
-    let rows = page::rows(limit);
-    let found = db::patient_list::find(&mut reading, &filter, sort, after.as_ref(), rows).await?;
-    let Page { items, next_cursor } =
-        page::page(found, limit, |row| Cursor(sort, row.position(sort)))?;
-    let items = state.lines.of(&mut reading, &items, caller.at.date_naive()).await?;
-    reading.end().await?;
-    let shown: Vec<_> = items.iter().map(|line| line.id).collect();
-    let event = Event::new("patient.list").details(json!({ "patients": shown }));
+    let wanted = PageWanted { filter: query.filter(&caller), sort, after, limit };
+    let page = match caller.sight() {
+        Sight::Everything => {
+            let key = PageKey { query, day: caller.at.date_naive() };
+            state.together.pages.ask(key, wanted).await?
+        }
+        Sight::InCare(_) | Sight::OwnRecord(_) | Sight::Nothing(_) => {
+            let reading = state.reading(&caller).await?;
+            pages::read(reading, &wanted, &state.together.lines).await?.into()
+        }
+    };
+    let event = Event::new("patient.list").details(Arc::clone(&page.shown));
     state.record_look(&caller, event).await?;
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Written(page.body.clone()))
 }
 
 /// Register a patient.

@@ -9,6 +9,7 @@ use shared::{access::Role, id::PatientId};
 
 use crate::{
     access::fixture,
+    care_teams::{colleague, confine},
     support::{Answer, Client, TestApp},
 };
 
@@ -500,5 +501,81 @@ async fn those_who_ask_together_each_get_their_own_answer() {
         .collect();
     for one in many {
         one.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn those_who_read_the_same_page_together_see_what_they_may_and_are_each_on_record() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let (other, _) = colleague(&app, "Other").await;
+    let mut own = Vec::new();
+    for (number, client) in [&clinician, &clinician, &other].into_iter().enumerate() {
+        own.push(fixture(client, &format!("P-{number}"), false).await.patient);
+    }
+    confine(&app).await;
+    let administrator = app.sign_in(Role::Administrator).await;
+    let sights = [(&administrator, &own[..]), (&clinician, &own[..2]), (&other, &own[2..])];
+    let many: Vec<_> = (0..90)
+        .map(|number| {
+            let (client, expected) = sights[number % 3];
+            let (client, expected) = (client.clone(), expected.to_vec());
+            // The smallest page has the first of them only.
+            let limit = if number % 2 == 0 { 50 } else { 1 };
+            tokio::spawn(async move {
+                let page = client.get(&format!("{PATIENTS}?sort=name&limit={limit}")).await.ok();
+                let items = page["items"].as_array().unwrap();
+                assert_eq!(items.len(), expected.len().min(limit), "{page:#}");
+                assert!(
+                    items.iter().all(|item| expected.iter().any(|id| item["id"] == id.as_str()))
+                );
+                assert_eq!(page["next_cursor"].is_string(), limit < expected.len());
+            })
+        })
+        .collect();
+    for one in many {
+        one.await.unwrap();
+    }
+    let on_record: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select actor_role, jsonb_array_length(details -> 'patients')::bigint, count(*)
+        from audit_events where action = 'patient.list' group by 1, 2 order by 1, 2",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    let looks = |role: &str, patients, count| (role.to_owned(), patients, count);
+    let expected = [
+        looks("administrator", 1, 15),
+        looks("administrator", 3, 15),
+        // Of the one who sees two, and of the one who sees one.
+        looks("clinician", 1, 15 + 30),
+        looks("clinician", 2, 15),
+    ];
+    assert_eq!(on_record, expected);
+}
+
+#[tokio::test]
+async fn a_page_holds_what_was_changed_before_it_was_asked_for() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let path = register(&clinician, new("C-1", "Testwell")).await;
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let clinician = clinician.clone();
+            tokio::spawn(async move {
+                for _ in 0..40 {
+                    clinician.get(PATIENTS).await.ok();
+                }
+            })
+        })
+        .collect();
+    for version in 1..20 {
+        let name = format!("Testwell{version}");
+        clinician.patch(&path, version, json!({ "family_name": name })).await.ok();
+        let page = clinician.get(PATIENTS).await.ok();
+        assert_eq!(page["items"][0]["family_name"], name.as_str());
+    }
+    for reader in readers {
+        reader.await.unwrap();
     }
 }

@@ -117,7 +117,6 @@ impl TestApp {
             releases: Arc::new(Releases::load(folder).unwrap()),
             events: PredictionEvents::listen(&db).await.unwrap(),
             dashboards: KeptCounts::new(MANY),
-            lines: Arc::default(),
             limits: Arc::new(Limits::new(rates)),
             metrics,
         };
