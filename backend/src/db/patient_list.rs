@@ -12,8 +12,7 @@ use shared::{
     patient::{PatientFilter, PatientSort, RenalDisease},
     prediction::{ACategory, GCategory, RiskCategory},
 };
-use sqlx::{Encode, FromRow, PgConnection, Postgres, QueryBuilder, Type};
-use uuid::Uuid;
+use sqlx::{Encode, FromRow, PgConnection, Postgres, QueryBuilder, Row, Type, postgres::PgRow};
 
 use crate::input::{is_storable, searched};
 
@@ -161,19 +160,6 @@ fn sought(text: &str) -> String {
 /// So many are few: they are found first, and put in order then.
 const FEW: i32 = 2000;
 
-/// Whom a search finds, if they are few, whoever may see them.
-async fn few_called(db: &mut PgConnection, filter: &Filter) -> sqlx::Result<Option<Vec<Uuid>>> {
-    let Some(text) = filter.text.as_deref() else { return Ok(None) };
-    sqlx::query_scalar!(
-        "select few_patients_called($1, $2, $3)",
-        sought(text),
-        filter.born_on(),
-        FEW,
-    )
-    .fetch_one(db)
-    .await
-}
-
 /// Records in an order, after a position when it is given.
 ///
 /// The statement holds what was asked for and nothing else, and what is one of a few choices or a
@@ -186,28 +172,62 @@ pub async fn find(
     after: Option<&Position>,
     limit: i64,
 ) -> sqlx::Result<Vec<Found>> {
-    let few = few_called(db, filter).await?;
-    if few.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
+    if let Some(text) = filter.text.as_deref()
+        && let Some(found) = find_few(db, text, filter, sort, after, limit).await?
+    {
+        return Ok(found);
     }
-    let mut query = QueryBuilder::new(
-        "select id, xmin::text::bigint as written_by, risk_5y, latest_egfr, updated_at,
-            lower(family_name) as family_key, lower(given_name) as given_key
-        from patients
-        where archived_at is",
-    );
-    query.push(if filter.archived { " not null" } else { " null" });
-    match few {
-        Some(few) => {
-            // Planned once, however many they are.
-            query.push(" and id = any((select ").push_bind(few).push(")::uuid[])");
-        }
-        None => search(&mut query, filter),
-    }
+    let mut query = QueryBuilder::new("select ");
+    query.push(FOUND).push(in_use(filter));
+    search(&mut query, filter);
     narrow(&mut query, filter);
     go_on(&mut query, sort, after);
     query.push(format_args!(" order by {} limit {limit}", order(sort)));
     query.build_query_as().fetch_all(db).await
+}
+
+/// The same of those whom a search finds, if they are few, whoever may see them.
+async fn find_few(
+    db: &mut PgConnection,
+    text: &str,
+    filter: &Filter,
+    sort: PatientSort,
+    after: Option<&Position>,
+    limit: i64,
+) -> sqlx::Result<Option<Vec<Found>>> {
+    let order = order(sort);
+    let mut query = QueryBuilder::new("select few.ids is null as are_many, listed.*");
+    query.push(" from few_patients_called(").push_bind(sought(text));
+    query.push(", ").push_bind(filter.born_on()).push(", ").push_bind(FEW).push(") as few (ids)");
+    query.push(format_args!(
+        " left join lateral (select row_number() over (order by {order}) as place, "
+    ));
+    query.push(FOUND).push(in_use(filter));
+    // However many they are, it is planned once.
+    query.push(" and id = any(few.ids)");
+    narrow(&mut query, filter);
+    go_on(&mut query, sort, after);
+    query.push(format_args!(" order by place limit {limit}) as listed on true order by place"));
+    let rows = query.build().fetch_all(db).await?;
+    if rows.first().is_some_and(|row| row.get("are_many")) {
+        return Ok(None);
+    }
+    // Of nobody there is one row without a record.
+    let is_somebody = |row: &&PgRow| row.get::<Option<PatientId>, _>("id").is_some();
+    rows.iter().filter(is_somebody).map(Found::from_row).collect::<sqlx::Result<_>>().map(Some)
+}
+
+/// What is read of a record that is found.
+const FOUND: &str = "id, xmin::text::bigint as written_by, risk_5y, latest_egfr, updated_at,
+    lower(family_name) as family_key, lower(given_name) as given_key";
+
+/// From the records in use, or from the archived ones.
+fn in_use(filter: &Filter) -> &'static str {
+    if filter.archived {
+        " from patients where archived_at is not null"
+    } else {
+        " from patients where archived_at is null"
+    }
 }
 
 /// A search that finds many looks for them in the list's order.
