@@ -112,10 +112,14 @@ where mrn like 'B-%' and risk_at is not null;
 
 create index observations_of_patient on observations (patient_id, effective_at desc, id desc);
 create index observations_derived_from on observations (derived_from) where derived_from is not null;
+insert into patient_courses (patient_id, values_at, last_value_at, egfr_at, egfr)
+select id, values_changed_at, course.*
+from patients, lateral patient_course(id) course
+where mrn like 'B-%';
 insert into patient_search_texts select id, search_text from patients on conflict do nothing;
 create index patients_search_pieces on patient_search_texts using gin (pieces(search_text)) with (gin_pending_list_limit = 64);
 create index patients_search_threes on patient_search_texts using gin (search_text gin_trgm_ops) with (gin_pending_list_limit = 64);
 alter table patients enable trigger patients_search_text_is_new;
 -- Or it would be done while something is measured.
-vacuum analyze patients, patient_search_texts, observations, outcomes, predictions, threshold_crossings,
+vacuum analyze patients, patient_courses, patient_search_texts, observations, outcomes, predictions, threshold_crossings,
     care_team_members;

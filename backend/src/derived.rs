@@ -66,10 +66,25 @@ pub async fn catch_up(db: &PgPool) -> sqlx::Result<()> {
     loop {
         let mut tx = db.begin().await?;
         let ids = db::worklist::lock_underived(&mut tx, last, AT_ONCE).await?;
-        let Some(id) = ids.last() else { return Ok(()) };
+        let Some(id) = ids.last() else { break };
         last = Some(*id);
         db::worklist::refresh(&mut tx, &ids, None).await?;
         tx.commit().await?;
+    }
+    keep_courses(db).await
+}
+
+/// Keeps the course of every record that lacks it: from before there were any, or changed by a program
+/// of the release before.
+async fn keep_courses(db: &PgPool) -> sqlx::Result<()> {
+    let mut last = None;
+    loop {
+        let mut tx = db.begin().await?;
+        last = db::worklist::keep_missing_courses(&mut tx, last, AT_ONCE).await?;
+        tx.commit().await?;
+        if last.is_none() {
+            return Ok(());
+        }
     }
 }
 

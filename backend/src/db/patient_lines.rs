@@ -19,9 +19,6 @@ use uuid::Uuid;
 
 use super::patient_list::Found;
 
-/// The most points of a line's course.
-const POINTS: i64 = 8;
-
 /// What a line of a list is made of.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -55,8 +52,8 @@ pub struct Line {
     rapid_progression: bool,
     last_value_at: Option<DateTime<Utc>>,
     reached_end: bool,
-    course_at: Option<Vec<DateTime<Utc>>>,
-    course: Option<Vec<f64>>,
+    course_at: Vec<DateTime<Utc>>,
+    course: Vec<f64>,
     crossed_at: Option<Vec<DateTime<Utc>>>,
     crossed: Option<Vec<Threshold>>,
 }
@@ -96,7 +93,7 @@ impl Line {
             crossings: crossings.collect(),
         };
         let is_worked = self.archived_at.is_none() && !self.reached_end;
-        let course = self.course_at.into_iter().flatten().zip(self.course.into_iter().flatten());
+        let course = self.course_at.into_iter().zip(self.course);
         PatientListItem {
             egfr: latest(ObservationCode::Egfr, self.latest_egfr, self.latest_egfr_at),
             uacr: latest(ObservationCode::Uacr, self.latest_uacr, self.latest_uacr_at),
@@ -135,39 +132,27 @@ pub async fn read(
             risk_source as "risk_source: RiskSource", risk_at, risk_inputs_at, previous_risk_5y,
             previous_risk_source as "previous_risk_source: RiskSource", previous_risk_at,
             values_changed_at, monitoring_due_on, rapid_progression,
-            last.effective_at as "last_value_at?",
+            case when kept.patient_id is null then read.last_value_at else kept.last_value_at end
+                as "last_value_at?",
             exists(select from outcomes where patient_id = patients.id) as "reached_end!",
-            course.at as "course_at?", course.value as "course?",
+            coalesce(kept.egfr_at, read.egfr_at) as "course_at!",
+            coalesce(kept.egfr, read.egfr) as "course!",
             crossings.at as "crossed_at?", crossings.threshold as "crossed?: Vec<Threshold>"
         -- How many they are is hidden from the planner, so that a connection plans this once.
         from unnest((select $1::uuid[])) as wanted (id)
         join patients on patients.id = wanted.id
+        left join patient_courses as kept
+            on kept.patient_id = patients.id and kept.values_at = patients.values_changed_at
         left join lateral (
-            select effective_at from observations
-            where patient_id = patients.id and status = 'final'
-                and code not in ('systolic_bp', 'diastolic_bp', 'weight', 'height')
-            order by effective_at desc, id desc
-            limit 1
-        ) as last on true
-        left join lateral (
-            select array_agg(at order by at) as at, array_agg(value order by at) as value
-            from (
-                -- Of an instant the one that counts.
-                select distinct on (effective_at) effective_at as at, value
-                from observations
-                where patient_id = patients.id and code = 'egfr' and status = 'final'
-                order by effective_at desc, method, id desc
-                limit $2
-            ) as newest
-        ) as course on true
+            select course.* from patient_course(patients.id) as course where kept.patient_id is null
+        ) as read on true
         left join lateral (
             select array_agg(crossed_at order by crossed_at, threshold) as at,
                 array_agg(threshold order by crossed_at, threshold) as threshold
             from threshold_crossings
-            where patient_id = patients.id and $3 <= crossed_at
+            where patient_id = patients.id and $2 <= crossed_at
         ) as crossings on true"#,
         &ids,
-        POINTS,
         today.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(CROSSING_DAYS),
     )
     .fetch_all(db)

@@ -1,4 +1,4 @@
-//! What is kept on the record for its line in the list.
+//! What is kept on the record, and beside it, for its line in the list.
 
 use std::collections::HashMap;
 
@@ -86,9 +86,55 @@ pub async fn refresh(
         &progressing,
         changed_at,
     )
+    .execute(&mut *db)
+    .await?;
+    keep_courses(db, &ids).await
+}
+
+/// Keeps the courses of these records, as their values are now.
+async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into patient_courses (patient_id, values_at, last_value_at, egfr_at, egfr)
+        select id, values_changed_at, course.last_value_at, course.egfr_at, course.egfr
+        from patients
+        cross join lateral patient_course(id) as course
+        where id = any($1) and values_changed_at is not null
+        on conflict (patient_id) do update
+        set values_at = excluded.values_at, last_value_at = excluded.last_value_at,
+            egfr_at = excluded.egfr_at, egfr = excluded.egfr",
+        ids,
+    )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Keeps the courses of records of which none is kept, or one of other values, after this record;
+/// answers the last of them, or that there is none.
+pub async fn keep_missing_courses(
+    db: &mut PgConnection,
+    after: Option<PatientId>,
+    limit: i64,
+) -> sqlx::Result<Option<PatientId>> {
+    // Locked, so that what is kept is of the values that the record speaks of.
+    let ids = sqlx::query_scalar!(
+        "select id
+        from patients
+        where values_changed_at is not null and ($1::uuid is null or $1 < id)
+            and not exists(
+                select from patient_courses
+                where patient_id = patients.id and values_at = values_changed_at
+            )
+        order by id
+        limit $2
+        for no key update",
+        after as Option<PatientId>,
+        limit,
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    keep_courses(db, &ids).await?;
+    Ok(ids.last().copied().map(PatientId))
 }
 
 async fn latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Latest>> {

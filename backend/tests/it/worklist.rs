@@ -1,7 +1,5 @@
 //! What the list says is due, which way the risk went, and the filters by it.
 
-use std::sync::Arc;
-
 use axum::http::Method;
 use backend::{
     derived,
@@ -11,6 +9,7 @@ use backend::{
     },
     router::router,
     state::AppState,
+    together::Together,
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -351,9 +350,57 @@ async fn an_export_of_several_batches_holds_every_line_once() {
     assert_eq!(exports, 3, "one entry for each 500 lines: {entries:?}");
 }
 
+/// Compares every kept course with the values; how many there are.
+async fn courses_are_kept(app: &TestApp) -> usize {
+    let differing: Vec<String> = sqlx::query_scalar(
+        "select mrn from patients
+        left join patient_courses as kept on patient_id = id,
+            lateral patient_course(id) as course
+        where values_changed_at is not null
+            and (kept.values_at, kept.last_value_at, kept.egfr_at, kept.egfr)
+                is distinct from
+                (values_changed_at, course.last_value_at, course.egfr_at, course.egfr)",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    assert_eq!(differing, Vec::<String>::new());
+    let kept: i64 = sqlx::query_scalar("select count(*) from patient_courses")
+        .fetch_one(&app.db)
+        .await
+        .unwrap();
+    usize::try_from(kept).unwrap()
+}
+
+#[tokio::test]
+async fn a_course_that_the_release_before_did_not_keep_is_read_from_the_values() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    let id = measured(&app, "O-1", &[("egfr", 50.0, 9)]).await;
+    assert_eq!(courses_are_kept(&app).await, 1);
+    app.clock.advance(TimeDelta::seconds(1));
+    measure(&app, id, "egfr", 48.0, 3).await;
+    let changed = "update patients set values_changed_at = $1, latest_egfr = 48";
+    sqlx::query(changed).bind(app.clock.now()).execute(&app.db).await.unwrap();
+    let values = |line: &Value| {
+        let course = line["egfr_course"].as_array().unwrap().clone();
+        course.iter().map(|point| point["value"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let of_values = line(&clinician, "O-1").await;
+    assert_eq!(values(&of_values), [50.0, 48.0]);
+    derived::catch_up(&app.db).await.unwrap();
+    assert_eq!(courses_are_kept(&app).await, 1);
+    // What was caught up with is what is read: nobody would look there otherwise.
+    let forged = "update patient_courses set egfr = array[50, 47]";
+    sqlx::query(forged).execute(&app.db).await.unwrap();
+    let (_, new) = kept_and_new(&app, &clinician, "q=O-1").await;
+    assert_eq!(values(&new[0]), [50.0, 47.0]);
+}
+
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
 async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
-    let state = AppState { lines: Arc::default(), ..app.state.clone() };
+    let together = Together::start(&app.db, &app.clock);
+    let state = AppState { together, ..app.state.clone() };
     let stranger = Client { router: router(state), ..client.clone() };
     let path = format!("{PATIENTS}?{query}");
     (client.get(&path).await.ok()["items"].take(), stranger.get(&path).await.ok()["items"].take())
@@ -388,6 +435,7 @@ async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
         }
     }
     assert!(5 < changed, "only {changed} operations changed a line");
+    assert!(5 < courses_are_kept(&app).await);
 
     app.clock.advance(TimeDelta::days(400));
     let clinician = app.sign_in(Role::Clinician).await;
