@@ -46,6 +46,8 @@ function supervise(name, command, args, environment = {}) {
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", command, ...args], { stdio: ["ignore", log, log], env: { ...process.env, ...environment } });
     processes.set(name, child);
     child.on("exit", async () => {
+      // What libfaketime shares among a process and its children; who is killed does not remove it.
+      for (const shared of ["faketime_shm", "sem.faketime_sem"]) rmSync(`/dev/shm/${shared}_${child.pid}`, { force: true });
       if (ending) return;
       restarts += 1;
       await sleep(500);

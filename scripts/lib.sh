@@ -75,10 +75,16 @@ test_folder() {
   printf '%s' "$root/$folder"
 }
 
-# Removes the folder of a database that was only for tests, wherever its data are.
+# Removes the folder of a database that was only for tests, wherever its data are; but nothing is taken
+# from under a server that runs.
 throw_away() {
-  local data
+  local data server
   data=$(realpath -m "$1/postgres/data")
+  server=$(head -n 1 "$data/postmaster.pid" 2>/dev/null || true)
+  if [[ $server ]] && alive "$server"; then
+    say "PostgreSQL (process $server) did not stop; its data stay in $data."
+    return 1
+  fi
   case $data in
     "$root"/.data/test-* | /var/lib/nephrocast/* | /dev/shm/nephrocast-*) rm -rf "$data" ;;
   esac
