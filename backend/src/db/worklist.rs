@@ -109,32 +109,41 @@ async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Keeps the courses of records of which none is kept, or one of other values, after this record;
-/// answers the last of them, or that there is none.
+/// Keeps the courses of the records after this one, so many at most, of which none is kept, or one of
+/// other values; answers the last of those records, or that there is none.
 pub async fn keep_missing_courses(
     db: &mut PgConnection,
     after: Option<PatientId>,
     limit: i64,
 ) -> sqlx::Result<Option<PatientId>> {
-    // Locked, so that what is kept is of the values that the record speaks of.
-    let ids = sqlx::query_scalar!(
-        "select id
-        from patients
-        where values_changed_at is not null and ($1::uuid is null or $1 < id)
-            and not exists(
+    let looked_at = sqlx::query!(
+        r#"select id as "id: PatientId",
+            exists(
                 select from patient_courses
                 where patient_id = patients.id and values_at = values_changed_at
-            )
+            ) as "is_kept!"
+        from patients
+        where values_changed_at is not null and ($1::uuid is null or $1 < id)
         order by id
-        limit $2
-        for no key update",
+        limit $2"#,
         after as Option<PatientId>,
         limit,
     )
     .fetch_all(&mut *db)
     .await?;
-    keep_courses(db, &ids).await?;
-    Ok(ids.last().copied().map(PatientId))
+    let missing: Vec<Uuid> =
+        looked_at.iter().filter(|row| !row.is_kept).map(|row| row.id.0).collect();
+    if !missing.is_empty() {
+        // So that what is kept is of the values that the record speaks of.
+        sqlx::query!(
+            "select from patients where id = any($1) order by id for no key update",
+            &missing
+        )
+        .fetch_all(&mut *db)
+        .await?;
+        keep_courses(db, &missing).await?;
+    }
+    Ok(looked_at.last().map(|row| row.id))
 }
 
 async fn latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Latest>> {
