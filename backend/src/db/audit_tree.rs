@@ -53,10 +53,10 @@ pub struct Unsealed {
     pub leaf: String,
 }
 
-/// Visible entries with a number above `settled` that have no place yet, lowest number first.
+/// Visible entries with a number above `reached` that have no place yet, lowest number first.
 pub async fn unsealed(
     db: impl PgExecutor<'_>,
-    settled: i64,
+    reached: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<Unsealed>> {
     sqlx::query_as!(
@@ -76,7 +76,7 @@ pub async fn unsealed(
             )
         order by id
         limit $2"#,
-        settled,
+        reached,
         limit,
     )
     .fetch_all(db)

@@ -28,14 +28,14 @@ use crate::{
 const ROUND: Duration = Duration::from_millis(400);
 /// How often it looks meanwhile whether there are many already, and how many those are: to seal a crowd
 /// at once holds a core of the database for so long that callers would notice.
-const GLANCE: Duration = Duration::from_millis(100);
-const CROWD: i64 = 100;
+const GLANCE: Duration = Duration::from_millis(50);
+const CROWD: i64 = 50;
 /// How often others look whether the leader is gone.
 const STAND_BY: Duration = Duration::from_secs(2);
 /// Before a lost connection is made anew.
 const RECONNECT: Duration = Duration::from_secs(1);
 /// How often whom entries showed is sorted into its index: the more at once, the less it costs.
-const SORT: Duration = Duration::from_secs(1);
+const SORT: Duration = Duration::from_millis(250);
 /// How far behind sealing may be before the log says so.
 const LAG: Duration = Duration::from_secs(10);
 /// The most entries that are sealed in one transaction, and hashes that are read at once.
@@ -131,7 +131,7 @@ impl Sealer {
         }
         let Self { clock, key, .. } = self.clone();
         let sorted = Instant::now();
-        Ok(Leader { connection, clock, key, tree, settled: 0, candidate: None, sorted })
+        Ok(Leader { connection, clock, key, tree, settled: 0, candidate: None, pass: None, sorted })
     }
 }
 
@@ -145,8 +145,19 @@ pub struct Leader {
     /// Every entry with a number up to this one is sealed, or will never be.
     settled: i64,
     candidate: Option<Candidate>,
+    /// A pass over what is not settled that has not come to its end.
+    pass: Option<Pass>,
     /// When whom entries showed was last sorted into its index.
     sorted: Instant,
+}
+
+/// A way through the entries that are not settled, lowest number first, a batch at a time.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    /// The number up to which it has come. What is committed late below it is the next pass's.
+    reached: i64,
+    /// What is settled when it comes to its end: all of that was visible when it began.
+    settling: Option<i64>,
 }
 
 /// A number that is settled once everyone who may hold a lower one back has ended.
@@ -165,9 +176,12 @@ impl Leader {
 
     /// Seals up to a thousand entries; `false` when there are no more.
     async fn seal_batch(&mut self) -> anyhow::Result<bool> {
-        let settling = self.watch_writers().await?;
+        let pass = match self.pass.take() {
+            Some(pass) => pass,
+            None => Pass { reached: self.settled, settling: self.watch_writers().await? },
+        };
         let mut tx = self.connection.begin().await?;
-        let entries = audit_tree::unsealed(&mut *tx, self.settled, BATCH).await?;
+        let entries = audit_tree::unsealed(&mut *tx, pass.reached, BATCH).await?;
         let more = i64::try_from(entries.len())? == BATCH;
         if !entries.is_empty() {
             let mut tree = self.tree.clone();
@@ -186,8 +200,10 @@ impl Leader {
             tx.commit().await?;
             self.tree = tree;
         }
-        if let Some(settled) = settling.filter(|_| !more) {
-            self.settled = settled;
+        match (entries.last(), pass.settling) {
+            (Some(last), _) if more => self.pass = Some(Pass { reached: last.id, ..pass }),
+            (_, Some(settled)) => self.settled = settled,
+            _ => {}
         }
         Ok(more)
     }

@@ -20,6 +20,7 @@ mod audit;
 mod backups;
 mod lockout;
 mod passwords;
+mod sealing;
 mod second_factors;
 mod users;
 mod walls;
