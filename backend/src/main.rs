@@ -33,7 +33,7 @@ use backend::{
     replica::Reads,
     router::{self, router},
     seed,
-    state::AppState,
+    state::{AppState, Parts},
     telemetry,
     together::Together,
 };
@@ -363,7 +363,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
     let (clock, metrics) = (Clock::of_database(db.clone()).await?, Metrics::default());
     let replica = config.replica.open(config.database.database_connections)?;
-    Ok(AppState {
+    Ok(AppState::from(Parts {
         together: Together::start(&db, &clock),
         reads: Reads::new(db.clone(), replica, metrics.clone()),
         db,
@@ -378,7 +378,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
         dashboards: KeptCounts::new(MANY),
         limits: Arc::new(Limits::new(config.limits.rates(config.demo))),
         metrics,
-    })
+    }))
 }
 
 async fn work(config: WorkerConfig) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use sqlx::{PgPool, PgTransaction};
 
@@ -24,9 +24,27 @@ use crate::{
     together::Together,
 };
 
-/// The state of the API server: handles that are cheap to clone. Settings are in the database.
+/// The state of the API server. Each layer of a request's way clones it: one count, not one a handle.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl From<Parts> for AppState {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// What it holds: handles that are cheap to clone. Settings are in the database.
+#[derive(Clone)]
+pub struct Parts {
     /// The database.
     pub db: PgPool,
     /// What may be read from a copy of it.
@@ -58,6 +76,14 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// The same but for these parts.
+    #[must_use]
+    pub fn with(&self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Parts::clone(&self.0);
+        change(&mut parts);
+        parts.into()
+    }
+
     /// The transaction in which a handler does what a caller asked for: it sees no more of the
     /// records than the caller may, even where a query forgets to say so.
     pub async fn begin(&self, caller: &Caller) -> Result<PgTransaction<'static>> {

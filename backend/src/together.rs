@@ -43,8 +43,8 @@ use crate::{
 const MOST: usize = 256;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
-/// How long a commit, or the reading of a page, waits for more, when the one before had several: each of
-/// many costs less then, and somebody who looks alone never waits.
+/// How long a question waits for more, when the one before had several: each of many costs less then, and
+/// somebody who asks alone never waits.
 const COMPANY: Duration = Duration::from_millis(1);
 
 /// What callers of a process ask together.
@@ -72,7 +72,7 @@ pub struct Together {
 impl Together {
     /// Begins to ask this database.
     pub fn start(db: &PgPool, clock: &Clock) -> Self {
-        let looks = Gathered::start(COMPANY, {
+        let looks = Gathered::start({
             let db = db.clone();
             move |looks: Vec<Look>| {
                 let db = db.clone();
@@ -82,21 +82,21 @@ impl Together {
                 }
             }
         });
-        let sessions = Gathered::start(Duration::ZERO, {
+        let sessions = Gathered::start({
             let (db, clock) = (db.clone(), clock.clone());
             move |ids: Vec<SessionId>| {
                 let (db, now) = (db.clone(), clock.now());
                 async move { db::sessions::find_live(&db, &ids, now).await }
             }
         });
-        let patients = Gathered::start(Duration::ZERO, {
+        let patients = Gathered::start({
             let db = db.clone();
             move |ids: Vec<PatientId>| {
                 let db = db.clone();
                 async move { db::patients::find_all(&db, &ids).await }
             }
         });
-        let requests = Gathered::start(COMPANY, {
+        let requests = Gathered::start({
             let (db, clock) = (db.clone(), clock.clone());
             move |wishes: Vec<Wish>| {
                 let (db, clock) = (db.clone(), clock.clone());
@@ -132,7 +132,7 @@ impl<Q, A> Clone for Gathered<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     /// Begins to ask; answers come in the order of the questions. Where several came together, the
     /// next question waits for company.
-    fn start<F>(company: Duration, ask: impl Fn(Vec<Q>) -> F + Send + 'static) -> Self
+    fn start<F>(ask: impl Fn(Vec<Q>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = sqlx::Result<Vec<A>>> + Send,
     {
@@ -141,8 +141,8 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
             let mut waiting = Vec::with_capacity(MOST);
             let mut in_company = false;
             while receiver.recv_many(&mut waiting, MOST).await != 0 {
-                if in_company && !company.is_zero() {
-                    sleep(company).await;
+                if in_company {
+                    sleep(COMPANY).await;
                     while waiting.len() < MOST
                         && let Ok(more) = receiver.try_recv()
                     {

@@ -37,7 +37,7 @@ use crate::{
     drift,
     metrics::Metrics,
     models::{Release, Releases, Watched},
-    state::AppState,
+    state::{AppState, Parts},
     telemetry::traces::Steps,
 };
 
@@ -148,7 +148,7 @@ impl Engine {
 
     /// The engine of a process that has a server's state.
     pub fn of(state: &AppState) -> Self {
-        let AppState { db, clock, releases, metrics, .. } = state.clone();
+        let Parts { db, clock, releases, metrics, .. } = Parts::clone(state);
         Self::new(db, clock, releases, LEASE).counting(metrics)
     }
 

@@ -254,7 +254,7 @@ pub async fn export_audit_events(
         (header::CONTENT_DISPOSITION, "attachment; filename=\"audit-events.ndjson\""),
     ];
     let wanted = Export { first: 0, end, from, to };
-    Ok((headers, Body::from_stream(lines(state.db, wanted))))
+    Ok((headers, Body::from_stream(lines(state.db.clone(), wanted))))
 }
 
 /// The lines of an export, a batch at a time: whoever reads slowly keeps nothing waiting.

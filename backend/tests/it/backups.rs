@@ -6,9 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use backend::{
-    documents::Documents, jobs, jobs::predict, router::router, state::AppState, together::Together,
-};
+use backend::{documents::Documents, jobs, jobs::predict, router::router, together::Together};
 use serde_json::{Value, json};
 use shared::access::Role;
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -31,10 +29,8 @@ struct Site {
 impl Site {
     async fn new() -> Self {
         let (app, documents, scratch) = (TestApp::new().await, Folder::new(), Folder::new());
-        let state = AppState {
-            documents: Documents::in_folder(&documents.0, None).unwrap(),
-            ..app.state.clone()
-        };
+        let kept = Documents::in_folder(&documents.0, None).unwrap();
+        let state = app.state.with(|state| state.documents = kept);
         let clinician = Client { router: router(state), ..app.sign_in(Role::Clinician).await };
         let patient = access::fixture(&clinician, "B-1", false).await.patient;
         predict::drain(&app.state).await.unwrap();
@@ -122,7 +118,9 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
         assert_eq!(content(&db, table).await, before, "{table}");
     }
     let together = Together::start(&db, &site.app.clock);
-    let state = AppState { db, together, documents: store.documents(), ..site.app.state.clone() };
+    let state = site.app.state.with(|state| {
+        (state.db, state.together, state.documents) = (db, together, store.documents());
+    });
     site.app.router = router(state);
     let clinician = site.app.sign_in(Role::Clinician).await;
     let record = format!("/api/v1/patients/{}", site.patient);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use backend::{dashboards::KeptCounts, jobs::predict, router::router, state::AppState};
+use backend::{dashboards::KeptCounts, jobs::predict, router::router};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::{access::Role, id::PatientId};
@@ -351,7 +351,7 @@ async fn a_care_team_sees_itself_counted_and_nobody_else() {
 async fn counts_over_many_are_kept_for_a_while_and_say_of_when_they_are() {
     let app = TestApp::new().await;
     // Here one patient is many.
-    let state = AppState { dashboards: KeptCounts::new(1), ..app.state.clone() };
+    let state = app.state.with(|state| state.dashboards = KeptCounts::new(1));
     let mut clinician = app.sign_in(Role::Clinician).await;
     clinician.router = router(state);
     add(&app, "M-1", Row::default()).await;

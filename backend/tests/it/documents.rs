@@ -7,7 +7,6 @@ use backend::{
     clock::Clock,
     documents::{Documents, clamd::Clamd},
     router::router,
-    state::AppState,
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -306,7 +305,7 @@ async fn malware_is_refused_and_on_record() {
     let clinician = app.sign_in(Role::Clinician).await;
     let on = crate::access::fixture(&clinician, "M-1", false).await;
     let (documents, _folder) = daemon("stream: Eicar-Signature FOUND\0");
-    let state = AppState { documents, ..app.state.clone() };
+    let state = app.state.with(|state| state.documents = documents);
     let refusing = Client { router: router(state), ..clinician.clone() };
     let faults = refusing.upload(&on.patient, &[("file", Some("letter.pdf"), PDF)]).await.faults();
     assert!(faults["/file"].contains("Eicar-Signature"), "{faults:?}");

@@ -6,7 +6,7 @@ use backend::{
     metrics::{Metrics, Observed},
     replica::Reads,
     router::router,
-    state::AppState,
+    state::{AppState, Parts},
 };
 use serde_json::{Value, json};
 use shared::access::Role;
@@ -28,11 +28,11 @@ fn with_replica(app: &TestApp, address: &str) -> AppState {
     };
     let metrics = Metrics::default();
     let reads = Reads::new(app.db.clone(), config.open(4).unwrap(), metrics.clone());
-    AppState { reads, metrics, ..app.state.clone() }
+    app.state.with(|state| (state.reads, state.metrics) = (reads, metrics))
 }
 
 async fn told(state: &AppState) -> String {
-    let AppState { db, metrics, reads, clock, .. } = state.clone();
+    let Parts { db, metrics, reads, clock, .. } = Parts::clone(state);
     Observed { metrics, db, reads, clock }.text().await.unwrap()
 }
 

@@ -240,7 +240,7 @@ fn code(key: &[u8], text: &str) -> Vec<u8> {
 /// A clinician of an application whose documents are in the store, with a patient and their record.
 async fn at_work(app: &TestApp, store: &Store) -> (Client, String, AppState) {
     let documents = store.documents().counting(app.state.metrics.clone());
-    let state = AppState { documents, ..app.state.clone() };
+    let state = app.state.with(|state| state.documents = documents);
     let clinician = Client { router: router(state.clone()), ..app.sign_in(Role::Clinician).await };
     let patient = record(&clinician).await;
     (clinician, patient, state)

@@ -237,8 +237,8 @@ async fn a_replaced_key_can_go_once_a_server_has_started_with_the_new_one() {
     let both = Vault::new(&format!("{new}\n{old}")).unwrap();
     accounts::reseal(&app.db, &both).await.unwrap();
 
-    let mut after = app.state.clone();
-    after.vault = Arc::new(Vault::new(new).unwrap());
+    let vault = Arc::new(Vault::new(new).unwrap());
+    let after = app.state.with(|state| state.vault = vault);
     app.router = router(after);
     let given = challenge(&app, HOME).await;
     second(&app, HOME, &given, &code(&app, &secret)).await.ok();
@@ -250,9 +250,9 @@ async fn recovery_codes_are_good_when_the_key_that_sealed_the_secret_is_gone() {
     let client = app.sign_in(Role::Clinician).await;
     let (secret, codes) = enrol(&app, &client).await;
     app.clock.advance(TimeDelta::minutes(1));
-    let mut after = app.state.clone();
     let new = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    after.vault = Arc::new(Vault::new(new).unwrap());
+    let vault = Arc::new(Vault::new(new).unwrap());
+    let after = app.state.with(|state| state.vault = vault);
     app.router = router(after);
     let given = challenge(&app, HOME).await;
     let refused = second(&app, HOME, &given, &code(&app, &secret)).await.expect(401);

@@ -31,7 +31,7 @@ use backend::{
     models::{Release, Releases},
     replica::Reads,
     router::router,
-    state::AppState,
+    state::{AppState, Parts},
     together::Together,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -104,7 +104,7 @@ impl TestApp {
         let db = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
         let clock = Clock::manual(start());
         let metrics = Metrics::default();
-        let state = AppState {
+        let state = AppState::from(Parts {
             reads: Reads::new(db.clone(), None, metrics.clone()),
             db: db.clone(),
             clock: clock.clone(),
@@ -119,7 +119,7 @@ impl TestApp {
             dashboards: KeptCounts::new(MANY),
             limits: Arc::new(Limits::new(rates)),
             metrics,
-        };
+        });
         let (database_url, owner_url) = (database.url.clone(), database.owner_url.clone());
         let router = router(state.clone());
         Self { router, state, db, clock, database_url, owner_url, _database: database }

@@ -8,7 +8,6 @@ use backend::{
         predict,
     },
     router::router,
-    state::AppState,
     together::Together,
 };
 use chrono::TimeDelta;
@@ -400,7 +399,7 @@ async fn a_course_that_the_release_before_did_not_keep_is_read_from_the_values()
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
 async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
     let together = Together::start(&app.db, &app.clock);
-    let state = AppState { together, ..app.state.clone() };
+    let state = app.state.with(|state| state.together = together);
     let stranger = Client { router: router(state), ..client.clone() };
     let path = format!("{PATIENTS}?{query}");
     (client.get(&path).await.ok()["items"].take(), stranger.get(&path).await.ok()["items"].take())
