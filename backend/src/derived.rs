@@ -66,21 +66,26 @@ pub async fn catch_up(db: &PgPool) -> sqlx::Result<()> {
     loop {
         let mut tx = db.begin().await?;
         let ids = db::worklist::lock_underived(&mut tx, last, AT_ONCE).await?;
-        let Some(id) = ids.last() else { break };
+        let Some(id) = ids.last() else { return Ok(()) };
         last = Some(*id);
         db::worklist::refresh(&mut tx, &ids, None).await?;
         tx.commit().await?;
     }
-    keep_courses(db).await
 }
 
+/// How many records have their course kept in one transaction, which holds up who changes them.
+const COURSES_AT_ONCE: i64 = 100;
+
 /// Keeps the course of every record that lacks it: from before there were any, or changed by a program
-/// of the release before.
-async fn keep_courses(db: &PgPool) -> sqlx::Result<()> {
+/// of the release before. While somebody else does, that is left to them.
+pub async fn keep_courses(db: &PgPool) -> sqlx::Result<()> {
     let mut last = None;
     loop {
         let mut tx = db.begin().await?;
-        last = db::worklist::keep_missing_courses(&mut tx, last, AT_ONCE).await?;
+        if !db::worklist::keeps_courses(&mut tx).await? {
+            return Ok(());
+        }
+        last = db::worklist::keep_missing_courses(&mut tx, last, COURSES_AT_ONCE).await?;
         tx.commit().await?;
         if last.is_none() {
             return Ok(());

@@ -26,6 +26,8 @@ grant nephrocast_restricted to nephrocast_app;
 alter role nephrocast_app set statement_timeout = '30s';
 alter role nephrocast_app set lock_timeout = '10s';
 alter role nephrocast_app set idle_in_transaction_session_timeout = '60s';
+-- Nor is a statement compiled again each time it runs, only because it is estimated to look at much.
+alter role nephrocast_app set jit = off;
 
 select 'create database nephrocast owner nephrocast' where not exists (
     select from pg_database where datname = 'nephrocast'

@@ -54,12 +54,14 @@ impl DatabaseConfig {
     }
 }
 
-/// No query of ours needs longer; a stuck one must not hold a connection for ever.
+/// No query of ours needs longer; a stuck one must not hold a connection for ever. And none is worth
+/// compiling: what is estimated to look at much, as into a long audit log, would be each time it runs.
 fn bounded(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
         ("statement_timeout", "30s"),
         ("lock_timeout", "10s"),
         ("idle_in_transaction_session_timeout", "60s"),
+        ("jit", "off"),
     ])
 }
 

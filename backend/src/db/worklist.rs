@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 /// How many years a course is read back, from the latest value; as for a prediction.
 const YEARS: u32 = 5;
+/// The advisory lock of the one who keeps missing courses.
+const COURSES: i64 = 7_207_803;
 /// The most values of a course; the newest count.
 const MOST_VALUES: i64 = 4000;
 
@@ -107,6 +109,13 @@ async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Becomes the one who keeps missing courses, until the transaction ends; `false` while somebody else is.
+pub async fn keeps_courses(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "keeps!""#, COURSES)
+        .fetch_one(db)
+        .await
 }
 
 /// Keeps the courses of the records after this one, so many at most, of which none is kept, or one of

@@ -387,7 +387,7 @@ async fn a_course_that_the_release_before_did_not_keep_is_read_from_the_values()
     };
     let of_values = line(&clinician, "O-1").await;
     assert_eq!(values(&of_values), [50.0, 48.0]);
-    derived::catch_up(&app.db).await.unwrap();
+    derived::keep_courses(&app.db).await.unwrap();
     assert_eq!(courses_are_kept(&app).await, 1);
     // What was caught up with is what is read: nobody would look there otherwise.
     let forged = "update patient_courses set egfr = array[50, 47]";
