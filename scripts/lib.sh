@@ -75,16 +75,22 @@ test_folder() {
   printf '%s' "$root/$folder"
 }
 
-# Removes the folder of a database that was only for tests, wherever its data are; but nothing is taken
-# from under a server that runs.
-throw_away() {
+# Whether the PostgreSQL of a folder runs still, which is said.
+goes_on() {
   local data server
   data=$(realpath -m "$1/postgres/data")
   server=$(head -n 1 "$data/postmaster.pid" 2>/dev/null || true)
-  if [[ $server ]] && alive "$server"; then
-    say "PostgreSQL (process $server) did not stop; its data stay in $data."
-    return 1
-  fi
+  # The number may be another process's by now.
+  [[ $server ]] && alive "$server" && tr '\0' ' ' <"/proc/$server/cmdline" | grep -qF "$data" || return 1
+  say "PostgreSQL (process $server) did not stop; its data stay in $data."
+}
+
+# Removes the folder of a database that was only for tests, wherever its data are; but nothing is taken
+# from under a server that runs.
+throw_away() {
+  local data
+  if goes_on "$1"; then return 1; fi
+  data=$(realpath -m "$1/postgres/data")
   case $data in
     "$root"/.data/test-* | /var/lib/nephrocast/* | /dev/shm/nephrocast-*) rm -rf "$data" ;;
   esac

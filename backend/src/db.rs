@@ -64,12 +64,6 @@ pub async fn time(db: impl PgExecutor<'_>) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await
 }
 
-/// How many migrations have been applied.
-pub async fn applied_migrations(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
-    // The table belongs to the migrator and is not there when queries are checked at compile time.
-    sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(db).await
-}
-
 /// A migration that has been applied.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Applied {
@@ -81,6 +75,7 @@ pub struct Applied {
 
 /// The migrations that have been applied.
 pub async fn applied(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Applied>> {
+    // The table belongs to the migrator and is not there when queries are checked at compile time.
     sqlx::query_as("select version, description from _sqlx_migrations where success")
         .fetch_all(db)
         .await

@@ -73,26 +73,6 @@ pub async fn catch_up(db: &PgPool) -> sqlx::Result<()> {
     }
 }
 
-/// How many records have their course kept in one transaction, which holds up who changes them.
-const COURSES_AT_ONCE: i64 = 100;
-
-/// Keeps the course of every record that lacks it: from before there were any, or changed by a program
-/// of the release before. While somebody else does, that is left to them.
-pub async fn keep_courses(db: &PgPool) -> sqlx::Result<()> {
-    let mut last = None;
-    loop {
-        let mut tx = db.begin().await?;
-        if !db::worklist::keeps_courses(&mut tx).await? {
-            return Ok(());
-        }
-        last = db::worklist::keep_missing_courses(&mut tx, last, COURSES_AT_ONCE).await?;
-        tx.commit().await?;
-        if last.is_none() {
-            return Ok(());
-        }
-    }
-}
-
 /// Computes every eGFR of the record anew, for another date of birth or another sex. What changes
 /// becomes `corrected`, with a new row in its place; a computed value that somebody voided stays
 /// voided. Answers how many changed.

@@ -1,5 +1,7 @@
 //! Everything that can go wrong in a handler, and its one mapping to a problem document.
 
+use std::sync::Arc;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -84,6 +86,9 @@ pub enum Error {
     /// Anything else that is our fault.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
+    /// What went wrong for several callers at once.
+    #[error("{0}")]
+    Shared(Arc<Error>),
 }
 
 /// What handlers return.
@@ -120,6 +125,18 @@ impl Error {
             Self::Unavailable(_) => ProblemKind::Unavailable,
             Self::Database(error) if is_transient(error) => ProblemKind::Unavailable,
             Self::Database(_) | Self::Internal(_) => ProblemKind::Internal,
+            Self::Shared(error) => error.kind(),
+        }
+    }
+
+    /// The cause, for the log of the request.
+    fn log(&self) {
+        match self {
+            Self::Database(error) => tracing::error!(%error, "database"),
+            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "internal"),
+            Self::Unavailable(error) => tracing::warn!(error = format!("{error:#}"), "busy"),
+            Self::Shared(error) => error.log(),
+            _ => {}
         }
     }
 
@@ -177,12 +194,7 @@ pub fn violated_constraint(error: &sqlx::Error) -> Option<&str> {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match &self {
-            Self::Database(error) => tracing::error!(%error, "database"),
-            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "internal"),
-            Self::Unavailable(error) => tracing::warn!(error = format!("{error:#}"), "busy"),
-            _ => {}
-        }
+        self.log();
         let retry_after = match &self {
             Self::TooManyRequests(seconds) => Some(*seconds),
             _ => None,

@@ -20,9 +20,10 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::id::PatientId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
-    db::{patient_lines, patient_list::Found},
+    db::{self, patient_lines, patient_list::Found},
     error::Result,
 };
 
@@ -80,6 +81,12 @@ impl KeptLines {
             found.iter().map(|found| found.id).filter(|id| !lines.contains_key(id)).collect();
         if !missing.is_empty() {
             let read = patient_lines::read(db, &missing, today).await?;
+            // From before courses were kept, or changed by a program of the release before.
+            let due: Vec<Uuid> =
+                read.iter().filter(|line| line.course_is_due).map(|line| line.id.0).collect();
+            if !due.is_empty() {
+                db::worklist::keep_courses(db, &due).await?;
+            }
             let mut kept = self.0.lock().expect("no holder of the lock panics");
             for read in read {
                 let (id, written_by) = (read.id, read.written_by);

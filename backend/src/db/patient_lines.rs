@@ -27,6 +27,8 @@ pub struct Line {
     /// The transaction that wrote the record last. Whatever else a line rests on is only written
     /// together with the record.
     pub written_by: i64,
+    /// Its course has to be kept: the values themselves were read, which takes longer.
+    pub course_is_due: bool,
     mrn: String,
     given_name: String,
     family_name: String,
@@ -132,6 +134,7 @@ pub async fn read(
             risk_source as "risk_source: RiskSource", risk_at, risk_inputs_at, previous_risk_5y,
             previous_risk_source as "previous_risk_source: RiskSource", previous_risk_at,
             values_changed_at, monitoring_due_on, rapid_progression,
+            kept.patient_id is null and values_changed_at is not null as "course_is_due!",
             case when kept.patient_id is null then read.last_value_at else kept.last_value_at end
                 as "last_value_at?",
             exists(select from outcomes where patient_id = patients.id) as "reached_end!",

@@ -108,6 +108,15 @@ pub async fn build(db: &PgPool) -> sqlx::Result<()> {
     tx.commit().await
 }
 
+/// The newest migration of whose tables the walls were built; absent if they never were.
+pub async fn stand_since(db: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select obj_description(to_regprocedure('guard(regclass,text,text,text)'), 'pg_proc')::bigint"
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// What a connection's role could do beyond what the program needs.
 #[derive(Clone, Debug)]
 pub struct Standing {

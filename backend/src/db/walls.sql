@@ -241,3 +241,11 @@ begin
     end loop;
 end
 $$;
+
+-- Of which migrations' tables all that is: a server is ready when it is of its own, and not before.
+do $$
+begin
+    execute format('comment on function guard(regclass, text, text, text) is %L',
+        (select max(version)::text from _sqlx_migrations where success));
+end
+$$;

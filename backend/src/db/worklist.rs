@@ -18,8 +18,6 @@ use uuid::Uuid;
 
 /// How many years a course is read back, from the latest value; as for a prediction.
 const YEARS: u32 = 5;
-/// The advisory lock of the one who keeps missing courses.
-const COURSES: i64 = 7_207_803;
 /// The most values of a course; the newest count.
 const MOST_VALUES: i64 = 4000;
 
@@ -93,14 +91,17 @@ pub async fn refresh(
     keep_courses(db, &ids).await
 }
 
-/// Keeps the courses of these records, as their values are now.
-async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+/// Keeps the courses of these records, as their values are now. One statement reads the values and what
+/// they are of; should it be late, what it keeps says nothing, and is kept anew by who looks next.
+pub async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into patient_courses (patient_id, values_at, last_value_at, egfr_at, egfr)
         select id, values_changed_at, course.last_value_at, course.egfr_at, course.egfr
         from patients
         cross join lateral patient_course(id) as course
         where id = any($1) and values_changed_at is not null
+        -- In one order, so that nobody waits in a circle.
+        order by id
         on conflict (patient_id) do update
         set values_at = excluded.values_at, last_value_at = excluded.last_value_at,
             egfr_at = excluded.egfr_at, egfr = excluded.egfr",
@@ -109,50 +110,6 @@ async fn keep_courses(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Becomes the one who keeps missing courses, until the transaction ends; `false` while somebody else is.
-pub async fn keeps_courses(db: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "keeps!""#, COURSES)
-        .fetch_one(db)
-        .await
-}
-
-/// Keeps the courses of the records after this one, so many at most, of which none is kept, or one of
-/// other values; answers the last of those records, or that there is none.
-pub async fn keep_missing_courses(
-    db: &mut PgConnection,
-    after: Option<PatientId>,
-    limit: i64,
-) -> sqlx::Result<Option<PatientId>> {
-    let looked_at = sqlx::query!(
-        r#"select id as "id: PatientId",
-            exists(
-                select from patient_courses
-                where patient_id = patients.id and values_at = values_changed_at
-            ) as "is_kept!"
-        from patients
-        where values_changed_at is not null and ($1::uuid is null or $1 < id)
-        order by id
-        limit $2"#,
-        after as Option<PatientId>,
-        limit,
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    let missing: Vec<Uuid> =
-        looked_at.iter().filter(|row| !row.is_kept).map(|row| row.id.0).collect();
-    if !missing.is_empty() {
-        // So that what is kept is of the values that the record speaks of.
-        sqlx::query!(
-            "select from patients where id = any($1) order by id for no key update",
-            &missing
-        )
-        .fetch_all(&mut *db)
-        .await?;
-        keep_courses(db, &missing).await?;
-    }
-    Ok(looked_at.last().map(|row| row.id))
 }
 
 async fn latest(db: &mut PgConnection, ids: &[PatientId]) -> sqlx::Result<Vec<Latest>> {

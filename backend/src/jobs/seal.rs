@@ -175,7 +175,7 @@ impl Leader {
     }
 
     /// Seals up to a thousand entries; `false` when there are no more.
-    async fn seal_batch(&mut self) -> anyhow::Result<bool> {
+    pub async fn seal_batch(&mut self) -> anyhow::Result<bool> {
         let pass = match self.pass.take() {
             Some(pass) => pass,
             None => Pass { reached: self.settled, settling: self.watch_writers().await? },

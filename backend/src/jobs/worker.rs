@@ -13,7 +13,7 @@ use super::{
     predict::{Engine, Predict},
     summarise,
 };
-use crate::{auth::lockout::MEMORY, db, derived, documents::Documents};
+use crate::{auth::lockout::MEMORY, db, documents::Documents};
 
 /// How long a batch may take to end after the worker is told to stop.
 const GRACE: Duration = Duration::from_secs(6);
@@ -22,9 +22,6 @@ const KEYS_KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// How often the document store is looked through.
 const DOCUMENTS_SWEPT: Duration = Duration::from_hours(1);
-
-/// How often it is looked for records whose course is not kept.
-const COURSES_KEPT: Duration = Duration::from_hours(24);
 
 /// How long an upload can take at most, from its content in the store to its row: a request ends after
 /// half a minute, and so does a statement.
@@ -56,7 +53,6 @@ pub async fn run(
         set_up(&engine, &queue, pace, &stop).await.context("the queue cannot be set up")?;
     let sweeper = tokio::spawn(sweep(engine.clone(), pace.sweep));
     let cleaner = tokio::spawn(sweep_documents(engine.clone(), documents));
-    let keeper = tokio::spawn(keep_courses(engine.clone()));
     let publisher = tokio::spawn(summarise::run(engine.db().clone(), engine.clock().clone()));
     let stopper = tokio::spawn({
         let (engine, mut stop) = (engine.clone(), stop.clone());
@@ -86,7 +82,6 @@ pub async fn run(
     }
     sweeper.abort();
     cleaner.abort();
-    keeper.abort();
     publisher.abort();
     stopper.abort();
     Ok(())
@@ -138,17 +133,6 @@ async fn sweep(engine: Engine, every: Duration) {
         interval.tick().await;
         if let Err(error) = sweep_once(&engine).await {
             tracing::warn!(error = format!("{error:#}"), "sweep");
-        }
-    }
-}
-
-/// Keeps the courses of records that lack one, behind everything else.
-async fn keep_courses(engine: Engine) {
-    let mut interval = tokio::time::interval(COURSES_KEPT);
-    loop {
-        interval.tick().await;
-        if let Err(error) = derived::keep_courses(engine.db()).await {
-            tracing::warn!(error = %error, "courses are not kept");
         }
     }
 }

@@ -18,14 +18,12 @@ pub async fn get_health() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Ready: the database answers, its migrations are those of this binary, and the active network is
-/// loaded here.
+/// Ready: the database answers, it is migrated to this binary's schema to the end, privileges included,
+/// and the active network is loaded here.
 pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> {
-    let expected =
-        MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration());
-    let applied = crate::db::applied_migrations(&state.db).await?;
-    if usize::try_from(applied).is_ok_and(|applied| applied < expected.count()) {
-        let error = anyhow::anyhow!("the database lacks migrations: run `nephrocast migrate`");
+    let newest = MIGRATOR.iter().map(|migration| migration.version).max();
+    if db::walls::stand_since(&state.db).await? < newest {
+        let error = anyhow::anyhow!("`nephrocast migrate` has not come to its end");
         return Err(crate::error::Error::Unavailable(error));
     }
     state.active_release().await?;

@@ -33,8 +33,11 @@ struct Asked<K, Q, A> {
 
 struct Waiter<Q, A> {
     question: Q,
-    answer: oneshot::Sender<A>,
+    answer: oneshot::Sender<Answer<A>>,
 }
+
+/// Whoever shares a question shares its fault.
+type Answer<A> = std::result::Result<A, Arc<Error>>;
 
 // A handle is one whatever it asks.
 impl<K, Q, A> Clone for Alike<K, Q, A> {
@@ -71,7 +74,8 @@ where
             let asked = Arc::clone(&self.0);
             tokio::spawn(async move { asked.answer(&key).await });
         }
-        answered.await.map_err(|_| Error::Unavailable(anyhow!("the database did not answer")))
+        let lost = |_| Error::Unavailable(anyhow!("nobody answers any more"));
+        answered.await.map_err(lost)?.map_err(Error::Shared)
     }
 }
 
@@ -92,15 +96,10 @@ impl<K: Clone + Eq + Hash, Q, A: Clone> Asked<K, Q, A> {
         let broken_off = BrokenOff { asked: self, key };
         while let Some((question, waiters)) = self.gathered(key) {
             let together = waiters.len();
-            match (self.ask)(question).await {
-                Ok(answer) => {
-                    for waiter in waiters {
-                        // Whoever is gone does not hear of it.
-                        drop(waiter.send(answer.clone()));
-                    }
-                }
-                // Those who wait hear that nobody will send any more.
-                Err(error) => tracing::error!(?error, together, "not answered"),
+            let answer = (self.ask)(question).await.map_err(Arc::new);
+            for waiter in waiters {
+                // Whoever is gone does not hear of it.
+                drop(waiter.send(answer.clone()));
             }
             if 1 < together && !self.company.is_zero() {
                 sleep(self.company).await;
@@ -111,7 +110,7 @@ impl<K: Clone + Eq + Hash, Q, A: Clone> Asked<K, Q, A> {
     }
 
     /// Those who wait, and what they ask; nobody any more, and the key is gone.
-    fn gathered(&self, key: &K) -> Option<(Q, Vec<oneshot::Sender<A>>)> {
+    fn gathered(&self, key: &K) -> Option<(Q, Vec<oneshot::Sender<Answer<A>>>)> {
         let mut waiting = self.waiting();
         let gathered = mem::take(waiting.get_mut(key)?);
         let (questions, waiters): (Vec<_>, Vec<_>) =
@@ -159,9 +158,9 @@ mod tests {
     }
 
     impl Site {
-        fn new() -> Self {
+        fn new(company: Duration) -> Self {
             let (leave, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-            let alike = Alike::new(Duration::ZERO, {
+            let alike = Alike::new(company, {
                 let (leave, asked) = (Arc::clone(&leave), Arc::clone(&asked));
                 move |question: usize| {
                     let (leave, asked) = (Arc::clone(&leave), Arc::clone(&asked));
@@ -198,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_while_a_question_is_under_way_shares_the_next_one() {
-        let site = Site::new();
+        let site = Site::new(Duration::ZERO);
         let first = site.ask("a", 0);
         assert_eq!(site.settle().await, 1);
         let later = [site.ask("a", 0), site.ask("a", 0), site.ask("a", 0)];
@@ -219,8 +218,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn in_company_the_next_question_waits_for_more() {
+        let site = Site::new(Duration::from_millis(500));
+        site.leave.add_permits(3);
+        let first = site.ask("a", 0);
+        let second = [site.ask("a", 0), site.ask("a", 0)];
+        assert_eq!(first.await.unwrap().unwrap(), 0);
+        for one in second {
+            // The first three came at once, and may have shared the first question.
+            assert!(one.await.unwrap().unwrap() <= 1);
+        }
+        let before = site.settle().await;
+        let third = [site.ask("a", 0), site.ask("a", 0), site.ask("a", 0)];
+        assert_eq!(site.settle().await, before, "there is company: it waits");
+        for one in third {
+            assert_eq!(one.await.unwrap().unwrap(), before);
+        }
+    }
+
+    #[tokio::test]
     async fn other_questions_do_not_wait() {
-        let site = Site::new();
+        let site = Site::new(Duration::ZERO);
         let both = [site.ask("a", 0), site.ask("b", 0)];
         assert_eq!(site.settle().await, 2);
         site.leave.add_permits(2);
@@ -231,12 +249,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_or_a_panic_is_told_to_those_who_wait_and_to_nobody_else() {
-        let site = Site::new();
+        let site = Site::new(Duration::ZERO);
         for fault in [1, 2] {
             let broken = site.ask("a", fault);
             site.settle().await;
             site.leave.add_permits(1);
-            assert!(matches!(broken.await.unwrap(), Err(Error::Unavailable(_))), "{fault}");
+            let told = broken.await.unwrap().unwrap_err();
+            let cause = match told {
+                Error::Shared(error) if fault == 1 => matches!(*error, Error::NotAllowed),
+                Error::Unavailable(_) => fault == 2,
+                _ => false,
+            };
+            assert!(cause, "{fault}");
             assert!(site.alike.0.waiting().is_empty());
             site.leave.add_permits(1);
             site.ask("a", 0).await.unwrap().unwrap();
@@ -245,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_goes_away_takes_no_answer_from_others() {
-        let site = Site::new();
+        let site = Site::new(Duration::ZERO);
         let first = site.ask("a", 0);
         site.settle().await;
         let second = site.ask("a", 0);

@@ -375,7 +375,7 @@ async fn whoever_commits_late_behind_thousands_is_sealed_too() {
         let mut late = app.db.begin().await.unwrap();
         let event = Event::new("test.late");
         db::audit::record(&mut late, &Actor::default(), event, app.clock.now()).await.unwrap();
-        // More than a batch, and more than two.
+        // Less than a batch, more than one, more than two.
         sqlx::query(
             "insert into audit_events (at, action, outcome)
             select $1, 'test.crowd', 'success' from generate_series(1, $2::integer)",
@@ -385,10 +385,16 @@ async fn whoever_commits_late_behind_thousands_is_sealed_too() {
         .execute(&app.db)
         .await
         .unwrap();
-        leader.seal().await.unwrap();
-        leader.seal().await.unwrap();
+        // Once in the middle of going through all of them, once after that.
+        let more = leader.seal_batch().await.unwrap();
+        assert_eq!(more, 1000 < 700 * round);
+        if round == 2 {
+            leader.seal().await.unwrap();
+        }
         late.commit().await.unwrap();
-        leader.seal().await.unwrap();
+        for _ in 0..3 {
+            leader.seal().await.unwrap();
+        }
         assert_sealed_once(&app).await;
     }
 }

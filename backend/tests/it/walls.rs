@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 
 use backend::db::{
     emergency_accesses::{self, NewAccess},
-    walls::{Sight, begin},
+    walls::{Sight, begin, build},
 };
 use futures::poll;
 use shared::{
@@ -89,6 +89,23 @@ async fn refused(db: &mut PgConnection, statement: &str) -> String {
     let Err(error) = ended else { panic!("{statement}: was done") };
     attempt.rollback().await.unwrap();
     error.to_string()
+}
+
+#[tokio::test]
+async fn a_server_is_ready_when_the_walls_of_its_own_tables_stand() {
+    let app = TestApp::new().await;
+    let ready = async |status| app.anonymous().get("/readyz").await.expect(status);
+    ready(204).await;
+    for since in ["'20261125000000'", "null"] {
+        let older = format!("comment on function guard(regclass, text, text, text) is {since}");
+        let older = sqlx::AssertSqlSafe(older);
+        sqlx::query(older).execute(&mut app.owner().await).await.unwrap();
+        let told = ready(503).await;
+        assert_eq!(told["detail"], "try again in a few seconds");
+    }
+    let owner = PgPoolOptions::new().connect(&app.owner_url).await.unwrap();
+    build(&owner).await.unwrap();
+    ready(204).await;
 }
 
 #[tokio::test]

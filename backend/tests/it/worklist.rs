@@ -387,13 +387,24 @@ async fn a_course_that_the_release_before_did_not_keep_is_read_from_the_values()
     };
     let of_values = line(&clinician, "O-1").await;
     assert_eq!(values(&of_values), [50.0, 48.0]);
-    derived::keep_courses(&app.db).await.unwrap();
+    // Whoever looked has kept it, and it is what the next one reads.
     assert_eq!(courses_are_kept(&app).await, 1);
-    // What was caught up with is what is read: nobody would look there otherwise.
     let forged = "update patient_courses set egfr = array[50, 47]";
     sqlx::query(forged).execute(&app.db).await.unwrap();
     let (_, new) = kept_and_new(&app, &clinician, "q=O-1").await;
     assert_eq!(values(&new[0]), [50.0, 47.0]);
+
+    // So does who sees a part of the records.
+    confine(&app).await;
+    let (doctor, user) = colleague(&app, "Doctor").await;
+    let care =
+        "insert into care_team_members (patient_id, user_id, since) values ($1, $2::uuid, $3)";
+    let (care, now) = (sqlx::query(care).bind(id).bind(&user), app.clock.now());
+    care.bind(now).execute(&app.db).await.unwrap();
+    let later = now + TimeDelta::seconds(1);
+    sqlx::query(changed).bind(later).execute(&app.db).await.unwrap();
+    assert_eq!(values(&line(&doctor, "O-1").await), [50.0, 48.0]);
+    assert_eq!(courses_are_kept(&app).await, 1);
 }
 
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
