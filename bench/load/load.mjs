@@ -60,10 +60,10 @@ sql(database, "--command", `update predictions set inputs = whole.inputs, result
 // grows by a fifth in a minute would be.
 const superuser = new URL(database);
 superuser.username = "postgres";
-const vacuum = (how) => sql(superuser.href, "--command", `alter system ${how}`, "--command", "select pg_reload_conf()");
+const alter = (how) => sql(superuser.href, "--command", `alter system ${how}`, "--command", "select pg_reload_conf()");
 sql(superuser.href, "--command", "vacuum analyze audit_events, audit_leaves", "--command", "checkpoint");
-vacuum("set autovacuum = off");
-process.on("exit", () => vacuum("reset autovacuum"));
+alter("set autovacuum = off");
+process.on("exit", () => alter("reset autovacuum"));
 console.log(`${people} people, ${20 * people} observations made in ${((performance.now() - begun) / 1000).toFixed(0)} s (${load()})`);
 const own = await ours(database);
 const atRest = Object.entries(own.parts).map(([name, pid]) => `${name} ${memory([pid]).resident.toFixed(0)} MB`);

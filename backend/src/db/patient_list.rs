@@ -178,7 +178,7 @@ pub async fn find(
         return Ok(found);
     }
     let mut query = QueryBuilder::new("select ");
-    query.push(FOUND).push(in_use(filter));
+    query.push(FOUND).push(from(filter));
     search(&mut query, filter);
     narrow(&mut query, filter);
     go_on(&mut query, sort, after);
@@ -202,7 +202,7 @@ async fn find_few(
     query.push(format_args!(
         " left join lateral (select row_number() over (order by {order}) as place, "
     ));
-    query.push(FOUND).push(in_use(filter));
+    query.push(FOUND).push(from(filter));
     // However many they are, it is planned once.
     query.push(" and id = any(few.ids)");
     narrow(&mut query, filter);
@@ -222,7 +222,7 @@ const FOUND: &str = "id, xmin::text::bigint as written_by, risk_5y, latest_egfr,
     lower(family_name) as family_key, lower(given_name) as given_key";
 
 /// From the records in use, or from the archived ones.
-fn in_use(filter: &Filter) -> &'static str {
+fn from(filter: &Filter) -> &'static str {
     if filter.archived {
         " from patients where archived_at is not null"
     } else {

@@ -109,7 +109,7 @@ pub async fn build(db: &PgPool) -> sqlx::Result<()> {
 }
 
 /// The newest migration of whose tables the walls were built; absent if they never were.
-pub async fn stand_since(db: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+pub async fn built_for(db: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
         "select obj_description(to_regprocedure('guard(regclass,text,text,text)'), 'pg_proc')::bigint"
     )

@@ -22,7 +22,7 @@ pub async fn get_health() -> StatusCode {
 /// and the active network is loaded here.
 pub async fn get_readiness(State(state): State<AppState>) -> Result<StatusCode> {
     let newest = MIGRATOR.iter().map(|migration| migration.version).max();
-    if db::walls::stand_since(&state.db).await? < newest {
+    if db::walls::built_for(&state.db).await? < newest {
         let error = anyhow::anyhow!("`nephrocast migrate` has not come to its end");
         return Err(crate::error::Error::Unavailable(error));
     }

@@ -59,7 +59,7 @@ pub struct WrittenPage {
 pub async fn read(
     mut reading: Reading,
     wanted: &PageWanted,
-    lines: &Arc<KeptLines>,
+    lines: &KeptLines,
 ) -> Result<WrittenPage> {
     let PageWanted { filter, sort, after, limit } = wanted;
     let rows = page::rows(*limit);
