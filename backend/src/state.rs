@@ -87,12 +87,16 @@ impl AppState {
     /// The transaction in which a handler does what a caller asked for: it sees no more of the
     /// records than the caller may, even where a query forgets to say so.
     pub async fn begin(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
-        Ok(db::walls::begin(&self.db, caller.sight(), self.clock.now()).await?)
+        let begun = db::walls::begin(&self.db, caller.sight(), self.clock.now());
+        // Apart: it is large, and would be in every handler's future from beginning to end.
+        Ok(Box::pin(begun).await?)
     }
 
     /// The same for a handler that only looks.
     pub async fn reading(&self, caller: &Caller) -> Result<Reading> {
-        Ok(Reading::begin(&self.db, caller.sight(), self.clock.now()).await?)
+        let begun = Reading::begin(&self.db, caller.sight(), self.clock.now());
+        // Apart, as above.
+        Ok(Box::pin(begun).await?)
     }
 
     /// Puts a caller's look on record, for good, before it is answered: after the transaction in

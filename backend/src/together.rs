@@ -19,12 +19,12 @@ use shared::{
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, sleep},
+    task::yield_now,
 };
 
 use self::{
     alike::Alike,
-    pages::{PageKey, PageWanted, WrittenPage},
+    pages::{PageKey, PageWanted, SearchKey, WrittenPage},
     requests::Wish,
 };
 use crate::{
@@ -41,11 +41,13 @@ use crate::{
 
 /// How many share a question at most.
 const MOST: usize = 256;
+/// How many searches share a statement at most: one that takes long holds up the others.
+const SEARCHES: usize = 32;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
-/// How long a question waits for more, when the one before had several: each of many costs less then, and
-/// somebody who asks alone never waits.
-const COMPANY: Duration = Duration::from_millis(1);
+/// How many turns a question gives to others, when the one before had several: each of many costs less
+/// then, and among those who go on are some who are about to ask. Nobody waits for the clock, and somebody who asks alone does not wait at all.
+const TURNS: usize = 2;
 
 /// What callers of a process ask together.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Together {
     pub requests: Gathered<Wish, Option<Prediction>>,
     /// Reads pages of the list, for whoever sees every record: many have the same one before them.
     pub pages: Alike<PageKey, PageWanted, Arc<WrittenPage>>,
+    /// The same by searches that differ in their texts; none for one that finds many.
+    pub searches: Alike<SearchKey, PageWanted, Option<Arc<WrittenPage>>>,
     /// Lines of the list that are written already.
     pub lines: Arc<KeptLines>,
 }
@@ -104,17 +108,29 @@ impl Together {
             }
         });
         let lines = Arc::<KeptLines>::default();
-        let pages = Alike::new(COMPANY, {
+        let pages = Alike::new(usize::MAX, {
             let (db, clock, lines) = (db.clone(), clock.clone(), Arc::clone(&lines));
-            move |wanted: PageWanted| {
+            move |wanted: Vec<PageWanted>| {
                 let (db, now, lines) = (db.clone(), clock.now(), Arc::clone(&lines));
                 async move {
+                    let Some(first) = wanted.first() else { return Ok(Vec::new()) };
                     let reading = Reading::begin(&db, Sight::Everything, now).await?;
-                    pages::read(reading, &wanted, &lines).await.map(Arc::new)
+                    let page = Arc::new(pages::walk(reading, first, &lines).await?);
+                    Ok(wanted.iter().map(|_| Arc::clone(&page)).collect())
                 }
             }
         });
-        Self { looks, sessions, patients, requests, pages, lines }
+        let searches = Alike::new(SEARCHES, {
+            let (db, clock, lines) = (db.clone(), clock.clone(), Arc::clone(&lines));
+            move |wanted: Vec<PageWanted>| {
+                let (db, now, lines) = (db.clone(), clock.now(), Arc::clone(&lines));
+                async move {
+                    let reading = Reading::begin(&db, Sight::Everything, now).await?;
+                    pages::search(reading, &wanted, &lines).await
+                }
+            }
+        });
+        Self { looks, sessions, patients, requests, pages, searches, lines }
     }
 }
 
@@ -131,7 +147,7 @@ impl<Q, A> Clone for Gathered<Q, A> {
 
 impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     /// Begins to ask; answers come in the order of the questions. Where several came together, the
-    /// next question waits for company.
+    /// next question gives others a turn.
     fn start<F>(ask: impl Fn(Vec<Q>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = sqlx::Result<Vec<A>>> + Send,
@@ -142,11 +158,17 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
             let mut in_company = false;
             while receiver.recv_many(&mut waiting, MOST).await != 0 {
                 if in_company {
-                    sleep(COMPANY).await;
-                    while waiting.len() < MOST
-                        && let Ok(more) = receiver.try_recv()
-                    {
-                        waiting.push(more);
+                    for _ in 0..TURNS {
+                        yield_now().await;
+                        let before = waiting.len();
+                        while waiting.len() < MOST
+                            && let Ok(more) = receiver.try_recv()
+                        {
+                            waiting.push(more);
+                        }
+                        if waiting.len() == before {
+                            break;
+                        }
                     }
                 }
                 in_company = 1 < waiting.len();

@@ -68,14 +68,13 @@ impl fmt::Debug for KeptLines {
 }
 
 impl KeptLines {
-    /// The lines of these records as they are on a day, in the same order; a record that is gone
-    /// meanwhile has none.
+    /// The lines of these records as they are on a day; a record that is gone meanwhile has none.
     pub async fn of(
         &self,
         db: &mut PgConnection,
         found: &[Found],
         today: NaiveDate,
-    ) -> Result<Vec<Line>> {
+    ) -> Result<HashMap<PatientId, Line>> {
         let mut lines = self.kept(found, today);
         let missing: Vec<PatientId> =
             found.iter().map(|found| found.id).filter(|id| !lines.contains_key(id)).collect();
@@ -96,7 +95,7 @@ impl KeptLines {
                 lines.insert(id, line);
             }
         }
-        Ok(found.iter().filter_map(|found| lines.remove(&found.id)).collect())
+        Ok(lines)
     }
 
     /// Those that are kept and still true.

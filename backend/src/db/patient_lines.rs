@@ -147,7 +147,10 @@ pub async fn read(
         left join patient_courses as kept
             on kept.patient_id = patients.id and kept.values_at = patients.values_changed_at
         left join lateral (
-            select course.* from patient_course(patients.id) as course where kept.patient_id is null
+            -- Or the planner would have the values read first and ask then whether they were wanted.
+            select course.*
+            from (select patients.id where kept.patient_id is null offset 0) as missing,
+                patient_course(missing.id) as course
         ) as read on true
         left join lateral (
             select array_agg(crossed_at order by crossed_at, threshold) as at,

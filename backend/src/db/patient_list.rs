@@ -12,7 +12,7 @@ use shared::{
     patient::{PatientFilter, PatientSort, RenalDisease},
     prediction::{ACategory, GCategory, RiskCategory},
 };
-use sqlx::{Encode, FromRow, PgConnection, Postgres, QueryBuilder, Row, Type, postgres::PgRow};
+use sqlx::{Encode, FromRow, PgConnection, Postgres, QueryBuilder, Row, Type};
 
 use crate::input::{is_storable, searched};
 
@@ -91,12 +91,6 @@ impl Filter {
             at,
         }
     }
-
-    /// The date of birth that is searched for, if the text is one that the database knows.
-    fn born_on(&self) -> Option<NaiveDate> {
-        let day: NaiveDate = self.text.as_deref()?.parse().ok()?;
-        (1..=9999).contains(&day.year()).then_some(day)
-    }
 }
 
 /// A record of a list, and what the list can be sorted by.
@@ -157,6 +151,12 @@ fn sought(text: &str) -> String {
     if text.chars().count() < FEWEST_INSIDE { pattern.replacen('%', "% ", 1) } else { pattern }
 }
 
+/// The date of birth that is searched for, if the text is one that the database knows.
+fn birth_date(text: &str) -> Option<NaiveDate> {
+    let day: NaiveDate = text.parse().ok()?;
+    (1..=9999).contains(&day.year()).then_some(day)
+}
+
 /// So many are few: they are found first, and put in order then.
 const FEW: i32 = 2000;
 
@@ -172,49 +172,76 @@ pub async fn find(
     after: Option<&Position>,
     limit: i64,
 ) -> sqlx::Result<Vec<Found>> {
-    if let Some(text) = filter.text.as_deref()
-        && let Some(found) = find_few(db, text, filter, sort, after, limit).await?
-    {
-        return Ok(found);
+    if let Some(text) = filter.text.as_deref() {
+        let found = search(db, &[text], filter, sort, after, limit).await?;
+        if let Some(Some(found)) = found.into_iter().next() {
+            return Ok(found);
+        }
     }
+    walk(db, filter, sort, after, limit).await
+}
+
+/// The same, looked for in the list's order: the way to many, and a long one to few.
+pub async fn walk(
+    db: &mut PgConnection,
+    filter: &Filter,
+    sort: PatientSort,
+    after: Option<&Position>,
+    limit: i64,
+) -> sqlx::Result<Vec<Found>> {
     let mut query = QueryBuilder::new("select ");
     query.push(FOUND).push(from(filter));
-    search(&mut query, filter);
+    called(&mut query, filter);
     narrow(&mut query, filter);
     go_on(&mut query, sort, after);
     query.push(format_args!(" order by {} limit {limit}", order(sort)));
     query.build_query_as().fetch_all(db).await
 }
 
-/// The same of those whom a search finds, if they are few, whoever may see them.
-async fn find_few(
+/// The same for each of these texts instead of the filter's; `None` for a text that finds many, whoever may
+/// see them. However many texts they are, PostgreSQL plans it once, as it does not know.
+pub async fn search(
     db: &mut PgConnection,
-    text: &str,
+    texts: &[&str],
     filter: &Filter,
     sort: PatientSort,
     after: Option<&Position>,
     limit: i64,
-) -> sqlx::Result<Option<Vec<Found>>> {
+) -> sqlx::Result<Vec<Option<Vec<Found>>>> {
     let order = order(sort);
-    let mut query = QueryBuilder::new("select few.ids is null as are_many, listed.*");
-    query.push(" from few_patients_called(").push_bind(sought(text));
-    query.push(", ").push_bind(filter.born_on()).push(", ").push_bind(FEW).push(") as few (ids)");
+    let sought: Vec<String> = texts.iter().map(|text| sought(text)).collect();
+    let born: Vec<Option<NaiveDate>> = texts.iter().map(|text| birth_date(text)).collect();
+    let mut query = QueryBuilder::new(
+        "select asked.place as asked, few.ids is null as are_many, listed.* from unnest((select ",
+    );
+    query.push_bind(sought).push("::text[]), (select ").push_bind(born);
+    query.push(
+        "::date[])) with ordinality as asked (text, born, place), few_patients_called(text, born, ",
+    );
+    query.push_bind(FEW).push(") as few (ids)");
     query.push(format_args!(
         " left join lateral (select row_number() over (order by {order}) as place, "
     ));
-    query.push(FOUND).push(from(filter));
-    // However many they are, it is planned once.
-    query.push(" and id = any(few.ids)");
+    query.push(FOUND).push(from(filter)).push(" and id = any(few.ids)");
     narrow(&mut query, filter);
     go_on(&mut query, sort, after);
-    query.push(format_args!(" order by place limit {limit}) as listed on true order by place"));
-    let rows = query.build().fetch_all(db).await?;
-    if rows.first().is_some_and(|row| row.get("are_many")) {
-        return Ok(None);
+    query.push(format_args!(
+        " order by place limit {limit}) as listed on true order by asked, listed.place"
+    ));
+    let mut found = vec![Some(Vec::new()); texts.len()];
+    for row in query.build().fetch_all(db).await? {
+        let asked = usize::try_from(row.try_get::<i64, _>("asked")? - 1).unwrap_or(usize::MAX);
+        let Some(found) = found.get_mut(asked) else { continue };
+        if row.try_get("are_many")? {
+            *found = None;
+        } else if row.try_get::<Option<PatientId>, _>("id")?.is_some()
+            && let Some(found) = found
+        {
+            // Of nobody there is one row without a record.
+            found.push(Found::from_row(&row)?);
+        }
     }
-    // Of nobody there is one row without a record.
-    let is_somebody = |row: &&PgRow| row.get::<Option<PatientId>, _>("id").is_some();
-    rows.iter().filter(is_somebody).map(Found::from_row).collect::<sqlx::Result<_>>().map(Some)
+    Ok(found)
 }
 
 /// What is read of a record that is found.
@@ -230,11 +257,11 @@ fn from(filter: &Filter) -> &'static str {
     }
 }
 
-/// A search that finds many looks for them in the list's order.
-fn search(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+/// That a record is called so.
+fn called(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     let Some(text) = filter.text.as_deref() else { return };
     query.push(" and (search_text like searchable(").push_bind(sought(text)).push(")");
-    if let Some(day) = filter.born_on() {
+    if let Some(day) = birth_date(text) {
         query.push(" or birth_date = ").push_bind(day);
     }
     query.push(")");

@@ -181,7 +181,7 @@ impl Leader {
             None => Pass { reached: self.settled, settling: self.watch_writers().await? },
         };
         let mut tx = self.connection.begin().await?;
-        let entries = audit_tree::unsealed(&mut *tx, pass.reached, BATCH).await?;
+        let entries = audit_tree::unsealed(&mut tx, pass.reached, BATCH).await?;
         let more = i64::try_from(entries.len())? == BATCH;
         if !entries.is_empty() {
             let mut tree = self.tree.clone();

@@ -127,11 +127,19 @@ pub async fn list_patients(
     let page = match caller.sight() {
         Sight::Everything => {
             let key = PageKey { query, day: caller.at.date_naive() };
-            state.together.pages.ask(key, wanted).await?
+            let called = if wanted.filter.text.is_some() {
+                state.together.searches.ask(key.search(), wanted.clone()).await?
+            } else {
+                None
+            };
+            match called {
+                Some(page) => page,
+                None => state.together.pages.ask(key, wanted).await?,
+            }
         }
         Sight::InCare(_) | Sight::OwnRecord(_) | Sight::Nothing(_) => {
             let reading = state.reading(&caller).await?;
-            pages::read(reading, &wanted, &state.together.lines).await?.into()
+            Box::pin(pages::read(reading, &wanted, &state.together.lines)).await?.into()
         }
     };
     let event = Event::new("patient.list").details(Arc::clone(&page.shown));
@@ -268,10 +276,13 @@ pub async fn read(state: &AppState, caller: &Caller, id: PatientId) -> Result<Ve
             state.together.patients.ask(id).await?.ok_or(Error::NotFound("patient"))?
         }
         Sight::InCare(_) | Sight::OwnRecord(_) | Sight::Nothing(_) => {
-            let mut reading = state.reading(caller).await?;
-            let patient = caller.patient(&mut reading, id).await?;
-            reading.end().await?;
-            patient
+            Box::pin(async {
+                let mut reading = state.reading(caller).await?;
+                let patient = caller.patient(&mut reading, id).await?;
+                reading.end().await?;
+                Ok::<_, Error>(patient)
+            })
+            .await?
         }
     };
     let event = Event::new("patient.read").object(id.0).patient(id);

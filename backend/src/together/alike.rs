@@ -1,7 +1,7 @@
-//! Questions that are alike are asked once for all who have them at the same moment.
+//! Questions that are alike are asked together, for all who have them at the same moment.
 //!
-//! While one is under way, those who ask the same gather, and share the next, which waits a moment for
-//! company where the one before had several. Nobody is answered from before they asked. Questions that
+//! While some are under way, those who ask the like gather, and are asked about next, once others had a turn
+//! to come if several were asked about before. Nobody is answered from before they asked. Questions that
 //! are not alike do not wait for each other.
 
 use std::{
@@ -14,11 +14,9 @@ use std::{
 
 use anyhow::anyhow;
 use futures::future::BoxFuture;
-use tokio::{
-    sync::oneshot,
-    time::{Duration, sleep},
-};
+use tokio::{sync::oneshot, task::yield_now};
 
+use super::TURNS;
 use crate::error::{Error, Result};
 
 /// One kind of question. What is alike has the same key.
@@ -27,8 +25,17 @@ pub struct Alike<K, Q, A>(Arc<Asked<K, Q, A>>);
 struct Asked<K, Q, A> {
     /// Who waits for the next answer; a key is here while a question with it is under way.
     waiting: Mutex<HashMap<K, Vec<Waiter<Q, A>>>>,
-    company: Duration,
-    ask: Box<dyn Fn(Q) -> BoxFuture<'static, Result<A>> + Send + Sync>,
+    /// How many are asked about at once at most.
+    most: usize,
+    ask: Ask<Q, A>,
+}
+
+type Ask<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<Vec<A>>> + Send + Sync>;
+
+/// What is asked about next, and who waits for it.
+struct Gathered<Q, A> {
+    questions: Vec<Q>,
+    waiters: Vec<oneshot::Sender<Answer<A>>>,
 }
 
 struct Waiter<Q, A> {
@@ -58,13 +65,14 @@ where
     Q: Send + 'static,
     A: Clone + Send + 'static,
 {
-    /// Questions that are asked like this. Where several shared one, the next waits so long for more.
-    pub fn new<F>(company: Duration, ask: impl Fn(Q) -> F + Send + Sync + 'static) -> Self
+    /// Questions that are asked like this, so many of them at most; answers come in the order of the
+    /// questions. After several, the next give others a turn.
+    pub fn new<F>(most: usize, ask: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<A>> + Send + 'static,
+        F: Future<Output = Result<Vec<A>>> + Send + 'static,
     {
-        let ask = Box::new(move |question| -> BoxFuture<'static, _> { Box::pin(ask(question)) });
-        Self(Arc::new(Asked { waiting: Mutex::default(), company, ask }))
+        let ask = Box::new(move |questions| -> BoxFuture<'static, _> { Box::pin(ask(questions)) });
+        Self(Arc::new(Asked { waiting: Mutex::default(), most, ask }))
     }
 
     /// The answer. It is asked for to its end, even if all who wait for it are gone.
@@ -79,7 +87,7 @@ where
     }
 }
 
-impl<K: Clone + Eq + Hash, Q, A: Clone> Asked<K, Q, A> {
+impl<K: Clone + Eq + Hash, Q, A> Asked<K, Q, A> {
     /// Whether this waiter is the first, whose question is to be asked.
     fn wait(&self, key: &K, waiter: Waiter<Q, A>) -> bool {
         let mut waiting = self.waiting();
@@ -91,35 +99,47 @@ impl<K: Clone + Eq + Hash, Q, A: Clone> Asked<K, Q, A> {
         true
     }
 
-    /// Answers with one question whoever waits by now, again and again until nobody does.
+    /// Answers whoever waits by now, again and again until nobody does.
     async fn answer(&self, key: &K) {
         let broken_off = BrokenOff { asked: self, key };
-        while let Some((question, waiters)) = self.gathered(key) {
+        while let Some(Gathered { questions, waiters }) = self.gathered(key) {
             let together = waiters.len();
-            let answer = (self.ask)(question).await.map_err(Arc::new);
-            for waiter in waiters {
-                // Whoever is gone does not hear of it.
-                drop(waiter.send(answer.clone()));
+            match (self.ask)(questions).await {
+                Ok(answers) => {
+                    for (waiter, answer) in waiters.into_iter().zip(answers) {
+                        // Whoever is gone does not hear of it.
+                        drop(waiter.send(Ok(answer)));
+                    }
+                }
+                Err(error) => {
+                    let error = Arc::new(error);
+                    for waiter in waiters {
+                        drop(waiter.send(Err(Arc::clone(&error))));
+                    }
+                }
             }
-            if 1 < together && !self.company.is_zero() {
-                sleep(self.company).await;
+            if 1 < together {
+                for _ in 0..TURNS {
+                    yield_now().await;
+                }
             }
         }
         // The key is gone, or is somebody else's by now.
         mem::forget(broken_off);
     }
 
-    /// Those who wait, and what they ask; nobody any more, and the key is gone.
-    fn gathered(&self, key: &K) -> Option<(Q, Vec<oneshot::Sender<Answer<A>>>)> {
+    /// Those who have waited longest, and what they ask; when nobody does any more, the key is gone.
+    fn gathered(&self, key: &K) -> Option<Gathered<Q, A>> {
         let mut waiting = self.waiting();
-        let gathered = mem::take(waiting.get_mut(key)?);
-        let (questions, waiters): (Vec<_>, Vec<_>) =
-            gathered.into_iter().map(|waiter| (waiter.question, waiter.answer)).unzip();
-        let question = questions.into_iter().next();
-        if question.is_none() {
+        let all = waiting.get_mut(key)?;
+        if all.is_empty() {
             waiting.remove(key);
+            return None;
         }
-        Some((question?, waiters))
+        let many = all.len().min(self.most);
+        let (questions, waiters) =
+            all.drain(..many).map(|waiter| (waiter.question, waiter.answer)).unzip();
+        Some(Gathered { questions, waiters })
     }
 }
 
@@ -129,7 +149,7 @@ impl<K, Q, A> Asked<K, Q, A> {
     }
 }
 
-/// What becomes of a question that is not answered to its end: nobody waits for it, and the next one
+/// What becomes of questions that are not answered to their end: nobody waits for them, and the next one
 /// begins anew.
 struct BrokenOff<'a, K: Eq + Hash, Q, A> {
     asked: &'a Asked<K, Q, A>,
@@ -146,11 +166,15 @@ impl<K: Eq + Hash, Q, A> Drop for BrokenOff<'_, K, Q, A> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use tokio::{sync::Semaphore, task::yield_now};
+    use tokio::sync::Semaphore;
 
     use super::*;
 
-    /// Questions that wait for leave to be answered, by how many times one was asked before.
+    /// How many are asked about at once.
+    const MOST: usize = 5;
+
+    /// Questions that wait for leave to be answered, with the sum of themselves and of how many times it
+    /// was asked before.
     struct Site {
         alike: Alike<&'static str, usize, usize>,
         leave: Arc<Semaphore>,
@@ -158,19 +182,19 @@ mod tests {
     }
 
     impl Site {
-        fn new(company: Duration) -> Self {
+        fn new() -> Self {
             let (leave, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-            let alike = Alike::new(company, {
+            let alike = Alike::new(MOST, {
                 let (leave, asked) = (Arc::clone(&leave), Arc::clone(&asked));
-                move |question: usize| {
+                move |questions: Vec<usize>| {
                     let (leave, asked) = (Arc::clone(&leave), Arc::clone(&asked));
                     async move {
                         let before = asked.fetch_add(1, Ordering::SeqCst);
                         leave.acquire().await.unwrap().forget();
-                        match question {
-                            0 => Ok(before),
+                        match questions[0] {
                             1 => Err(Error::NotAllowed),
-                            _ => panic!("as the test wants it"),
+                            2 => panic!("as the test wants it"),
+                            _ => Ok(questions.iter().map(|own| own + before).collect()),
                         }
                     }
                 }
@@ -197,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_while_a_question_is_under_way_shares_the_next_one() {
-        let site = Site::new(Duration::ZERO);
+        let site = Site::new();
         let first = site.ask("a", 0);
         assert_eq!(site.settle().await, 1);
         let later = [site.ask("a", 0), site.ask("a", 0), site.ask("a", 0)];
@@ -218,27 +242,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_company_the_next_question_waits_for_more() {
-        let site = Site::new(Duration::from_millis(500));
-        site.leave.add_permits(3);
+    async fn in_company_the_next_question_gives_others_a_turn() {
+        let site = Arc::new(Site::new());
+        site.leave.add_permits(100);
+        let callers = [(); 3].map(|()| {
+            let site = Arc::clone(&site);
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    site.ask("a", 0).await.unwrap().unwrap();
+                }
+            })
+        });
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        let asked = site.settle().await;
+        assert!(asked <= 22, "three who ask twenty times each asked {asked} times");
+    }
+
+    #[tokio::test]
+    async fn each_of_those_asked_together_has_an_own_answer_and_no_more_are_than_may_be() {
+        let site = Site::new();
         let first = site.ask("a", 0);
-        let second = [site.ask("a", 0), site.ask("a", 0)];
+        site.settle().await;
+        let later: Vec<_> = (1..=6).map(|own| site.ask("a", 100 * own)).collect();
+        site.settle().await;
+        site.leave.add_permits(3);
         assert_eq!(first.await.unwrap().unwrap(), 0);
-        for one in second {
-            // The first three came at once, and may have shared the first question.
-            assert!(one.await.unwrap().unwrap() <= 1);
+        let mut answers = Vec::new();
+        for one in later {
+            answers.push(one.await.unwrap().unwrap());
         }
-        let before = site.settle().await;
-        let third = [site.ask("a", 0), site.ask("a", 0), site.ask("a", 0)];
-        assert_eq!(site.settle().await, before, "there is company: it waits");
-        for one in third {
-            assert_eq!(one.await.unwrap().unwrap(), before);
-        }
+        assert_eq!(answers, [101, 201, 301, 401, 501, 602]);
     }
 
     #[tokio::test]
     async fn other_questions_do_not_wait() {
-        let site = Site::new(Duration::ZERO);
+        let site = Site::new();
         let both = [site.ask("a", 0), site.ask("b", 0)];
         assert_eq!(site.settle().await, 2);
         site.leave.add_permits(2);
@@ -249,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_or_a_panic_is_told_to_those_who_wait_and_to_nobody_else() {
-        let site = Site::new(Duration::ZERO);
+        let site = Site::new();
         for fault in [1, 2] {
             let broken = site.ask("a", fault);
             site.settle().await;
@@ -269,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_goes_away_takes_no_answer_from_others() {
-        let site = Site::new(Duration::ZERO);
+        let site = Site::new();
         let first = site.ask("a", 0);
         site.settle().await;
         let second = site.ask("a", 0);

@@ -1,24 +1,31 @@
 //! Pages of the list, as they are answered.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use axum::body::Bytes;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::{page::Page, patient::PatientSort};
+use shared::{id::PatientId, page::Page, patient::PatientSort};
 
 use crate::{
     db::{
-        patient_list::{self, Filter, Position},
+        patient_list::{self, Filter, Found, Position},
         walls::Reading,
     },
     error::Result,
     page,
     routes::patients::PatientQuery,
-    worklist::KeptLines,
+    worklist::{KeptLines, Line},
 };
+
+/// In how many lanes searches are asked side by side.
+const LANES: u64 = 2;
 
 /// What whoever sees every record has asked for, and on which day: the same page, if it is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +62,24 @@ pub struct WrittenPage {
     pub shown: Arc<Value>,
 }
 
+/// Searches that differ in their texts only, in one of the lanes in which they are asked: a long one
+/// holds up its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SearchKey {
+    page: PageKey,
+    lane: u64,
+}
+
+impl PageKey {
+    /// Searches that are asked together with this one. Those for the same share a lane.
+    pub fn search(&self) -> SearchKey {
+        let mut page = self.clone();
+        let mut lane = DefaultHasher::new();
+        page.query.q.take().hash(&mut lane);
+        SearchKey { page, lane: lane.finish() % LANES }
+    }
+}
+
 /// Reads a page, of what is seen.
 pub async fn read(
     mut reading: Reading,
@@ -64,10 +89,72 @@ pub async fn read(
     let PageWanted { filter, sort, after, limit } = wanted;
     let rows = page::rows(*limit);
     let found = patient_list::find(&mut reading, filter, *sort, after.as_ref(), rows).await?;
-    let Page { items, next_cursor } =
-        page::page(found, *limit, |row| Cursor(*sort, row.position(*sort)))?;
-    let items = lines.of(&mut reading, &items, filter.at.date_naive()).await?;
+    written(reading, wanted, found, lines).await
+}
+
+/// The same, of a list without a search, or with one that finds many.
+pub async fn walk(
+    mut reading: Reading,
+    wanted: &PageWanted,
+    lines: &KeptLines,
+) -> Result<WrittenPage> {
+    let PageWanted { filter, sort, after, limit } = wanted;
+    let rows = page::rows(*limit);
+    let found = patient_list::walk(&mut reading, filter, *sort, after.as_ref(), rows).await?;
+    written(reading, wanted, found, lines).await
+}
+
+async fn written(
+    mut reading: Reading,
+    wanted: &PageWanted,
+    found: Vec<Found>,
+    lines: &KeptLines,
+) -> Result<WrittenPage> {
+    let lines = lines.of(&mut reading, &found, wanted.filter.at.date_naive()).await?;
     reading.end().await?;
+    write(wanted, found, &lines)
+}
+
+/// Reads a page for each of these, which differ in the text they search for only; `None` for one that
+/// finds many, and has to be walked through.
+pub async fn search(
+    mut reading: Reading,
+    wanted: &[PageWanted],
+    lines: &KeptLines,
+) -> Result<Vec<Option<Arc<WrittenPage>>>> {
+    let Some(first) = wanted.first() else { return Ok(Vec::new()) };
+    let PageWanted { filter, sort, after, limit } = first;
+    let text = |wanted: &PageWanted| wanted.filter.text.clone().unwrap_or_default();
+    let texts: Vec<String> = wanted.iter().map(text).collect();
+    let mut different: Vec<&str> = texts.iter().map(String::as_str).collect();
+    different.sort_unstable();
+    different.dedup();
+    let rows = page::rows(*limit);
+    let found =
+        patient_list::search(&mut reading, &different, filter, *sort, after.as_ref(), rows).await?;
+    let shown: Vec<Found> = found.iter().flatten().flatten().cloned().collect();
+    let lines = lines.of(&mut reading, &shown, filter.at.date_naive()).await?;
+    reading.end().await?;
+    let pages: HashMap<&str, Option<Arc<WrittenPage>>> = different
+        .into_iter()
+        .zip(found)
+        .map(|(text, found)| {
+            let page = found.map(|found| write(first, found, &lines).map(Arc::new));
+            Ok((text, page.transpose()?))
+        })
+        .collect::<Result<_>>()?;
+    Ok(texts.iter().map(|text| pages.get(text.as_str()).cloned().flatten()).collect())
+}
+
+fn write(
+    wanted: &PageWanted,
+    found: Vec<Found>,
+    lines: &HashMap<PatientId, Line>,
+) -> Result<WrittenPage> {
+    let sort = wanted.sort;
+    let Page { items, next_cursor } =
+        page::page(found, wanted.limit, |row| Cursor(sort, row.position(sort)))?;
+    let items: Vec<&Line> = items.iter().filter_map(|found| lines.get(&found.id)).collect();
     let shown: Vec<_> = items.iter().map(|line| line.id).collect();
     let body = serde_json::to_vec(&Page { items, next_cursor }).context("a page is no JSON")?;
     Ok(WrittenPage { body: body.into(), shown: Arc::new(json!({ "patients": shown })) })

@@ -407,6 +407,77 @@ async fn a_course_that_the_release_before_did_not_keep_is_read_from_the_values()
     assert_eq!(courses_are_kept(&app).await, 1);
 }
 
+#[tokio::test]
+async fn a_line_whose_course_is_kept_reads_no_values() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    measured(&app, "O-2", &[("egfr", 50.0, 9), ("egfr", 48.0, 3)]).await;
+    let refusing = "create or replace function patient_course(
+            patient uuid, out last_value_at timestamptz, out egfr_at timestamptz[],
+            out egfr double precision[]
+        ) language plpgsql stable as $$ begin raise 'values are read'; end $$";
+    sqlx::query(refusing).execute(&mut app.owner().await).await.unwrap();
+    let kept = line(&clinician, "O-2").await;
+    assert_eq!(kept["egfr_course"].as_array().unwrap().len(), 2);
+    // Without the kept one they would be.
+    sqlx::query("delete from patient_courses").execute(&app.db).await.unwrap();
+    let touched = "update patients set updated_at = updated_at + interval '1 second'";
+    sqlx::query(touched).execute(&app.db).await.unwrap();
+    clinician.get(&format!("{PATIENTS}?q=O-2")).await.expect(500);
+}
+
+#[tokio::test]
+async fn searches_at_the_same_moment_each_find_their_own_on_record() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    for number in 0..40 {
+        measured(&app, &format!("S-{number:04}"), &[("egfr", f64::from(20 + number), 3)]).await;
+    }
+    let crowd = "insert into patients (id, mrn, given_name, family_name, birth_date, sex, created_at,
+            updated_at)
+        select gen_random_uuid(), 'C-' || n, 'Vera', 'Manyfold', '1950-02-03', 'female', now(), now()
+        from generate_series(1, 2001) as n";
+    sqlx::query(crowd).execute(&app.db).await.unwrap();
+    let mut queries: Vec<String> = (0..40).map(|number| format!("q=S-{number:04}")).collect();
+    queries.extend((0..40).map(|number| format!("q=S-{number:04}&sort=-egfr&limit=1")));
+    // The same twice; many, by number and by name; by date of birth; nobody; and by what is no longer sought.
+    for others in ["q=S-0001", "q=S-", "q=S-&limit=3", "q=manyfold", "q=manyfold&limit=2", "q=%20"]
+    {
+        queries.push(others.to_owned());
+    }
+    for others in ["q=1950-02-03&limit=2", "q=1960-02-01", "q=nobody", "q=s-003&overdue=true"] {
+        queries.push(others.to_owned());
+    }
+    let paths: Vec<String> = queries.iter().map(|query| format!("{PATIENTS}?{query}")).collect();
+    let mut alone = Vec::new();
+    for path in &paths {
+        alone.push(clinician.get(path).await.ok());
+    }
+    let looks = app.audit_trail().await.len();
+    let together = futures::future::join_all(paths.iter().map(|path| clinician.get(path))).await;
+    for ((query, together), alone) in queries.iter().zip(together).zip(&alone) {
+        assert_eq!(&together.ok(), alone, "{query}");
+    }
+    assert_eq!(app.audit_trail().await.len(), looks + queries.len());
+    let found = |place: usize| alone[place]["items"].as_array().unwrap().len();
+    assert_eq!(alone[7]["items"][0]["mrn"], "S-0007");
+    assert_eq!(alone[47]["items"][0]["egfr"]["value"], 27.0);
+    assert_eq!((80..90).map(found).collect::<Vec<_>>(), [1, 40, 3, 50, 2, 50, 2, 40, 0, 0]);
+    // Each entry names whom its own answer showed.
+    let shown = "select details -> 'patients' from audit_events where action = 'patient.list'
+        order by id desc limit $1";
+    let entries: Vec<Value> = sqlx::query_scalar(shown).bind(90).fetch_all(&app.db).await.unwrap();
+    let sorted = |ids: Vec<Value>| {
+        let mut all: Vec<String> = ids.iter().map(Value::to_string).collect();
+        all.sort();
+        all
+    };
+    let ids = |page: &Value| -> Value {
+        page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect()
+    };
+    assert_eq!(sorted(entries), sorted(alone.iter().map(ids).collect()));
+}
+
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
 async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
     let together = Together::start(&app.db, &app.clock);
