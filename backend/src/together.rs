@@ -41,12 +41,13 @@ use crate::{
 
 /// How many share a question at most.
 const MOST: usize = 256;
-/// How many searches share a statement at most: one that takes long holds up the others.
+/// How many searches share a statement at most.
 const SEARCHES: usize = 32;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
 /// How many turns a question gives to others, when the one before had several: each of many costs less
-/// then, and among those who go on are some who are about to ask. Nobody waits for the clock, and somebody who asks alone does not wait at all.
+/// then, and among those who go on are some who are about to ask. Nobody waits for the clock, and
+/// somebody who asks alone does not wait at all.
 const TURNS: usize = 2;
 
 /// What callers of a process ask together.
@@ -115,7 +116,7 @@ impl Together {
                 async move {
                     let Some(first) = wanted.first() else { return Ok(Vec::new()) };
                     let reading = Reading::begin(&db, Sight::Everything, now).await?;
-                    let page = Arc::new(pages::walk(reading, first, &lines).await?);
+                    let page = Arc::new(pages::read(reading, first, &lines).await?);
                     Ok(wanted.iter().map(|_| Arc::clone(&page)).collect())
                 }
             }

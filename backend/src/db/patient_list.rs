@@ -151,6 +151,14 @@ fn sought(text: &str) -> String {
     if text.chars().count() < FEWEST_INSIDE { pattern.replacen('%', "% ", 1) } else { pattern }
 }
 
+/// The fewest characters of which the database knows pieces, which it finds at once.
+const FEWEST_IN_PIECE: usize = 5;
+
+/// Whether looking for a text takes no time, so that nobody minds to wait for it.
+pub fn is_quick(text: &str) -> bool {
+    FEWEST_IN_PIECE <= text.chars().count()
+}
+
 /// The date of birth that is searched for, if the text is one that the database knows.
 fn birth_date(text: &str) -> Option<NaiveDate> {
     let day: NaiveDate = text.parse().ok()?;

@@ -24,7 +24,12 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::{Allowed, Caller, EditPatients, ListPatients, ReadPatients, guesses},
-    db::{self, audit::Event, patient_list::Filter, walls::Sight},
+    db::{
+        self,
+        audit::Event,
+        patient_list::{self, Filter},
+        walls::Sight,
+    },
     derived,
     error::{Error, Result, violated_constraint},
     extract::{Created, Creation, IfMatch, Json, Path, Query, RequestKey, Versioned, Written},
@@ -123,16 +128,17 @@ pub async fn list_patients(
         Some(_) => return Err(page::bad_cursor()),
         None => None,
     };
-    let wanted = PageWanted { filter: query.filter(&caller), sort, after, limit };
+    let filter = query.filter(&caller);
+    let mut wanted = PageWanted { filter, sort, after, limit, finds_many: false };
     let page = match caller.sight() {
         Sight::Everything => {
             let key = PageKey { query, day: caller.at.date_naive() };
-            let called = if wanted.filter.text.is_some() {
-                state.together.searches.ask(key.search(), wanted.clone()).await?
-            } else {
-                None
-            };
-            match called {
+            let mut found = None;
+            if wanted.filter.text.as_deref().is_some_and(patient_list::is_quick) {
+                found = state.together.searches.ask(key.search(), wanted.clone()).await?;
+                wanted.finds_many = found.is_none();
+            }
+            match found {
                 Some(page) => page,
                 None => state.together.pages.ask(key, wanted).await?,
             }

@@ -47,6 +47,8 @@ pub struct PageWanted {
     pub after: Option<Position>,
     /// How many lines.
     pub limit: usize,
+    /// Its search is known to find many.
+    pub finds_many: bool,
 }
 
 /// A cursor of the list: it belongs to one order.
@@ -86,44 +88,27 @@ pub async fn read(
     wanted: &PageWanted,
     lines: &KeptLines,
 ) -> Result<WrittenPage> {
-    let PageWanted { filter, sort, after, limit } = wanted;
-    let rows = page::rows(*limit);
-    let found = patient_list::find(&mut reading, filter, *sort, after.as_ref(), rows).await?;
-    written(reading, wanted, found, lines).await
-}
-
-/// The same, of a list without a search, or with one that finds many.
-pub async fn walk(
-    mut reading: Reading,
-    wanted: &PageWanted,
-    lines: &KeptLines,
-) -> Result<WrittenPage> {
-    let PageWanted { filter, sort, after, limit } = wanted;
-    let rows = page::rows(*limit);
-    let found = patient_list::walk(&mut reading, filter, *sort, after.as_ref(), rows).await?;
-    written(reading, wanted, found, lines).await
-}
-
-async fn written(
-    mut reading: Reading,
-    wanted: &PageWanted,
-    found: Vec<Found>,
-    lines: &KeptLines,
-) -> Result<WrittenPage> {
-    let lines = lines.of(&mut reading, &found, wanted.filter.at.date_naive()).await?;
+    let PageWanted { filter, sort, after, limit, finds_many } = wanted;
+    let (db, after, rows) = (&mut *reading, after.as_ref(), page::rows(*limit));
+    let found = if *finds_many {
+        patient_list::walk(db, filter, *sort, after, rows).await?
+    } else {
+        patient_list::find(db, filter, *sort, after, rows).await?
+    };
+    let lines = lines.of(&mut reading, &found, filter.at.date_naive()).await?;
     reading.end().await?;
     write(wanted, found, &lines)
 }
 
 /// Reads a page for each of these, which differ in the text they search for only; `None` for one that
-/// finds many, and has to be walked through.
+/// finds many, and has to be read by itself.
 pub async fn search(
     mut reading: Reading,
     wanted: &[PageWanted],
     lines: &KeptLines,
 ) -> Result<Vec<Option<Arc<WrittenPage>>>> {
     let Some(first) = wanted.first() else { return Ok(Vec::new()) };
-    let PageWanted { filter, sort, after, limit } = first;
+    let PageWanted { filter, sort, after, limit, .. } = first;
     let text = |wanted: &PageWanted| wanted.filter.text.clone().unwrap_or_default();
     let texts: Vec<String> = wanted.iter().map(text).collect();
     let mut different: Vec<&str> = texts.iter().map(String::as_str).collect();
