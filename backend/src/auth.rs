@@ -263,7 +263,7 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
         .ok_or(Error::NotSignedIn)?;
     let address = address(&parts.headers);
     let caller = if shown.starts_with(api_token::PREFIX) {
-        // Apart, as each request would have the room for it.
+        // Boxed, or every request would have room for it.
         Box::pin(by_token(shown, address, state)).await?
     } else {
         by_session(shown, address, state).await?

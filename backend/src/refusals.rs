@@ -56,7 +56,7 @@ pub async fn guard(State(state): State<AppState>, mut request: Request, next: Ne
     event.patient_id = object.filter(|_| of_patient).map(PatientId);
     let status = response.status().as_u16();
     let details = json!({ "method": method.as_str(), "route": route, "status": status });
-    // Apart, as few requests need the room for it.
+    // Boxed, or every request would have room for it.
     match Box::pin(record(&state, actor, event.details(details))).await {
         Ok(()) => response,
         Err(error) => error.into_response(),

@@ -88,14 +88,14 @@ impl AppState {
     /// records than the caller may, even where a query forgets to say so.
     pub async fn begin(&self, caller: &Caller) -> Result<PgTransaction<'static>> {
         let begun = db::walls::begin(&self.db, caller.sight(), self.clock.now());
-        // Apart: it is large, and would be in every handler's future from beginning to end.
+        // Boxed: it is large, and would be a part of every handler's future.
         Ok(Box::pin(begun).await?)
     }
 
     /// The same for a handler that only looks.
     pub async fn reading(&self, caller: &Caller) -> Result<Reading> {
         let begun = Reading::begin(&self.db, caller.sight(), self.clock.now());
-        // Apart, as above.
+        // Boxed, as above.
         Ok(Box::pin(begun).await?)
     }
 

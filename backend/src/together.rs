@@ -46,8 +46,7 @@ const SEARCHES: usize = 32;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
 /// How many turns a question gives to others, when the one before had several: each of many costs less
-/// then, and among those who go on are some who are about to ask. Nobody waits for the clock, and
-/// somebody who asks alone does not wait at all.
+/// then, and among those who go on are some who are about to ask. Nobody waits for the clock.
 const TURNS: usize = 2;
 
 /// What callers of a process ask together.

@@ -7,7 +7,7 @@
 //! business, each time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
@@ -76,9 +76,10 @@ impl KeptLines {
         today: NaiveDate,
     ) -> Result<HashMap<PatientId, Line>> {
         let mut lines = self.kept(found, today);
-        let missing: Vec<PatientId> =
+        let missing: HashSet<PatientId> =
             found.iter().map(|found| found.id).filter(|id| !lines.contains_key(id)).collect();
         if !missing.is_empty() {
+            let missing: Vec<PatientId> = missing.into_iter().collect();
             let read = patient_lines::read(db, &missing, today).await?;
             // From before courses were kept, or changed by a program of the release before.
             let due: Vec<Uuid> =
@@ -86,13 +87,18 @@ impl KeptLines {
             if !due.is_empty() {
                 db::worklist::keep_courses(db, &due).await?;
             }
-            let mut kept = self.0.lock().expect("no holder of the lock panics");
+            let mut new = Vec::with_capacity(read.len());
             for read in read {
                 let (id, written_by) = (read.id, read.written_by);
                 let written = to_raw_value(&read.shown(today)).context("a line is no JSON")?;
                 let line = Line { id, written: written.into() };
-                kept.put(id, Kept { written_by, day: today, line: line.clone() });
-                lines.insert(id, line);
+                lines.insert(id, line.clone());
+                new.push(Kept { written_by, day: today, line });
+            }
+            // Everybody with a list waits for the lock: nothing is written under it.
+            let mut kept = self.0.lock().expect("no holder of the lock panics");
+            for new in new {
+                kept.put(new.line.id, new);
             }
         }
         Ok(lines)

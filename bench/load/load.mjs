@@ -30,7 +30,7 @@ const TOLERANCE = 1e-4;
 
 const load = () => `load ${loadavg()[0].toFixed(1)}`;
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const round = (number) => (number < 1000 ? number.toPrecision(3) : Math.round(number));
+const round = (number) => (number < 999.5 ? number.toPrecision(3) : Math.round(number));
 
 // --- The people.
 

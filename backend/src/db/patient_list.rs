@@ -1,5 +1,7 @@
 //! Which patients a list has, and in which order.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -151,12 +153,13 @@ fn sought(text: &str) -> String {
     if text.chars().count() < FEWEST_INSIDE { pattern.replacen('%', "% ", 1) } else { pattern }
 }
 
-/// The fewest characters of which the database knows pieces, which it finds at once.
-const FEWEST_IN_PIECE: usize = 5;
+/// Of how many characters a text is that takes no time to look for: the database knows pieces of five, and
+/// more of them than a name has take it ever longer.
+const QUICK: RangeInclusive<usize> = 5..=64;
 
-/// Whether looking for a text takes no time, so that nobody minds to wait for it.
+/// Whether a text takes so little time to look for that others may have to wait for it.
 pub fn is_quick(text: &str) -> bool {
-    FEWEST_IN_PIECE <= text.chars().count()
+    QUICK.contains(&text.chars().count()) && pattern(text).len() == text.len() + 2
 }
 
 /// The date of birth that is searched for, if the text is one that the database knows.

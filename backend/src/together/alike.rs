@@ -75,7 +75,7 @@ where
         Self(Arc::new(Asked { waiting: Mutex::default(), most, ask }))
     }
 
-    /// The answer. It is asked for to its end, even if all who wait for it are gone.
+    /// The answer. Once it is asked for it is to its end, even if all who wait for it are gone.
     pub async fn ask(&self, key: K, question: Q) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         if self.0.wait(&key, Waiter { question, answer }) {
@@ -132,6 +132,8 @@ impl<K: Clone + Eq + Hash, Q, A> Asked<K, Q, A> {
     fn gathered(&self, key: &K) -> Option<Gathered<Q, A>> {
         let mut waiting = self.waiting();
         let all = waiting.get_mut(key)?;
+        // Whoever is gone meanwhile need not be asked for.
+        all.retain(|waiter| !waiter.answer.is_closed());
         if all.is_empty() {
             waiting.remove(key);
             return None;
@@ -243,21 +245,43 @@ mod tests {
 
     #[tokio::test]
     async fn in_company_the_next_question_gives_others_a_turn() {
-        let site = Arc::new(Site::new());
+        let site = Site::new();
         site.leave.add_permits(100);
-        let callers = [(); 3].map(|()| {
-            let site = Arc::clone(&site);
+        let first = site.ask("a", 0);
+        let second = [site.ask("a", 0), site.ask("a", 0)];
+        // One is there at once when those two are answered, another a turn later.
+        let third = [0, 1].map(|turns| {
+            let (alike, asked) = (site.alike.clone(), Arc::clone(&site.asked));
             tokio::spawn(async move {
-                for _ in 0..20 {
-                    site.ask("a", 0).await.unwrap().unwrap();
+                while asked.load(Ordering::SeqCst) == 0 {
+                    yield_now().await;
                 }
+                for _ in 0..turns {
+                    yield_now().await;
+                }
+                alike.ask("a", 0).await
             })
         });
-        for caller in callers {
-            caller.await.unwrap();
+        for one in [first].into_iter().chain(second) {
+            assert_eq!(one.await.unwrap().unwrap(), 0);
         }
-        let asked = site.settle().await;
-        assert!(asked <= 22, "three who ask twenty times each asked {asked} times");
+        for one in third {
+            assert_eq!(one.await.unwrap().unwrap(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_who_is_gone() {
+        let site = Site::new();
+        let first = site.ask("a", 0);
+        site.settle().await;
+        let gone = site.ask("a", 0);
+        site.settle().await;
+        gone.abort();
+        site.leave.add_permits(2);
+        assert_eq!(first.await.unwrap().unwrap(), 0);
+        assert_eq!(site.settle().await, 1);
+        assert!(site.alike.0.waiting().is_empty());
     }
 
     #[tokio::test]

@@ -95,9 +95,10 @@ pub async fn read(
     } else {
         patient_list::find(db, filter, *sort, after, rows).await?
     };
-    let lines = lines.of(&mut reading, &found, filter.at.date_naive()).await?;
+    let page = cut(wanted, found)?;
+    let lines = lines.of(&mut reading, &page.items, filter.at.date_naive()).await?;
     reading.end().await?;
-    write(wanted, found, &lines)
+    write(page, &lines)
 }
 
 /// Reads a page for each of these, which differ in the text they search for only; `None` for one that
@@ -117,28 +118,30 @@ pub async fn search(
     let rows = page::rows(*limit);
     let found =
         patient_list::search(&mut reading, &different, filter, *sort, after.as_ref(), rows).await?;
-    let shown: Vec<Found> = found.iter().flatten().flatten().cloned().collect();
+    let mut pages = HashMap::with_capacity(different.len());
+    for (text, found) in different.into_iter().zip(found) {
+        if let Some(found) = found {
+            pages.insert(text, cut(first, found)?);
+        }
+    }
+    let shown: Vec<Found> = pages.values().flat_map(|page| &page.items).cloned().collect();
     let lines = lines.of(&mut reading, &shown, filter.at.date_naive()).await?;
     reading.end().await?;
-    let pages: HashMap<&str, Option<Arc<WrittenPage>>> = different
-        .into_iter()
-        .zip(found)
-        .map(|(text, found)| {
-            let page = found.map(|found| write(first, found, &lines).map(Arc::new));
-            Ok((text, page.transpose()?))
-        })
-        .collect::<Result<_>>()?;
-    Ok(texts.iter().map(|text| pages.get(text.as_str()).cloned().flatten()).collect())
+    let mut written = HashMap::with_capacity(pages.len());
+    for (text, page) in pages {
+        written.insert(text, Arc::new(write(page, &lines)?));
+    }
+    Ok(texts.iter().map(|text| written.get(text.as_str()).cloned()).collect())
 }
 
-fn write(
-    wanted: &PageWanted,
-    found: Vec<Found>,
-    lines: &HashMap<PatientId, Line>,
-) -> Result<WrittenPage> {
+/// A page of those who were found.
+fn cut(wanted: &PageWanted, found: Vec<Found>) -> Result<Page<Found>> {
     let sort = wanted.sort;
-    let Page { items, next_cursor } =
-        page::page(found, wanted.limit, |row| Cursor(sort, row.position(sort)))?;
+    page::page(found, wanted.limit, |row| Cursor(sort, row.position(sort)))
+}
+
+fn write(page: Page<Found>, lines: &HashMap<PatientId, Line>) -> Result<WrittenPage> {
+    let Page { items, next_cursor } = page;
     let items: Vec<&Line> = items.iter().filter_map(|found| lines.get(&found.id)).collect();
     let shown: Vec<_> = items.iter().map(|line| line.id).collect();
     let body = serde_json::to_vec(&Page { items, next_cursor }).context("a page is no JSON")?;
