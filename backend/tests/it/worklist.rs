@@ -494,8 +494,11 @@ async fn searches_at_the_same_moment_each_find_their_own_on_record() {
     // Each entry names whom its own answer showed.
     let shown = "select details -> 'patients' from audit_events where action = 'patient.list'
         order by id desc limit $1";
-    let entries: Vec<Value> =
-        sqlx::query_scalar(shown).bind(queries.len() as i64).fetch_all(&app.db).await.unwrap();
+    let entries: Vec<Value> = sqlx::query_scalar(shown)
+        .bind(i64::try_from(queries.len()).unwrap())
+        .fetch_all(&app.db)
+        .await
+        .unwrap();
     let sorted = |ids: Vec<Value>| {
         let mut all: Vec<String> = ids.iter().map(Value::to_string).collect();
         all.sort();
