@@ -151,12 +151,31 @@ pub struct ServeConfig {
     /// The site's settings at first.
     #[command(flatten)]
     pub site: SiteConfig,
+    /// Run predictions and seal the audit log as well, as a worker would: a small site needs one process
+    /// then, and it has the key that signs the audit log's checkpoints.
+    #[arg(long, env = "NEPHROCAST_WITH_WORKER", default_value_t = false,
+        num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub with_worker: bool,
+    /// How the worker in it works.
+    #[command(flatten)]
+    pub pace: PaceConfig,
     /// Demo mode: well-known accounts; refuses any address but loopback.
     #[arg(long, env = "NEPHROCAST_DEMO", default_value_t = false, action = clap::ArgAction::Set)]
     pub demo: bool,
 }
 
 impl ServeConfig {
+    /// The key that seals the audit log, if this server is a worker as well.
+    pub fn sealing_key(&self) -> anyhow::Result<Option<SealingKey>> {
+        if !self.with_worker {
+            return Ok(None);
+        }
+        let file = self.audit.audit_key_file.as_deref();
+        let file =
+            file.context("a worker seals the audit log: NEPHROCAST_AUDIT_KEY_FILE is missing")?;
+        sealing_key(file).map(Some)
+    }
+
     /// Refuses settings that would be unsafe together.
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
@@ -208,6 +227,23 @@ impl LimitsConfig {
     }
 }
 
+/// How a worker works.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PaceConfig {
+    /// How many jobs this worker does at the same time.
+    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 4,
+        value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub concurrency: u32,
+    /// Seconds that a worker has for a batch before others may take it to be dead.
+    #[arg(long, env = "NEPHROCAST_WORKER_LEASE_SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub lease_seconds: u32,
+    /// Seconds between looks for predictions that a dead worker left behind.
+    #[arg(long, env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub sweep_seconds: u32,
+}
+
 /// A worker.
 #[derive(Args, Clone, Debug)]
 pub struct WorkerConfig {
@@ -229,18 +265,9 @@ pub struct WorkerConfig {
     /// Where it tells traces.
     #[command(flatten)]
     pub traces: TracesConfig,
-    /// How many jobs this worker does at the same time.
-    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 4,
-        value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub concurrency: u32,
-    /// Seconds that a worker has for a batch before others may take it to be dead.
-    #[arg(long, env = "NEPHROCAST_WORKER_LEASE_SECONDS", default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub lease_seconds: u32,
-    /// Seconds between looks for predictions that a dead worker left behind.
-    #[arg(long, env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
-        value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub sweep_seconds: u32,
+    /// How it works.
+    #[command(flatten)]
+    pub pace: PaceConfig,
 }
 
 /// PostgreSQL's own programs.

@@ -12,7 +12,7 @@ use anyhow::Context;
 use backend::{
     accounts,
     audit::{
-        checkpoint::{Checkpoint, TrustedKeys},
+        checkpoint::{Checkpoint, SealingKey, TrustedKeys},
         verify::verify,
     },
     auth::password::Hasher,
@@ -20,11 +20,12 @@ use backend::{
     clock::Clock,
     config::{
         AuditTrustConfig, BackupConfig, DatabaseConfig, MetricsConfig, MigrateConfig, ModelConfig,
-        RestoreConfig, SealingConfig, SeedConfig, ServeConfig, UserCommand, UserConfig,
+        PaceConfig, RestoreConfig, SealingConfig, SeedConfig, ServeConfig, UserCommand, UserConfig,
         WorkerConfig,
     },
     dashboards::{KeptCounts, MANY},
     db,
+    documents::Documents,
     jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
     limits::Limits,
     metrics::{Metrics, Observed},
@@ -297,8 +298,19 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     config.check()?;
     let mut stop = stop_signal()?;
     let listener = listen(config.listen).await?;
+    let key = config.sealing_key()?;
     let state = state(&config).await?;
     let events = state.events.clone();
+    let (workings, told) = (Parts::clone(&state), stop.clone());
+    let working = async {
+        let Some(key) = key else { return Ok(()) };
+        // What works has connections of its own: whoever waits for a page does not wait for it.
+        let db = config.database.connect().await?;
+        let Parts { clock, releases, metrics, documents, .. } = workings;
+        let engine = Engine::new(db, clock, releases, lease(config.pace)).counting(metrics);
+        let worker = Worker { engine, documents, key, pace: config.pace };
+        worker.run(&config.database, told).await
+    };
     let observed = Observed {
         metrics: state.metrics.clone(),
         db: state.db.clone(),
@@ -321,13 +333,16 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         stopped(&mut stop).await;
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
-        ended = server => ended.context("the server failed"),
-        () = overtime => {
-            tracing::warn!("some requests did not end in time");
-            Ok(())
+    let serving = async {
+        tokio::select! {
+            ended = server => ended.context("the server failed"),
+            () = overtime => {
+                tracing::warn!("some requests did not end in time");
+                Ok(())
+            }
         }
-    }
+    };
+    tokio::try_join!(serving, working).map(drop)
 }
 
 /// Tells whoever watches the installation what this process counts, if there is an address for it.
@@ -382,43 +397,67 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
 }
 
 async fn work(config: WorkerConfig) -> anyhow::Result<()> {
-    let mut stop = stop_signal()?;
+    let stop = stop_signal()?;
     let key = config.sealing.key()?;
     let documents = config.documents.open()?;
     documents.check().await?;
     let db = config.database.connect().await?;
     jobs::check_database(&db).await?;
     let releases = load(&config.model, &db).await?;
-    // What the queue takes for its jobs, to be told of new ones, and to say that it lives.
-    let queue = config.database.connect_directly(&db, config.concurrency + 3).await?;
-    let database = queue.connect_options().as_ref().clone();
     let clock = Clock::of_database(db.clone()).await?;
-    tokio::spawn(Sealer::new(database, clock.clone(), Arc::new(key)).run(stop.clone()));
-    let lease = TimeDelta::seconds(config.lease_seconds.into());
     let metrics = Metrics::default();
     let observed = Observed {
         metrics: metrics.clone(),
         db: db.clone(),
-        reads: Reads::new(db.clone(), None, metrics),
+        reads: Reads::new(db.clone(), None, metrics.clone()),
         clock: clock.clone(),
     };
-    let engine = Engine::new(db, clock, releases, lease).counting(observed.metrics.clone());
     tell(config.metrics, observed, stop.clone()).await?;
-    let pace = worker::Pace {
-        concurrency: config.concurrency as usize,
-        sweep: Duration::from_secs(config.sweep_seconds.into()),
-    };
-    tracing::info!("waiting for jobs");
-    let working = worker::run(engine, queue, documents, pace, stop.clone());
-    let overtime = async {
-        stopped(&mut stop).await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        ended = working => ended,
-        () = overtime => {
-            tracing::warn!("a batch did not end in time; another worker will do it");
-            Ok(())
+    let engine = Engine::new(db, clock, releases, lease(config.pace)).counting(metrics);
+    let worker = Worker { engine, documents, key, pace: config.pace };
+    worker.run(&config.database, stop).await
+}
+
+fn lease(pace: PaceConfig) -> TimeDelta {
+    TimeDelta::seconds(pace.lease_seconds.into())
+}
+
+/// What runs predictions and seals the audit log, in a process of its own or in a server's.
+struct Worker {
+    engine: Engine,
+    documents: Documents,
+    key: SealingKey,
+    pace: PaceConfig,
+}
+
+impl Worker {
+    /// Works until `stop` turns true.
+    async fn run(
+        self,
+        database: &DatabaseConfig,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let Self { engine, documents, key, pace } = self;
+        // What the queue takes for its jobs, to be told of new ones, and to say that it lives.
+        let queue = database.connect_directly(engine.db(), pace.concurrency + 3).await?;
+        let (address, clock) = (queue.connect_options().as_ref().clone(), engine.clock().clone());
+        tokio::spawn(Sealer::new(address, clock, Arc::new(key)).run(stop.clone()));
+        let pace = worker::Pace {
+            concurrency: pace.concurrency as usize,
+            sweep: Duration::from_secs(pace.sweep_seconds.into()),
+        };
+        tracing::info!("waiting for jobs");
+        let working = worker::run(engine, queue, documents, pace, stop.clone());
+        let overtime = async {
+            stopped(&mut stop).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            ended = working => ended,
+            () = overtime => {
+                tracing::warn!("a batch did not end in time; another worker will do it");
+                Ok(())
+            }
         }
     }
 }

@@ -101,7 +101,9 @@ export async function ours(database) {
   return {
     name: "ours", url, token: (await answer.json()).access_token,
     pids: () => [...named("serve"), ...named("worker")].map(({ pid }) => pid),
-    parts: { API: named("serve")[0].pid, worker: named("worker")[0].pid },
+    // A server may be a worker as well.
+    parts: Object.fromEntries([["API", "serve"], ["worker", "worker"]]
+      .flatMap(([part, what]) => named(what).map(({ pid }) => [part, pid]))),
     open: () => Number(sql(database, "--command", open)),
     answers: (since) => answers(database, "predictions", since),
     predicted: (since) => sql(database, "--command", `select count(*), extract(epoch from max(completed_at) -

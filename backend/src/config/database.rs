@@ -1,6 +1,6 @@
 //! How to reach the database.
 
-use std::time::Duration;
+use std::{future, time::Duration};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -145,5 +145,10 @@ fn pool(connections: u32, patience: Duration) -> PgPoolOptions {
                 // One that does not answer is replaced.
                 Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok())
             })
+        })
+        // A connection would keep the room of the most that it ever sent or read.
+        .after_release(|connection, _| {
+            connection.shrink_buffers();
+            Box::pin(future::ready(Ok(true)))
         })
 }
