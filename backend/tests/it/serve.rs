@@ -20,6 +20,7 @@ use crate::{
     documents::tempdir::Folder,
     predictions::persona,
     support::{ARTIFACTS, PASSWORD, SECRET_KEY, TestApp, audit_key_file, email},
+    worker::wait_until,
 };
 
 /// Far longer than anything here takes: only a hang reaches it.
@@ -215,7 +216,7 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
     let change = server.send("PATCH", &record, &json!({ "given_name": "Late" })).await;
     let waits = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
-    crate::worker::wait_until(&app, waits, 1).await;
+    wait_until(&app, waits, 1).await;
 
     server.tell_to_stop();
     let told = Instant::now();
@@ -236,6 +237,38 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
     lock.rollback().await.unwrap();
     assert_eq!(change.rest().await["given_name"], "Late");
     assert!(server.ended().await < STOPPED_IN && told.elapsed() < STOPPED_IN);
+}
+
+/// A small site's only process: it answers, predicts and seals, and told to stop it ends all of that.
+#[tokio::test]
+async fn a_server_with_a_worker_needs_no_other_process() {
+    let app = TestApp::new().await;
+    let patient = persona(&app, "S-1").await;
+    let settings = [("NEPHROCAST_WITH_WORKER", "true"), ("NEPHROCAST_WORKER_CONCURRENCY", "2")];
+    let mut server = Server::start_with(&app, &settings).await;
+    let path = format!("/api/v1/patients/{patient}/predictions");
+    server.send("POST", &path, &json!({})).await.until("HTTP/1.1 202").await;
+    let succeeded = "select count(*) from predictions where status = 'succeeded'";
+    wait_until(&app, succeeded, 1).await;
+    let unsealed = "select count(*) from audit_events
+        where not exists (select from audit_leaves where event_id = audit_events.id)";
+    wait_until(&app, unsealed, 0).await;
+    server.tell_to_stop();
+    assert!(server.ended().await < STOPPED_IN);
+
+    // Without the key it would leave the log unsealed: it does not begin.
+    let scratch = Folder::new();
+    let key = scratch.0.join("secret-key");
+    std::fs::write(&key, SECRET_KEY).unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+        .args(["serve", "--with-worker", "--listen", "127.0.0.1:0"])
+        .env_remove("NEPHROCAST_AUDIT_KEY_FILE")
+        .env("NEPHROCAST_DATABASE_URL", &app.database_url)
+        .env("NEPHROCAST_SECRET_KEY_FILE", key)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("NEPHROCAST_AUDIT_KEY_FILE"), "{said}");
 }
 
 #[tokio::test]
