@@ -302,7 +302,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let state = state(&config).await?;
     let events = state.events.clone();
     let (workings, told) = (Parts::clone(&state), stop.clone());
-    let working = async {
+    let working = Box::pin(async {
         let Some(key) = key else { return Ok(()) };
         // What works has connections of its own: whoever waits for a page does not wait for it.
         let db = config.database.connect().await?;
@@ -310,7 +310,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         let engine = Engine::new(db, clock, releases, lease(config.pace)).counting(metrics);
         let worker = Worker { engine, documents, key, pace: config.pace };
         worker.run(&config.database, told).await
-    };
+    });
     let observed = Observed {
         metrics: state.metrics.clone(),
         db: state.db.clone(),
