@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::{
     clinical,
     id::{PatientId, PredictionId, UserId},
@@ -502,8 +502,8 @@ pub struct Claimed {
     pub patient_id: PatientId,
     /// The number of this attempt, from 1: what it leads to counts only while it is the last.
     pub attempt: i32,
-    /// The frozen inputs as they are stored.
-    pub inputs: Value,
+    /// The frozen inputs as they are stored, in JSON.
+    pub inputs: Json<Box<RawValue>>,
     /// Where the request is in its trace, if that is told.
     pub traceparent: Option<String>,
 }
@@ -540,7 +540,7 @@ pub async fn claim(
             for update skip locked
         )
         returning id as "id: PredictionId", patient_id as "patient_id: PatientId",
-            attempts as attempt, inputs, traceparent"#,
+            attempts as attempt, inputs as "inputs: Json<Box<RawValue>>", traceparent"#,
         which == Which::New,
         limit,
         now,

@@ -299,7 +299,7 @@ impl Engine {
         let mut failed = Vec::new();
         let mut readable = Vec::with_capacity(claimed.len());
         for claimed in claimed {
-            match PredictionInputs::deserialize(&claimed.inputs) {
+            match serde_json::from_str::<PredictionInputs>(claimed.inputs.0.get()) {
                 Ok(inputs) => readable.push((claimed, inputs)),
                 // What serde says may quote a value, which belongs in no log.
                 Err(_) => failed.push((claimed, anyhow!("the frozen inputs cannot be read"))),

@@ -438,7 +438,7 @@ async fn the_result_of_a_cancelled_or_newly_claimed_prediction_is_dropped() {
     let answered: Vec<Answer> = claimed
         .into_iter()
         .map(|claimed| {
-            let inputs: PredictionInputs = serde_json::from_value(claimed.inputs).unwrap();
+            let inputs: PredictionInputs = serde_json::from_str(claimed.inputs.0.get()).unwrap();
             let result = answers(&app.standard().predictor, &[inputs]).unwrap().pop().unwrap();
             let (id, patient_id, attempt) = (claimed.id, claimed.patient_id, claimed.attempt);
             Answer { id, patient_id, attempt, result }
