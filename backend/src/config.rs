@@ -151,8 +151,8 @@ pub struct ServeConfig {
     /// The site's settings at first.
     #[command(flatten)]
     pub site: SiteConfig,
-    /// Run predictions and seal the audit log as well, as a worker would: a small site needs one process
-    /// then, and it has the key that signs the audit log's checkpoints.
+    /// Run predictions and seal the audit log as well, as a worker would: a small site needs no other process
+    /// then. Give it the file of the audit log's key.
     #[arg(long, env = "NEPHROCAST_WITH_WORKER", default_value_t = false,
         num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub with_worker: bool,
@@ -231,17 +231,17 @@ impl LimitsConfig {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PaceConfig {
     /// How many jobs this worker does at the same time.
-    #[arg(long, env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 4,
+    #[arg(long, alias = "concurrency", env = "NEPHROCAST_WORKER_CONCURRENCY", default_value_t = 4,
         value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub concurrency: u32,
+    pub worker_concurrency: u32,
     /// Seconds that a worker has for a batch before others may take it to be dead.
-    #[arg(long, env = "NEPHROCAST_WORKER_LEASE_SECONDS", default_value_t = 30,
+    #[arg(long, alias = "lease-seconds", env = "NEPHROCAST_WORKER_LEASE_SECONDS", default_value_t = 30,
         value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub lease_seconds: u32,
+    pub worker_lease_seconds: u32,
     /// Seconds between looks for predictions that a dead worker left behind.
-    #[arg(long, env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
+    #[arg(long, alias = "sweep-seconds", env = "NEPHROCAST_WORKER_SWEEP_SECONDS", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub sweep_seconds: u32,
+    pub worker_sweep_seconds: u32,
 }
 
 /// A worker.

@@ -301,22 +301,19 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let key = config.sealing_key()?;
     let state = state(&config).await?;
     let events = state.events.clone();
-    let (workings, told) = (Parts::clone(&state), stop.clone());
-    let working = Box::pin(async {
-        let Some(key) = key else { return Ok(()) };
-        // What works has connections of its own: whoever waits for a page does not wait for it.
-        let db = config.database.connect().await?;
-        let Parts { clock, releases, metrics, documents, .. } = workings;
-        let engine = Engine::new(db, clock, releases, lease(config.pace)).counting(metrics);
-        let worker = Worker { engine, documents, key, pace: config.pace };
-        worker.run(&config.database, told).await
-    });
+    let worker = match key {
+        Some(key) => Some(Box::pin(worker_of(&config, &state, key)).await?),
+        None => None,
+    };
     let observed = Observed {
         metrics: state.metrics.clone(),
         db: state.db.clone(),
+        further: worker.as_ref().map(|worker| worker.engine.db().clone()),
+        works: worker.is_some(),
         reads: state.reads.clone(),
         clock: state.clock.clone(),
     };
+    let working = worker.map(|worker| Box::pin(worker.run(stop.clone())));
     tell(config.metrics, observed, stop.clone()).await?;
     tracing::info!(address = %config.listen, "listening");
     let mut stopping = stop.clone();
@@ -342,7 +339,26 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
             }
         }
     };
+    let working = async {
+        match working {
+            Some(working) => working.await,
+            None => Ok(()),
+        }
+    };
     tokio::try_join!(serving, working).map(drop)
+}
+
+/// The worker in a server. It has connections of its own: whoever waits for a page does not wait for it.
+async fn worker_of(
+    config: &ServeConfig,
+    state: &AppState,
+    key: SealingKey,
+) -> anyhow::Result<Worker> {
+    let db = config.database.connect().await?;
+    let Parts { clock, releases, metrics, documents, .. } = &**state;
+    let engine = Engine::new(db, clock.clone(), Arc::clone(releases), lease(config.pace));
+    let engine = engine.counting(metrics.clone());
+    Worker::connect(engine, &config.database, documents.clone(), key, config.pace).await
 }
 
 /// Tells whoever watches the installation what this process counts, if there is an address for it.
@@ -409,56 +425,67 @@ async fn work(config: WorkerConfig) -> anyhow::Result<()> {
     let observed = Observed {
         metrics: metrics.clone(),
         db: db.clone(),
+        further: None,
+        works: true,
         reads: Reads::new(db.clone(), None, metrics.clone()),
         clock: clock.clone(),
     };
-    tell(config.metrics, observed, stop.clone()).await?;
     let engine = Engine::new(db, clock, releases, lease(config.pace)).counting(metrics);
-    let worker = Worker { engine, documents, key, pace: config.pace };
-    worker.run(&config.database, stop).await
+    let worker = Worker::connect(engine, &config.database, documents, key, config.pace).await?;
+    tell(config.metrics, observed, stop.clone()).await?;
+    worker.run(stop).await
 }
 
 fn lease(pace: PaceConfig) -> TimeDelta {
-    TimeDelta::seconds(pace.lease_seconds.into())
+    TimeDelta::seconds(pace.worker_lease_seconds.into())
 }
 
 /// What runs predictions and seals the audit log, in a process of its own or in a server's.
 struct Worker {
     engine: Engine,
+    queue: PgPool,
     documents: Documents,
     key: SealingKey,
     pace: PaceConfig,
 }
 
 impl Worker {
-    /// Works until `stop` turns true.
-    async fn run(
-        self,
+    async fn connect(
+        engine: Engine,
         database: &DatabaseConfig,
-        mut stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
-        let Self { engine, documents, key, pace } = self;
+        documents: Documents,
+        key: SealingKey,
+        pace: PaceConfig,
+    ) -> anyhow::Result<Self> {
         // What the queue takes for its jobs, to be told of new ones, and to say that it lives.
-        let queue = database.connect_directly(engine.db(), pace.concurrency + 3).await?;
+        let queue = database.connect_directly(engine.db(), pace.worker_concurrency + 3).await?;
+        Ok(Self { engine, queue, documents, key, pace })
+    }
+
+    /// Works until `stop` turns true.
+    async fn run(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let Self { engine, queue, documents, key, pace } = self;
         let (address, clock) = (queue.connect_options().as_ref().clone(), engine.clock().clone());
         tokio::spawn(Sealer::new(address, clock, Arc::new(key)).run(stop.clone()));
         let pace = worker::Pace {
-            concurrency: pace.concurrency as usize,
-            sweep: Duration::from_secs(pace.sweep_seconds.into()),
+            concurrency: pace.worker_concurrency as usize,
+            sweep: Duration::from_secs(pace.worker_sweep_seconds.into()),
         };
         tracing::info!("waiting for jobs");
         let working = worker::run(engine, queue, documents, pace, stop.clone());
         let overtime = async {
-            stopped(&mut stop).await;
+            stopped(&mut stop.clone()).await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            ended = working => ended,
+            ended = working => ended?,
             () = overtime => {
                 tracing::warn!("a batch did not end in time; another worker will do it");
-                Ok(())
             }
         }
+        // Whoever supervises the process starts it anew then, and the server in it too.
+        anyhow::ensure!(*stop.borrow(), "the worker ended by itself");
+        Ok(())
     }
 }
 

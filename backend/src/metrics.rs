@@ -191,6 +191,10 @@ pub struct Observed {
     pub metrics: Metrics,
     /// Its database.
     pub db: PgPool,
+    /// Further connections that it has to it: those of the worker in a server.
+    pub further: Option<PgPool>,
+    /// Whether it runs predictions.
+    pub works: bool,
     /// The copy that it may read from.
     pub reads: Reads,
     /// The time.
@@ -229,17 +233,25 @@ impl Observed {
     }
 
     fn describe_process(&self, now: &mut Registry) {
-        let (open, idle) = (self.db.size(), self.db.num_idle() as f64);
+        let pools = [Some(&self.db), self.further.as_ref()];
+        let sum = |of: fn(&PgPool) -> u32| pools.iter().flatten().map(|pool| of(pool)).sum::<u32>();
+        let (open, idle) = (sum(PgPool::size), sum(|pool| pool.num_idle() as u32));
         let connections: Family<Labels<1>, FloatGauge> = Family::default();
         let of = |state| connections.get_or_create_owned(&[("state", Cow::Borrowed(state))]);
-        of("idle").set(idle);
-        of("in_use").set((f64::from(open) - idle).max(0.0));
+        of("idle").set(idle.into());
+        of("in_use").set(open.saturating_sub(idle).into());
         now.register("nephrocast_database_connections", "Connections of this process", connections);
         gauge(
             now,
             "nephrocast_database_connections_most",
             "Connections that this process may open",
-            self.db.options().get_max_connections().into(),
+            sum(|pool| pool.options().get_max_connections()).into(),
+        );
+        gauge(
+            now,
+            "nephrocast_works",
+            "1 in a process that runs predictions and stands by to seal the audit log",
+            f64::from(u8::from(self.works)),
         );
         now.register(
             "nephrocast_spans_not_told",

@@ -102,8 +102,7 @@ export async function ours(database) {
     name: "ours", url, token: (await answer.json()).access_token,
     pids: () => [...named("serve"), ...named("worker")].map(({ pid }) => pid),
     // A server may be a worker as well.
-    parts: Object.fromEntries([["API", "serve"], ["worker", "worker"]]
-      .flatMap(([part, what]) => named(what).map(({ pid }) => [part, pid]))),
+    parts: { API: named("serve")[0].pid, ...(named("worker")[0] && { worker: named("worker")[0].pid }) },
     open: () => Number(sql(database, "--command", open)),
     answers: (since) => answers(database, "predictions", since),
     predicted: (since) => sql(database, "--command", `select count(*), extract(epoch from max(completed_at) -
@@ -114,7 +113,7 @@ export async function ours(database) {
 /** Our server once more, beside the one that runs: how long it takes until it is ready. */
 export async function coldStart() {
   const listen = `127.0.0.1:${await freePort()}`;
-  const env = { ...process.env, NEPHROCAST_LISTEN: listen };
+  const env = { ...process.env, NEPHROCAST_LISTEN: listen, NEPHROCAST_WITH_WORKER: "false" };
   const options = { env, stdio: "ignore" };
   const { child, ms } = await start(program, ["serve"], options, `http://${listen}/readyz`);
   await end(child);

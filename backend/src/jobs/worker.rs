@@ -1,4 +1,4 @@
-//! The worker process: takes jobs from the queue until it is told to stop.
+//! What a worker does: it takes jobs from the queue until it is told to stop.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ use crate::{
 fn observed(app: &TestApp) -> Observed {
     let (metrics, db) = (app.state.metrics.clone(), app.db.clone());
     let (clock, reads) = (app.clock.clone(), app.state.reads.clone());
-    Observed { metrics, db, reads, clock }
+    Observed { metrics, db, further: None, works: false, reads, clock }
 }
 
 async fn text(app: &TestApp) -> String {
@@ -144,7 +144,10 @@ async fn alerts_and_dashboard_read_what_there_is() {
     let replica = Some(Replica::new(app.db.clone(), 30));
     let reads = Reads::new(app.db.clone(), replica, metrics.clone());
     let clock = Clock::of_database(app.db.clone()).await.unwrap();
-    let told = Observed { metrics, db: app.db.clone(), reads, clock }.text().await.unwrap();
+    let told = Observed { metrics, db: app.db.clone(), further: None, works: false, reads, clock }
+        .text()
+        .await
+        .unwrap();
     let ahead = value(&told, "nephrocast_machine_clock_ahead_seconds");
     assert!(ahead.abs() < 1.0, "the database is on this machine: {ahead}");
     let told: BTreeSet<&str> =

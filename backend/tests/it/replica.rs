@@ -33,7 +33,7 @@ fn with_replica(app: &TestApp, address: &str) -> AppState {
 
 async fn told(state: &AppState) -> String {
     let Parts { db, metrics, reads, clock, .. } = Parts::clone(state);
-    Observed { metrics, db, reads, clock }.text().await.unwrap()
+    Observed { metrics, db, further: None, works: false, reads, clock }.text().await.unwrap()
 }
 
 fn at(state: &AppState, client: &Client) -> Client {

@@ -285,7 +285,8 @@ async fn while_the_store_fails_nothing_is_taken_and_nothing_is_lost() {
     clinician.get(&content_of(&document)).await.expect(503);
     let (metrics, db) = (app.state.metrics.clone(), app.db.clone());
     let (reads, clock) = (app.state.reads.clone(), app.clock.clone());
-    let told = Observed { metrics, db, reads, clock }.text().await.unwrap();
+    let told =
+        Observed { metrics, db, further: None, works: false, reads, clock }.text().await.unwrap();
     assert!(told.contains("nephrocast_document_failures_total 2\n"), "{told}");
     let trail = app.audit_trail().await;
     let created = trail.iter().filter(|line| line.contains("document.create")).count();

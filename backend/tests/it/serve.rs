@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use backend::jobs;
+use backend::{audit::checkpoint::SealingKey, jobs};
 use serde_json::{Value, json};
 use shared::access::Role;
 use sqlx::PgConnection;
@@ -239,13 +239,28 @@ async fn a_server_told_to_stop_answers_what_it_has_begun_and_ends_its_streams() 
     assert!(server.ended().await < STOPPED_IN && told.elapsed() < STOPPED_IN);
 }
 
-/// A small site's only process: it answers, predicts and seals, and told to stop it ends all of that.
+/// A small site's only process: it answers, predicts, seals and says so, and told to stop it ends all of
+/// that.
 #[tokio::test]
 async fn a_server_with_a_worker_needs_no_other_process() {
     let app = TestApp::new().await;
     let patient = persona(&app, "S-1").await;
-    let settings = [("NEPHROCAST_WITH_WORKER", "true"), ("NEPHROCAST_WORKER_CONCURRENCY", "2")];
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = [
+        ("NEPHROCAST_WITH_WORKER", "true"),
+        ("NEPHROCAST_WORKER_CONCURRENCY", "2"),
+        ("NEPHROCAST_METRICS_LISTEN", &metrics.to_string()),
+    ];
     let mut server = Server::start_with(&app, &settings).await;
+    let mut told = TcpStream::connect(metrics).await.unwrap();
+    told.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let told = Asked(told).text().await;
+    // Four connections of the server, and as many of the worker in it.
+    for line in ["nephrocast_works 1.0\n", "nephrocast_database_connections_most 8.0\n"] {
+        assert!(told.contains(line), "{told}");
+    }
     let path = format!("/api/v1/patients/{patient}/predictions");
     server.send("POST", &path, &json!({})).await.until("HTTP/1.1 202").await;
     let succeeded = "select count(*) from predictions where status = 'succeeded'";
@@ -255,20 +270,38 @@ async fn a_server_with_a_worker_needs_no_other_process() {
     wait_until(&app, unsealed, 0).await;
     server.tell_to_stop();
     assert!(server.ended().await < STOPPED_IN);
+}
 
-    // Without the key it would leave the log unsealed: it does not begin.
+/// The public half is enough for a server, but seals nothing.
+#[tokio::test]
+async fn a_server_with_a_worker_does_not_begin_without_the_key_that_seals() {
+    let app = TestApp::new().await;
     let scratch = Folder::new();
     let key = scratch.0.join("secret-key");
     std::fs::write(&key, SECRET_KEY).unwrap();
-    let refused = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
+    let sealing = std::fs::read_to_string(audit_key_file()).unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_nephrocast"))
         .args(["serve", "--with-worker", "--listen", "127.0.0.1:0"])
         .env_remove("NEPHROCAST_AUDIT_KEY_FILE")
+        .env(
+            "NEPHROCAST_AUDIT_PUBLIC_KEYS",
+            SealingKey::from_hex(&sealing).unwrap().public().to_string(),
+        )
         .env("NEPHROCAST_DATABASE_URL", &app.database_url)
+        .env("NEPHROCAST_MODEL_DIR", ARTIFACTS)
+        .env("NEPHROCAST_DOCUMENTS_DIR", scratch.0.join("documents"))
         .env("NEPHROCAST_SECRET_KEY_FILE", key)
-        .output()
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && said.contains("NEPHROCAST_AUDIT_KEY_FILE"), "{said}");
+    let begun = Instant::now();
+    while server.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(10)).await;
+    }
+    drop(server.kill());
+    let ended = server.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("a worker seals the audit log: NEPHROCAST_AUDIT_KEY_FILE"), "{said}");
 }
 
 #[tokio::test]
