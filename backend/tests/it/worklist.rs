@@ -426,26 +426,6 @@ async fn a_line_whose_course_is_kept_reads_no_values() {
     clinician.get(&format!("{PATIENTS}?q=O-2")).await.expect(500);
 }
 
-/// What the search relies on when it takes no accents off a text of ASCII.
-#[tokio::test]
-async fn a_text_of_ascii_has_no_accents() {
-    let app = TestApp::new().await;
-    let changed: i64 = sqlx::query_scalar(
-        "select count(*)
-        from (
-            select chr(n) as text from generate_series(1, 127) as n
-            union all
-            select string_agg(chr(a) || chr(b), '' order by a, b)
-            from generate_series(1, 127) as a, generate_series(1, 127) as b
-        ) as texts
-        where searchable(text) <> lower(text)",
-    )
-    .fetch_one(&app.db)
-    .await
-    .unwrap();
-    assert_eq!(changed, 0);
-}
-
 #[tokio::test]
 async fn searches_at_the_same_moment_each_find_their_own_on_record() {
     let app = TestApp::new().await;
