@@ -39,6 +39,7 @@ pub mod openapi;
 pub mod refusals;
 pub mod router;
 pub mod seed;
+pub mod server;
 
 /// The migrations, compiled into the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

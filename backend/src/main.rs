@@ -33,7 +33,7 @@ use backend::{
     openapi,
     replica::Reads,
     router::{self, router},
-    seed,
+    seed, server,
     state::{AppState, Parts},
     telemetry,
     together::Together,
@@ -318,14 +318,12 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(address = %config.listen, "listening");
     let mut stopping = stop.clone();
     let service = router::leaving(router(state), stop.clone());
-    // As a `Router` itself it would make all of its routes anew for each connection: half a megabyte.
-    let server =
-        axum::serve(listener, service.into_make_service()).with_graceful_shutdown(async move {
-            stopped(&mut stopping).await;
-            tokio::time::sleep(LEAVING).await;
-            // Streams of events never end by themselves.
-            events.close();
-        });
+    let server = server::serve(listener, service, async move {
+        stopped(&mut stopping).await;
+        tokio::time::sleep(LEAVING).await;
+        // Streams of events never end by themselves.
+        events.close();
+    });
     let overtime = async {
         stopped(&mut stop).await;
         tokio::time::sleep(GRACE).await;
