@@ -39,7 +39,9 @@ pub fn start(filter: &str) {
 /// told have nothing to do with each other.
 pub fn start_with(filter: &str, traces: Option<&Traces>) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    // Spans are not within each other: a list of them would say each twice.
+    let logs = tracing_subscriber::fmt::layer().json().with_span_list(false);
+    let logs = logs.with_writer(std::io::stderr);
     let told = traces.map(|traces| {
         tracing_opentelemetry::layer()
             .with_tracer(traces.provider().tracer(traces::SCOPE))

@@ -16,8 +16,6 @@ use std::{
 use anyhow::Context;
 use chrono::NaiveDate;
 use lru::LruCache;
-use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 use shared::id::PatientId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -35,13 +33,8 @@ const KEPT: NonZeroUsize = NonZeroUsize::new(2_000).expect("it is not zero");
 pub struct Line {
     /// Whose line it is.
     pub id: PatientId,
-    written: Arc<RawValue>,
-}
-
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.written.serialize(serializer)
-    }
+    /// In JSON.
+    pub written: Arc<[u8]>,
 }
 
 /// A line, and how long it is true: while this transaction is the last that wrote the record, and
@@ -49,7 +42,13 @@ impl Serialize for Line {
 struct Kept {
     written_by: i64,
     day: NaiveDate,
-    line: Line,
+    written: Arc<[u8]>,
+}
+
+impl Kept {
+    fn line(&self, id: PatientId) -> Line {
+        Line { id, written: Arc::clone(&self.written) }
+    }
 }
 
 /// The lines that were looked at last.
@@ -68,50 +67,58 @@ impl fmt::Debug for KeptLines {
 }
 
 impl KeptLines {
-    /// The lines of these records as they are on a day; a record that is gone meanwhile has none.
+    /// The lines of these records as they are on a day, in their order; a record that is gone meanwhile
+    /// has none.
     pub async fn of(
         &self,
         db: &mut PgConnection,
         found: &[Found],
         today: NaiveDate,
-    ) -> Result<HashMap<PatientId, Line>> {
+    ) -> Result<Vec<Option<Line>>> {
         let mut lines = self.kept(found, today);
-        let missing: HashSet<PatientId> =
-            found.iter().map(|found| found.id).filter(|id| !lines.contains_key(id)).collect();
-        if !missing.is_empty() {
-            let missing: Vec<PatientId> = missing.into_iter().collect();
-            let read = patient_lines::read(db, &missing, today).await?;
-            // From before courses were kept, or changed by a program of the release before.
-            let due: Vec<Uuid> =
-                read.iter().filter(|line| line.course_is_due).map(|line| line.id.0).collect();
-            if !due.is_empty() {
-                db::worklist::keep_courses(db, &due).await?;
+        // Searches of the same moment may find the same patient.
+        let missing: HashSet<PatientId> = (found.iter().zip(&lines))
+            .filter(|(_, line)| line.is_none())
+            .map(|(found, _)| found.id)
+            .collect();
+        if missing.is_empty() {
+            return Ok(lines);
+        }
+        let missing: Vec<PatientId> = missing.into_iter().collect();
+        let read = patient_lines::read(db, &missing, today).await?;
+        // From before courses were kept, or changed by a program of the release before.
+        let due: Vec<Uuid> =
+            read.iter().filter(|line| line.course_is_due).map(|line| line.id.0).collect();
+        if !due.is_empty() {
+            db::worklist::keep_courses(db, &due).await?;
+        }
+        let mut new = HashMap::with_capacity(read.len());
+        for read in read {
+            let (id, written_by) = (read.id, read.written_by);
+            let written = serde_json::to_vec(&read.shown(today)).context("a line is no JSON")?;
+            new.insert(id, Kept { written_by, day: today, written: written.into() });
+        }
+        for (found, line) in found.iter().zip(&mut lines) {
+            if line.is_none() {
+                *line = new.get(&found.id).map(|kept| kept.line(found.id));
             }
-            let mut new = Vec::with_capacity(read.len());
-            for read in read {
-                let (id, written_by) = (read.id, read.written_by);
-                let written = to_raw_value(&read.shown(today)).context("a line is no JSON")?;
-                let line = Line { id, written: written.into() };
-                lines.insert(id, line.clone());
-                new.push(Kept { written_by, day: today, line });
-            }
-            // Everybody with a list waits for the lock: nothing is written under it.
-            let mut kept = self.0.lock().expect("no holder of the lock panics");
-            for new in new {
-                kept.put(new.line.id, new);
-            }
+        }
+        // Everybody with a list waits for the lock: nothing is written under it.
+        let mut kept = self.0.lock().expect("no holder of the lock panics");
+        for (id, line) in new {
+            kept.put(id, line);
         }
         Ok(lines)
     }
 
     /// Those that are kept and still true.
-    fn kept(&self, found: &[Found], today: NaiveDate) -> HashMap<PatientId, Line> {
+    fn kept(&self, found: &[Found], today: NaiveDate) -> Vec<Option<Line>> {
         let mut kept = self.0.lock().expect("no holder of the lock panics");
         let mut line = |found: &Found| {
             let kept = kept.get(&found.id)?;
             let is_true = kept.written_by == found.written_by && kept.day == today;
-            is_true.then(|| (found.id, kept.line.clone()))
+            is_true.then(|| kept.line(found.id))
         };
-        found.iter().filter_map(&mut line).collect()
+        found.iter().map(&mut line).collect()
     }
 }

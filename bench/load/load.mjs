@@ -26,6 +26,8 @@ const withPeer = process.argv.includes("--peer");
 const CALLERS = 128;
 /** Who ask at half of that. */
 const THINKERS = 256;
+/** Before each turn: what callers who are gone had asked for is still worked on, and entries are sealed. */
+const REST_MS = 2000;
 const TOLERANCE = 1e-4;
 
 const load = () => `load ${loadavg()[0].toFixed(1)}`;
@@ -169,11 +171,12 @@ for (const name of Object.keys(KINDS).filter(wanted)) {
   if (READS.includes(name)) for (const side of sides) await warm(side, name);
   for (let turn = 0; turn < rounds; turn += 1) {
     for (const side of turn % 2 ? sides.toReversed() : sides) {
+      await sleep(REST_MS);
       rates[name][side.name].push(await (name === "predict" ? predict(side) : ask(side, name)));
     }
   }
 }
-if (other) {
+if (other && wanted("predict")) {
   // Only what says the same is compared.
   const theirs = other.answers(from);
   const differences = [...own.answers(from)].filter(([id]) => theirs.has(id)).map(([id, risk]) => Math.abs(risk - theirs.get(id)));

@@ -1,9 +1,15 @@
 //! Access tokens: JWT, HS256, 15 minutes.
 
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use anyhow::ensure;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::id::{SessionId, UserId};
@@ -15,6 +21,8 @@ const ISSUER: &str = "nephrocast";
 const AUDIENCE: &str = "nephrocast-api";
 /// Clocks of two servers may differ by this much.
 const LEEWAY_SECONDS: i64 = 5;
+/// How many tokens are remembered as checked: a few hundred kilobytes.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,8 +57,11 @@ pub enum TokenProblem {
 /// while tokens of the one before are still in use.
 pub struct Keys {
     /// Never empty.
-    keys: Vec<Key>,
+    known: Vec<Key>,
     validation: Validation,
+    /// What tokens say that one of the keys has signed, by their SHA-256: the same one comes with each
+    /// request of a quarter of an hour.
+    checked: Mutex<LruCache<[u8; 32], Claims>>,
 }
 
 /// One key with the algorithm that it is for: HS256, and no other.
@@ -96,7 +107,7 @@ impl Keys {
         // The library would ask the machine's clock; `verify` asks ours.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Ok(Self { keys, validation })
+        Ok(Self { known: keys, validation, checked: Mutex::new(LruCache::new(REMEMBERED)) })
     }
 
     /// An access token for a session.
@@ -111,19 +122,14 @@ impl Keys {
             nbf: now.timestamp(),
             exp: (now + ACCESS_LIFETIME).timestamp(),
         };
-        let key = &self.keys[0];
+        let key = &self.known[0];
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
         Ok(jsonwebtoken::encode(&header, &claims, &key.encoding)?)
     }
 
     /// What a token says, if one of these keys signed it and its time is now.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenProblem> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenProblem::Forged)?;
-        let key = self.keys.iter().find(|key| Some(&key.id) == header.kid.as_ref());
-        let key = key.ok_or(TokenProblem::Forged)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation)
-            .map_err(|_| TokenProblem::Forged)?;
-        let claims = decoded.claims;
+        let claims = self.signed(token)?;
         if claims.exp <= now.timestamp() - LEEWAY_SECONDS {
             return Err(TokenProblem::Expired);
         }
@@ -131,6 +137,25 @@ impl Keys {
             return Err(TokenProblem::TooEarly);
         }
         Ok(claims)
+    }
+
+    /// What a token says, if one of these keys signed it, whenever that is good.
+    fn signed(&self, token: &str) -> Result<Claims, TokenProblem> {
+        let digest = Sha256::digest(token).into();
+        if let Some(claims) = self.checked().get(&digest) {
+            return Ok(claims.clone());
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenProblem::Forged)?;
+        let key = self.known.iter().find(|key| Some(&key.id) == header.kid.as_ref());
+        let key = key.ok_or(TokenProblem::Forged)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation)
+            .map_err(|_| TokenProblem::Forged)?;
+        self.checked().put(digest, decoded.claims.clone());
+        Ok(decoded.claims)
+    }
+
+    fn checked(&self) -> MutexGuard<'_, LruCache<[u8; 32], Claims>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,6 +198,19 @@ mod tests {
     }
 
     #[test]
+    fn another_signature_below_a_token_that_was_checked_is_refused() {
+        let keys = Keys::from_hex(KEY).unwrap();
+        let token = token(&keys);
+        for _ in 0..2 {
+            assert_eq!(keys.verify(&token, at(0)).unwrap().sub, UserId(Uuid::nil()));
+            let (signed, _) = token.rsplit_once('.').unwrap();
+            let forged = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode([7; 32]));
+            assert_eq!(keys.verify(&forged, at(0)).unwrap_err(), TokenProblem::Forged);
+            assert_eq!(keys.verify(&token, at(906)).unwrap_err(), TokenProblem::Expired);
+        }
+    }
+
+    #[test]
     fn a_key_is_replaced_while_tokens_of_the_one_before_are_in_use() {
         let before = Keys::from_hex(OTHER).unwrap();
         let old = token(&before);
@@ -192,9 +230,9 @@ mod tests {
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
         let signed = |kid: Option<&str>| {
             let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
-            jsonwebtoken::encode(&header, &claims, &keys.keys[0].encoding).unwrap()
+            jsonwebtoken::encode(&header, &claims, &keys.known[0].encoding).unwrap()
         };
-        assert!(keys.verify(&signed(Some(&keys.keys[0].id)), at(0)).is_ok());
+        assert!(keys.verify(&signed(Some(&keys.known[0].id)), at(0)).is_ok());
         for kid in [None, Some(""), Some("../secret-key")] {
             assert_eq!(keys.verify(&signed(kid), at(0)).unwrap_err(), TokenProblem::Forged);
         }

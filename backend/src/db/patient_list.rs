@@ -205,7 +205,7 @@ pub async fn walk(
     read(&mut query, sort);
     query.push(from(filter));
     called(&mut query, filter);
-    narrow(&mut query, filter);
+    narrow(&mut query, filter, sort);
     go_on(&mut query, sort, after);
     query.push(format_args!(" order by {} limit {limit}", order(sort)));
     query.build_query_as().fetch_all(db).await
@@ -232,15 +232,16 @@ pub async fn search(
         "::date[])) with ordinality as asked (text, born, place), few_patients_called(text, born, ",
     );
     query.push_bind(FEW).push(") as few (ids)");
-    query.push(format_args!(
-        " left join lateral (select row_number() over (order by {order}) as place, "
-    ));
+    query.push(" left join lateral (select ");
     read(&mut query, sort);
     query.push(from(filter)).push(" and id = any(few.ids)");
-    narrow(&mut query, filter);
+    narrow(&mut query, filter, sort);
     go_on(&mut query, sort, after);
+    // Outside, names are the keys that were read.
+    let keys = order.replace("lower(family_name)", "family_key");
+    let keys = keys.replace("lower(given_name)", "given_key");
     query.push(format_args!(
-        " order by place limit {limit}) as listed on true order by asked, listed.place"
+        " order by {order} limit {limit}) as listed on true order by asked, {keys}"
     ));
     let mut found = vec![Some(Vec::new()); texts.len()];
     for row in query.build().fetch_all(db).await? {
@@ -290,7 +291,7 @@ fn called(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
 }
 
 /// Everything that a list is narrowed by but the search.
-fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter, sort: PatientSort) {
     if let Some(category) = filter.risk_category {
         query.push(" and risk_category = ").push_bind(category);
     }
@@ -310,6 +311,11 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(g) = filter.kdigo_g {
         let (from, below) = egfr_range(g);
         query.push(format_args!(" and {}", within("latest_egfr", from, below)));
+        // In that order those in the range stand together, wherever that is: the index is told, too.
+        if matches!(sort, PatientSort::Egfr | PatientSort::EgfrDown) {
+            let ordered = within("coalesce(latest_egfr, 1e9)", from, below.or(Some(1e9)));
+            query.push(format_args!(" and {ordered}"));
+        }
     }
     if let Some(a) = filter.kdigo_a {
         let ((from, below), (pcr_from, pcr_below)) = (acr_range(a), pcr_range(a));

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::{id::PatientId, page::Page, patient::PatientSort};
+use shared::{page::Page, patient::PatientSort};
 
 use crate::{
     db::{
@@ -26,6 +26,9 @@ use crate::{
 
 /// In how many lanes searches are asked side by side.
 const LANES: u64 = 2;
+
+/// About how many bytes of a page are around its lines.
+const AROUND: usize = 256;
 
 /// What whoever sees every record has asked for, and on which day: the same page, if it is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +101,7 @@ pub async fn read(
     let page = cut(wanted, found)?;
     let lines = lines.of(&mut reading, &page.items, filter.at.date_naive()).await?;
     reading.end().await?;
-    write(page, &lines)
+    write(&page, &lines)
 }
 
 /// Reads a page for each of these, which differ in the text they search for only; `None` for one that
@@ -118,18 +121,21 @@ pub async fn search(
     let rows = page::rows(*limit);
     let found =
         patient_list::search(&mut reading, &different, filter, *sort, after.as_ref(), rows).await?;
-    let mut pages = HashMap::with_capacity(different.len());
+    let mut pages = Vec::with_capacity(different.len());
     for (text, found) in different.into_iter().zip(found) {
         if let Some(found) = found {
-            pages.insert(text, cut(first, found)?);
+            pages.push((text, cut(first, found)?));
         }
     }
-    let shown: Vec<Found> = pages.values().flat_map(|page| &page.items).cloned().collect();
+    let shown: Vec<Found> = pages.iter().flat_map(|(_, page)| &page.items).cloned().collect();
     let lines = lines.of(&mut reading, &shown, filter.at.date_naive()).await?;
     reading.end().await?;
     let mut written = HashMap::with_capacity(pages.len());
+    let mut rest = &lines[..];
     for (text, page) in pages {
-        written.insert(text, Arc::new(write(page, &lines)?));
+        let (own, others) = rest.split_at(page.items.len());
+        written.insert(text, Arc::new(write(&page, own)?));
+        rest = others;
     }
     Ok(texts.iter().map(|text| written.get(text.as_str()).cloned()).collect())
 }
@@ -140,10 +146,21 @@ fn cut(wanted: &PageWanted, found: Vec<Found>) -> Result<Page<Found>> {
     page::page(found, wanted.limit, |row| Cursor(sort, row.position(sort)))
 }
 
-fn write(page: Page<Found>, lines: &HashMap<PatientId, Line>) -> Result<WrittenPage> {
-    let Page { items, next_cursor } = page;
-    let items: Vec<&Line> = items.iter().filter_map(|found| lines.get(&found.id)).collect();
-    let shown: Vec<_> = items.iter().map(|line| line.id).collect();
-    let body = serde_json::to_vec(&Page { items, next_cursor }).context("a page is no JSON")?;
+/// Writes a page as [`Page`] would be, of lines that are written already.
+fn write(page: &Page<Found>, lines: &[Option<Line>]) -> Result<WrittenPage> {
+    let length: usize = lines.iter().flatten().map(|line| line.written.len() + 1).sum();
+    let mut body = Vec::with_capacity(length + AROUND);
+    body.extend_from_slice(br#"{"items":["#);
+    let mut shown = Vec::with_capacity(lines.len());
+    for line in lines.iter().flatten() {
+        if !shown.is_empty() {
+            body.push(b',');
+        }
+        body.extend_from_slice(&line.written);
+        shown.push(line.id);
+    }
+    body.extend_from_slice(br#"],"next_cursor":"#);
+    serde_json::to_writer(&mut body, &page.next_cursor).context("a cursor is no JSON")?;
+    body.push(b'}');
     Ok(WrittenPage { body: body.into(), shown: Arc::new(json!({ "patients": shown })) })
 }
