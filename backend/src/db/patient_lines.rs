@@ -152,12 +152,14 @@ pub async fn read(
             from (select patients.id where kept.patient_id is null offset 0) as missing,
                 patient_course(missing.id) as course
         ) as read on true
-        left join lateral (
-            select array_agg(crossed_at order by crossed_at, threshold) as at,
+        -- All of them at once: to sort two lists for each line costs as much as the line.
+        left join (
+            select patient_id, array_agg(crossed_at order by crossed_at, threshold) as at,
                 array_agg(threshold order by crossed_at, threshold) as threshold
             from threshold_crossings
-            where patient_id = patients.id and $2 <= crossed_at
-        ) as crossings on true"#,
+            where patient_id = any((select $1::uuid[])::uuid[]) and $2 <= crossed_at
+            group by patient_id
+        ) as crossings on crossings.patient_id = patients.id"#,
         &ids,
         today.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(CROSSING_DAYS),
     )
