@@ -39,7 +39,7 @@ pub fn start(filter: &str) {
 /// told have nothing to do with each other.
 pub fn start_with(filter: &str, traces: Option<&Traces>) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Spans are not within each other: a list of them would say each twice.
+    // Ours are not within each other: a list of them would say each twice.
     let logs = tracing_subscriber::fmt::layer().json().with_span_list(false);
     let logs = logs.with_writer(std::io::stderr);
     let told = traces.map(|traces| {

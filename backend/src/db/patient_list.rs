@@ -221,7 +221,6 @@ pub async fn search(
     after: Option<&Position>,
     limit: i64,
 ) -> sqlx::Result<Vec<Option<Vec<Found>>>> {
-    let order = order(sort);
     let sought: Vec<String> = texts.iter().map(|text| sought(text)).collect();
     let born: Vec<Option<NaiveDate>> = texts.iter().map(|text| birth_date(text)).collect();
     let mut query = QueryBuilder::new(
@@ -237,11 +236,9 @@ pub async fn search(
     query.push(from(filter)).push(" and id = any(few.ids)");
     narrow(&mut query, filter, sort);
     go_on(&mut query, sort, after);
-    // Outside, names are the keys that were read.
-    let keys = order.replace("lower(family_name)", "family_key");
-    let keys = keys.replace("lower(given_name)", "given_key");
+    let (inside, outside) = (order(sort), order_of_read(sort));
     query.push(format_args!(
-        " order by {order} limit {limit}) as listed on true order by asked, {keys}"
+        " order by {inside} limit {limit}) as listed on true order by asked, {outside}"
     ));
     let mut found = vec![Some(Vec::new()); texts.len()];
     for row in query.build().fetch_all(db).await? {
@@ -374,6 +371,15 @@ fn order(sort: PatientSort) -> &'static str {
         PatientSort::EgfrDown => "coalesce(latest_egfr, 1e9) desc, id desc",
         PatientSort::Updated => "updated_at, id desc",
         PatientSort::UpdatedDown => "updated_at desc, id",
+    }
+}
+
+/// The same order, by what was read of a record.
+fn order_of_read(sort: PatientSort) -> &'static str {
+    match sort {
+        PatientSort::Name => "family_key, given_key, id",
+        PatientSort::NameDown => "family_key desc, given_key desc, id desc",
+        other => order(other),
     }
 }
 

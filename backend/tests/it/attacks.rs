@@ -1,12 +1,13 @@
 //! What attackers try. The walks go over the whole OpenAPI document, so a new operation is attacked
 //! as soon as it is documented.
 
-use std::{net::SocketAddr, task::Poll, time::Duration};
+use std::{future::pending, net::SocketAddr, task::Poll, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     http::{Request, header},
 };
+use backend::server::serve;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use futures::stream;
@@ -573,7 +574,7 @@ async fn listening(app: &TestApp) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = app.router.clone();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(serve(listener, router, pending()));
     address
 }
 
