@@ -442,7 +442,7 @@ async fn records_read(db: &mut PgConnection) -> i64 {
     sqlx::query_scalar(read).fetch_one(db).await.unwrap()
 }
 
-/// Of many, whoever stands at the other end of the list, behind all who have no eGFR, or is rare would be looked for among all others.
+/// Whoever stands at the other end of a long list, or is rare, would be looked for among all others.
 #[tokio::test]
 async fn a_page_of_a_stage_or_a_cause_does_not_read_all_others() {
     let app = TestApp::new().await;
