@@ -26,7 +26,7 @@ const withPeer = process.argv.includes("--peer");
 const CALLERS = 128;
 /** Who ask at half of that. */
 const THINKERS = 256;
-/** Before each turn: what callers who are gone had asked for is still worked on, and entries are sealed. */
+/** Before each measurement: what callers who are gone had asked for is still worked on, and entries are sealed. */
 const REST_MS = 2000;
 const TOLERANCE = 1e-4;
 
@@ -208,6 +208,7 @@ await other?.stop();
 console.log(`\nAt half of that, ${seconds} s each:\n\n| | requests a second | median | 99th percentile | |\n| --- | --- | --- | --- | --- |`);
 for (const name of ["list", "search", "detail"].filter(wanted)) {
   const pause = (1000 * THINKERS) / (median(rates[name].ours) / 2);
+  await sleep(REST_MS);
   const { requests, seconds: time, p50, p99 } = await send(own, name, { callers: THINKERS, pause });
   const rate = requests / time;
   console.log(`| ${name} | ${round(rate)} | ${p50.toFixed(1)} ms | ${p99.toFixed(1)} ms | ${load()} |`);
