@@ -212,7 +212,7 @@ pub async fn walk(
 }
 
 /// The same for each of these texts instead of the filter's; `None` for a text that finds many, whoever may
-/// see them. However many texts they are, PostgreSQL plans it once, as it does not know.
+/// see them.
 pub async fn search(
     db: &mut PgConnection,
     texts: &[&str],
@@ -224,13 +224,11 @@ pub async fn search(
     let sought: Vec<String> = texts.iter().map(|text| sought(text)).collect();
     let born: Vec<Option<NaiveDate>> = texts.iter().map(|text| birth_date(text)).collect();
     let mut query = QueryBuilder::new(
-        "select asked.place as asked, few.ids is null as are_many, listed.* from unnest((select ",
+        "select few.place as asked, few.ids is null as are_many, listed.* from \
+        few_patients_called_each(",
     );
-    query.push_bind(sought).push("::text[]), (select ").push_bind(born);
-    query.push(
-        "::date[])) with ordinality as asked (text, born, place), few_patients_called(text, born, ",
-    );
-    query.push_bind(FEW).push(") as few (ids)");
+    query.push_bind(sought).push(", ").push_bind(born).push(", ").push_bind(FEW);
+    query.push(") as few (place, ids)");
     query.push(" left join lateral (select ");
     read(&mut query, sort);
     query.push(from(filter)).push(" and id = any(few.ids)");
