@@ -320,6 +320,55 @@ async fn an_export_streams_the_very_lines_that_were_hashed() {
     assert_eq!(none, "");
 }
 
+/// What an entry says that is not plain: characters that JSON escapes, and those it does not, nulls inside
+/// of details, numbers and times at their ends, and every column.
+const ODD: &str = r#"
+    insert into audit_events (at, action, outcome) values
+        ('2026-06-01 10:00:00.1234+00', 'test.entry', 'success'),
+        ('0001-01-01 00:00:00+00', 'test.entry', 'failure'),
+        ('9999-12-31 23:59:59.999999+00', 'test.entry', 'refused');
+    insert into audit_events (at, action, outcome, details) values
+        ('2026-06-01', 'test.entry', 'success', 'null'),
+        ('2026-06-01', 'test.entry', 'success', '[]'),
+        ('2026-06-01', 'test.entry', 'success', '"null"'),
+        ('2026-06-01', 'test.entry', 'success',
+            '{"b": null, "aa": [null, 1.50, 1e-7, 123456789012345678901234567890], "a": {"c": "\u001f\u20ac"}}');
+    insert into audit_events (at, action, outcome, address, request_id, actor_id, actor_role, token_id,
+        object_id, patient_id, session_id, emergency_access_id, details)
+    select '2026-06-01', 'test."entry"', 'success', chr(character) || '\', 'é€😀' || chr(character),
+        gen_random_uuid(), 'clinician', gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+        gen_random_uuid(), gen_random_uuid(), jsonb_build_object('said', chr(character))
+    from generate_series(1, 300) as character"#;
+
+#[tokio::test]
+async fn whatever_an_entry_says_is_written_down_as_it_is_checked() {
+    let app = TestApp::new().await;
+    sqlx::raw_sql(ODD).execute(&app.db).await.unwrap();
+    seal(&app).await;
+    let found = check(&app, None).await;
+    assert_eq!((found.verdict, found.checked), (AuditVerdict::Whole, 307), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_column_that_a_later_program_adds_is_sealed_too() {
+    let app = TestApp::new().await;
+    write(&app, 1).await;
+    seal(&app).await;
+    let mut owner = app.owner().await;
+    sqlx::raw_sql("alter table audit_events add column later text")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    write(&app, 1).await;
+    let later = "insert into audit_events (at, action, outcome, later) values (now(), 'test.entry', 'success', 'so')";
+    sqlx::raw_sql(later).execute(&mut owner).await.unwrap();
+    seal(&app).await;
+    let found = check(&app, None).await;
+    assert_eq!((found.verdict, found.checked), (AuditVerdict::Whole, 3), "{found:?}");
+    tamper(&app, "update audit_events set later = 'or not' where later is not null").await;
+    assert_eq!(fault(check(&app, None).await).id, Some(3));
+}
+
 /// Every entry has exactly one place, and the places have no gap.
 async fn assert_sealed_once(app: &TestApp) {
     let (entries, leaves, last): (i64, i64, i64) = sqlx::query_as(
