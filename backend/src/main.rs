@@ -42,6 +42,7 @@ use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use shared::user::PasswordLink;
 use sqlx::PgPool;
+use tikv_jemallocator::Jemalloc;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -51,7 +52,9 @@ use tokio::{
 /// What a sign-in or a batch of predictions took is given back, where the system's own allocator keeps
 /// most of it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
+/// How it does, for a few threads and soon; the build of jemalloc reads it from `.cargo/config.toml`.
+const _: &str = env!("JEMALLOC_SYS_WITH_MALLOC_CONF");
 
 /// How long a server that is told to stop goes on, for others to notice.
 const LEAVING: Duration = Duration::from_secs(1);
