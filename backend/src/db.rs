@@ -38,6 +38,8 @@ pub mod queue;
 pub mod summaries;
 pub mod walls;
 
+mod numbered;
+
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgExecutor, PgPool, PgTransaction};
 use tracing::Instrument;

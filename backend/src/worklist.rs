@@ -7,7 +7,7 @@
 //! business, each time.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
@@ -25,8 +25,10 @@ use crate::{
     error::Result,
 };
 
-/// How many lines a process keeps: some two megabytes.
-const KEPT: NonZeroUsize = NonZeroUsize::new(2_000).expect("it is not zero");
+/// How many lines a process keeps as they are written: some megabyte.
+const WRITTEN: NonZeroUsize = NonZeroUsize::new(1_000).expect("it is not zero");
+/// How many it keeps packed, of which each takes a fifth of that: those of everybody whom a hospital works on.
+const PACKED: NonZeroUsize = NonZeroUsize::new(20_000).expect("it is not zero");
 
 /// A line of the list: a [`PatientListItem`](shared::patient::PatientListItem), written already.
 #[derive(Clone, Debug)]
@@ -37,26 +39,43 @@ pub struct Line {
     pub written: Arc<[u8]>,
 }
 
-/// A line, and how long it is true: while this transaction is the last that wrote the record, and
-/// on this day.
-struct Kept {
+/// A line in some form, and how long it is true: while this transaction is the last that wrote the
+/// record, and on this day.
+struct Kept<T> {
     written_by: i64,
     day: NaiveDate,
-    written: Arc<[u8]>,
-}
-
-impl Kept {
-    fn line(&self, id: PatientId) -> Line {
-        Line { id, written: Arc::clone(&self.written) }
-    }
+    line: T,
 }
 
 /// The lines that were looked at last.
-pub struct KeptLines(Mutex<LruCache<PatientId, Kept>>);
+struct Latest<T>(LruCache<PatientId, Kept<T>>);
+
+impl<T: Clone> Latest<T> {
+    fn new(most: NonZeroUsize) -> Self {
+        Self(LruCache::new(most))
+    }
+
+    /// A record's line, if it is kept and still true.
+    fn of(&mut self, found: &Found, today: NaiveDate) -> Option<T> {
+        let kept = self.0.get(&found.id)?;
+        let is_true = kept.written_by == found.written_by && kept.day == today;
+        is_true.then(|| kept.line.clone())
+    }
+
+    fn keep(&mut self, id: PatientId, line: Kept<T>) {
+        self.0.put(id, line);
+    }
+}
+
+/// The lines that were looked at last: of the very last as they are written.
+pub struct KeptLines {
+    written: Mutex<Latest<Arc<[u8]>>>,
+    packed: Mutex<Latest<Box<[u8]>>>,
+}
 
 impl Default for KeptLines {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(KEPT)))
+        Self { written: Mutex::new(Latest::new(WRITTEN)), packed: Mutex::new(Latest::new(PACKED)) }
     }
 }
 
@@ -67,6 +86,11 @@ impl fmt::Debug for KeptLines {
 }
 
 impl KeptLines {
+    /// Keeps so many lines as they are written, and so many packed.
+    pub fn new(written: NonZeroUsize, packed: NonZeroUsize) -> Self {
+        Self { written: Mutex::new(Latest::new(written)), packed: Mutex::new(Latest::new(packed)) }
+    }
+
     /// The lines of these records as they are on a day, in their order; a record that is gone meanwhile
     /// has none.
     pub async fn of(
@@ -75,50 +99,90 @@ impl KeptLines {
         found: &[Found],
         today: NaiveDate,
     ) -> Result<Vec<Option<Line>>> {
-        let mut lines = self.kept(found, today);
+        let mut lines = latest(&self.written, found, today);
         // Searches of the same moment may find the same patient.
-        let missing: HashSet<PatientId> = (found.iter().zip(&lines))
+        let missing: HashMap<PatientId, &Found> = (found.iter().zip(&lines))
             .filter(|(_, line)| line.is_none())
-            .map(|(found, _)| found.id)
+            .map(|(found, _)| (found.id, found))
             .collect();
-        if missing.is_empty() {
-            return Ok(lines);
+        if !missing.is_empty() {
+            let missing: Vec<Found> = missing.into_values().cloned().collect();
+            let new = self.written_anew(db, &missing, today).await?;
+            for (found, line) in found.iter().zip(&mut lines) {
+                if line.is_none() {
+                    *line = new.get(&found.id).cloned();
+                }
+            }
         }
-        let missing: Vec<PatientId> = missing.into_iter().collect();
-        let read = patient_lines::read(db, &missing, today).await?;
+        let of =
+            |(found, written): (&Found, Option<_>)| Some(Line { id: found.id, written: written? });
+        Ok(found.iter().zip(lines).map(of).collect())
+    }
+
+    /// Writes lines, of what is packed or else of what the database says.
+    async fn written_anew(
+        &self,
+        db: &mut PgConnection,
+        missing: &[Found],
+        today: NaiveDate,
+    ) -> Result<HashMap<PatientId, Arc<[u8]>>> {
+        let packed = latest(&self.packed, missing, today);
+        let mut made = Vec::with_capacity(missing.len());
+        for packed in packed.iter().flatten() {
+            made.push(patient_lines::Line::unpacked(packed).context("a line is not packed")?);
+        }
+        let unread = missing.iter().zip(&packed).filter(|(_, packed)| packed.is_none());
+        let unread: Vec<PatientId> = unread.map(|(found, _)| found.id).collect();
+        if !unread.is_empty() {
+            made.extend(self.read(db, &unread, today).await?);
+        }
+        // Everybody with a list waits for the lock: nothing is written under it.
+        let mut new = HashMap::with_capacity(made.len());
+        let mut kept = Vec::with_capacity(made.len());
+        for line in made {
+            let (id, written_by) = (line.id, line.written_by);
+            let written = serde_json::to_vec(&line.shown(today)).context("a line is no JSON")?;
+            let written: Arc<[u8]> = written.into();
+            new.insert(id, Arc::clone(&written));
+            kept.push((id, Kept { written_by, day: today, line: written }));
+        }
+        keep(&self.written, kept);
+        Ok(new)
+    }
+
+    /// Reads what lines are made of.
+    async fn read(
+        &self,
+        db: &mut PgConnection,
+        ids: &[PatientId],
+        today: NaiveDate,
+    ) -> Result<Vec<patient_lines::Line>> {
+        let read = patient_lines::read(db, ids, today).await?;
         // From before courses were kept, or changed by a program of the release before.
         let due: Vec<Uuid> =
             read.iter().filter(|line| line.course_is_due).map(|line| line.id.0).collect();
         if !due.is_empty() {
             db::worklist::keep_courses(db, &due).await?;
         }
-        let mut new = HashMap::with_capacity(read.len());
-        for read in read {
-            let (id, written_by) = (read.id, read.written_by);
-            let written = serde_json::to_vec(&read.shown(today)).context("a line is no JSON")?;
-            new.insert(id, Kept { written_by, day: today, written: written.into() });
+        let mut kept = Vec::with_capacity(read.len());
+        for line in &read {
+            let packed = line.packed().context("a line cannot be packed")?;
+            kept.push((line.id, Kept { written_by: line.written_by, day: today, line: packed }));
         }
-        for (found, line) in found.iter().zip(&mut lines) {
-            if line.is_none() {
-                *line = new.get(&found.id).map(|kept| kept.line(found.id));
-            }
-        }
-        // Everybody with a list waits for the lock: nothing is written under it.
-        let mut kept = self.0.lock().expect("no holder of the lock panics");
-        for (id, line) in new {
-            kept.put(id, line);
-        }
-        Ok(lines)
+        keep(&self.packed, kept);
+        Ok(read)
     }
+}
 
-    /// Those that are kept and still true.
-    fn kept(&self, found: &[Found], today: NaiveDate) -> Vec<Option<Line>> {
-        let mut kept = self.0.lock().expect("no holder of the lock panics");
-        let mut line = |found: &Found| {
-            let kept = kept.get(&found.id)?;
-            let is_true = kept.written_by == found.written_by && kept.day == today;
-            is_true.then(|| kept.line(found.id))
-        };
-        found.iter().map(&mut line).collect()
+/// What is kept of these records' lines, and still true.
+fn latest<T: Clone>(kept: &Mutex<Latest<T>>, found: &[Found], today: NaiveDate) -> Vec<Option<T>> {
+    let mut kept = kept.lock().expect("no holder of the lock panics");
+    found.iter().map(|found| kept.of(found, today)).collect()
+}
+
+fn keep<T: Clone>(kept: &Mutex<Latest<T>>, lines: Vec<(PatientId, Kept<T>)>) {
+    let mut kept = kept.lock().expect("no holder of the lock panics");
+    for (id, line) in lines {
+        kept.keep(id, line);
     }
 }

@@ -1,7 +1,10 @@
 //! What the list says is due, which way the risk went, and the filters by it.
 
+use std::num::NonZeroUsize;
+
 use axum::http::Method;
 use backend::{
+    db::patient_list::{self, Filter},
     derived,
     jobs::{
         batch::{self, AskForBatch},
@@ -9,10 +12,16 @@ use backend::{
     },
     router::router,
     together::Together,
+    worklist::{KeptLines, Line},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use shared::{access::Role, id::PatientId};
+use shared::{
+    access::Role,
+    id::PatientId,
+    patient::{PatientFilter, PatientSort},
+};
+use sqlx::PgConnection;
 
 use crate::{
     access::{self, ACCESS},
@@ -508,6 +517,53 @@ async fn searches_at_the_same_moment_each_find_their_own_on_record() {
         page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect()
     };
     assert_eq!(sorted(entries), sorted(alone.iter().map(ids).collect()));
+}
+
+#[tokio::test]
+async fn a_packed_line_says_what_it_said_when_it_was_read() {
+    let app = TestApp::new().await;
+    let clinician = app.sign_in(Role::Clinician).await;
+    // With everything that a line can say, and with nothing.
+    let full =
+        measured(&app, "K-1", &[("egfr", 50.0, 400), ("egfr", 45.5, 2), ("uacr", 20.25, 2)]).await;
+    predicted(&app, &clinician, full).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    record(&app, &clinician, full, "egfr", 18.123_456_789).await;
+    record(&app, &clinician, full, "uacr", 1742.0).await;
+    predicted(&app, &clinician, full).await;
+    let crossed = "insert into threshold_crossings values ($1, 'refer', $2, 0.01, 0.2)
+        on conflict do nothing";
+    let at = app.clock.now();
+    sqlx::query(crossed).bind(full).bind(at).execute(&app.db).await.unwrap();
+    // Two voices are not compared.
+    let before = "update patients set previous_risk_source = risk_source, previous_risk_5y = 0.25,
+        previous_risk_at = $1 where mrn = 'K-1'";
+    sqlx::query(before).bind(at).execute(&app.db).await.unwrap();
+    measured(&app, "K-2", &[]).await;
+    measured(&app, "K-3", &[("uacr", 3.0, 1)]).await;
+
+    let mut db = app.db.acquire().await.unwrap();
+    let (filter, today) = (Filter::new(&PatientFilter::default(), None, at), at.date_naive());
+    let found =
+        patient_list::walk(&mut db, &filter, PatientSort::RiskDown, None, 10).await.unwrap();
+    assert_eq!(found.len(), 3);
+    let lines = KeptLines::new(NonZeroUsize::MIN, NonZeroUsize::new(10).unwrap());
+    let said = async |db: &mut PgConnection, today| -> Vec<Value> {
+        let lines = lines.of(db, &found, today).await.unwrap();
+        let read = |line: Option<Line>| serde_json::from_slice(&line.unwrap().written).unwrap();
+        lines.into_iter().map(read).collect()
+    };
+    let read = said(&mut db, today).await;
+    assert_eq!(read[0]["due"][0]["kind"], "threshold_crossed", "{:#}", read[0]);
+    assert_eq!(read[0]["egfr_course"].as_array().unwrap().len(), 3);
+    assert!(read[0]["risk_trend"].is_object());
+    assert!(read[1]["risk"].is_null() && read[2]["risk"].is_null());
+
+    // While the same transaction is said to have written them, nobody is asked again; the next day, they are.
+    sqlx::query("update patients set given_name = 'Later'").execute(&app.db).await.unwrap();
+    assert_eq!(said(&mut db, today).await, read);
+    let next = said(&mut db, today + TimeDelta::days(1)).await;
+    assert!(next.iter().all(|line| line["given_name"] == "Later"));
 }
 
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
