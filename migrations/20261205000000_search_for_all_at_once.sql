@@ -3,6 +3,8 @@
 --
 -- Of a text's pieces those are looked up that cover it, not all: the others are in the same names but for few, and
 -- each is a way through the index.
+--
+-- `few_patients_called` stays for servers of the release before; the next release drops it.
 create function few_patients_called_each(sought text[], born date[], most integer)
     returns table (place bigint, ids uuid[])
     language plpgsql stable security definer rows 20

@@ -27,8 +27,6 @@ start_product() {
   scripts/postgres start "$postgres_folder" "${@:3}" 9>&-
   NEPHROCAST_DATABASE_URL=$(scripts/postgres url "$postgres_folder" nephrocast_app)
   api=$(free_ports 1)
-  # As in the image: memory is given back at once.
-  export MIMALLOC_PURGE_DELAY=0 MIMALLOC_ARENA_EAGER_COMMIT=0
   export NEPHROCAST_DATABASE_URL NEPHROCAST_DEMO=true NEPHROCAST_LISTEN=127.0.0.1:$api
   # Beside their database: a worker removes what its own database does not know.
   export NEPHROCAST_DOCUMENTS_DIR=$folder/documents

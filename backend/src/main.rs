@@ -37,6 +37,7 @@ use backend::{
     state::{AppState, Parts},
     telemetry,
     together::Together,
+    worklist::KeptLines,
 };
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
@@ -53,8 +54,11 @@ use tokio::{
 /// most of it.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
-/// How it does, for a few threads and soon; the build of jemalloc reads it from `.cargo/config.toml`.
-const _: &str = env!("JEMALLOC_SYS_WITH_MALLOC_CONF");
+// Its build reads from there how soon, and says nothing when it finds nothing.
+const _: &str = env!(
+    "JEMALLOC_SYS_WITH_MALLOC_CONF",
+    "to be built within the repository: .cargo/config.toml says how the allocator works"
+);
 
 /// How long a server that is told to stop goes on, for others to notice.
 const LEAVING: Duration = Duration::from_secs(1);
@@ -396,7 +400,7 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let (clock, metrics) = (Clock::of_database(db.clone()).await?, Metrics::default());
     let replica = config.replica.open(config.database.database_connections)?;
     Ok(AppState::from(Parts {
-        together: Together::start(&db, &clock),
+        together: Together::start(&db, &clock, KeptLines::default()),
         reads: Reads::new(db.clone(), replica, metrics.clone()),
         db,
         clock,

@@ -74,8 +74,8 @@ pub struct Together {
 }
 
 impl Together {
-    /// Begins to ask this database.
-    pub fn start(db: &PgPool, clock: &Clock) -> Self {
+    /// Begins to ask this database, with these lines of the list.
+    pub fn start(db: &PgPool, clock: &Clock, lines: KeptLines) -> Self {
         let looks = Gathered::start({
             let db = db.clone();
             move |looks: Vec<Look>| {
@@ -107,7 +107,7 @@ impl Together {
                 async move { Ok(requests::grant(&db, &clock, wishes).await) }
             }
         });
-        let lines = Arc::<KeptLines>::default();
+        let lines = Arc::new(lines);
         let pages = Alike::new(usize::MAX, {
             let (db, clock, lines) = (db.clone(), clock.clone(), Arc::clone(&lines));
             move |wanted: Vec<PageWanted>| {

@@ -1,7 +1,9 @@
-//! The lines of the list, as they are written in an answer: made once, and kept while what they say is
+//! The lines of the list, as they are written in an answer: read once, and kept while what they say is
 //! so.
 //!
-//! The same few hundred patients are looked at all day. A line is made of the record and of what is
+//! The same patients are looked at all day: a few hundred by one, some thousands by all who work at a
+//! hospital. Of the last of them lines are kept as they are written; of all of them packed, which takes a
+//! fifth of the room and has to be written each time. A line is made of the record and of what is
 //! written together with it only, and of the day; so while the same transaction is the last that
 //! wrote the record, the line says the same. Who sees a line, and in which order, is the database's
 //! business, each time.
@@ -27,7 +29,7 @@ use crate::{
 
 /// How many lines a process keeps as they are written: some megabyte.
 const WRITTEN: NonZeroUsize = NonZeroUsize::new(1_000).expect("it is not zero");
-/// How many it keeps packed, of which each takes a fifth of that: those of everybody whom a hospital works on.
+/// How many it keeps packed, those of everybody whom a hospital works on: up to eight megabytes.
 const PACKED: NonZeroUsize = NonZeroUsize::new(20_000).expect("it is not zero");
 
 /// A line of the list: a [`PatientListItem`](shared::patient::PatientListItem), written already.
@@ -41,41 +43,24 @@ pub struct Line {
 
 /// A line in some form, and how long it is true: while this transaction is the last that wrote the
 /// record, and on this day.
-struct Kept<T> {
+struct Kept {
     written_by: i64,
     day: NaiveDate,
-    line: T,
+    line: Arc<[u8]>,
 }
 
 /// The lines that were looked at last.
-struct Latest<T>(LruCache<PatientId, Kept<T>>);
+type Latest = Mutex<LruCache<PatientId, Kept>>;
 
-impl<T: Clone> Latest<T> {
-    fn new(most: NonZeroUsize) -> Self {
-        Self(LruCache::new(most))
-    }
-
-    /// A record's line, if it is kept and still true.
-    fn of(&mut self, found: &Found, today: NaiveDate) -> Option<T> {
-        let kept = self.0.get(&found.id)?;
-        let is_true = kept.written_by == found.written_by && kept.day == today;
-        is_true.then(|| kept.line.clone())
-    }
-
-    fn keep(&mut self, id: PatientId, line: Kept<T>) {
-        self.0.put(id, line);
-    }
-}
-
-/// The lines that were looked at last: of the very last as they are written.
+/// The lines that were looked at last: a few as they are written, more packed.
 pub struct KeptLines {
-    written: Mutex<Latest<Arc<[u8]>>>,
-    packed: Mutex<Latest<Box<[u8]>>>,
+    written: Latest,
+    packed: Latest,
 }
 
 impl Default for KeptLines {
     fn default() -> Self {
-        Self { written: Mutex::new(Latest::new(WRITTEN)), packed: Mutex::new(Latest::new(PACKED)) }
+        Self::new(WRITTEN, PACKED)
     }
 }
 
@@ -86,9 +71,12 @@ impl fmt::Debug for KeptLines {
 }
 
 impl KeptLines {
-    /// Keeps so many lines as they are written, and so many packed.
+    /// Keeps so many lines as they are written, and so many packed, at most.
     pub fn new(written: NonZeroUsize, packed: NonZeroUsize) -> Self {
-        Self { written: Mutex::new(Latest::new(written)), packed: Mutex::new(Latest::new(packed)) }
+        Self {
+            written: Mutex::new(LruCache::new(written)),
+            packed: Mutex::new(LruCache::new(packed)),
+        }
     }
 
     /// The lines of these records as they are on a day, in their order; a record that is gone meanwhile
@@ -126,13 +114,14 @@ impl KeptLines {
         missing: &[Found],
         today: NaiveDate,
     ) -> Result<HashMap<PatientId, Arc<[u8]>>> {
-        let packed = latest(&self.packed, missing, today);
         let mut made = Vec::with_capacity(missing.len());
-        for packed in packed.iter().flatten() {
-            made.push(patient_lines::Line::unpacked(packed).context("a line is not packed")?);
+        let mut unread = Vec::new();
+        for (found, packed) in missing.iter().zip(latest(&self.packed, missing, today)) {
+            match packed.and_then(|packed| patient_lines::Line::unpacked(&packed).ok()) {
+                Some(line) => made.push(line),
+                None => unread.push(found.id),
+            }
         }
-        let unread = missing.iter().zip(&packed).filter(|(_, packed)| packed.is_none());
-        let unread: Vec<PatientId> = unread.map(|(found, _)| found.id).collect();
         if !unread.is_empty() {
             made.extend(self.read(db, &unread, today).await?);
         }
@@ -175,14 +164,19 @@ impl KeptLines {
 }
 
 /// What is kept of these records' lines, and still true.
-fn latest<T: Clone>(kept: &Mutex<Latest<T>>, found: &[Found], today: NaiveDate) -> Vec<Option<T>> {
+fn latest(kept: &Latest, found: &[Found], today: NaiveDate) -> Vec<Option<Arc<[u8]>>> {
     let mut kept = kept.lock().expect("no holder of the lock panics");
-    found.iter().map(|found| kept.of(found, today)).collect()
+    let mut line = |found: &Found| {
+        let kept = kept.get(&found.id)?;
+        let is_true = kept.written_by == found.written_by && kept.day == today;
+        is_true.then(|| Arc::clone(&kept.line))
+    };
+    found.iter().map(&mut line).collect()
 }
 
-fn keep<T: Clone>(kept: &Mutex<Latest<T>>, lines: Vec<(PatientId, Kept<T>)>) {
+fn keep(kept: &Latest, lines: Vec<(PatientId, Kept)>) {
     let mut kept = kept.lock().expect("no holder of the lock panics");
     for (id, line) in lines {
-        kept.keep(id, line);
+        kept.put(id, line);
     }
 }

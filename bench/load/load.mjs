@@ -68,6 +68,8 @@ alter("set autovacuum = off");
 process.on("exit", () => alter("reset autovacuum"));
 console.log(`${people} people, ${20 * people} observations made in ${((performance.now() - begun) / 1000).toFixed(0)} s (${load()})`);
 const own = await ours(database);
+// What the sign-in took is given back.
+await sleep(REST_MS);
 const atRest = Object.entries(own.parts).map(([name, pid]) => `${name} ${memory([pid]).resident.toFixed(0)} MB`);
 const starts = [];
 for (let time = 0; time < 5; time += 1) starts.push(await coldStart());

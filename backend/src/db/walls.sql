@@ -151,7 +151,8 @@ begin
 end
 $$;
 revoke execute on function guard(regclass, text, text, text) from public;
--- What a search is made of, which only `few_patients_called_each` calls, as the owner.
+-- What a search is made of, which only `few_patients_called_each` and, for servers of the release before,
+-- `few_patients_called` call, as the owner.
 revoke execute on function few_patients_like(text, date, integer) from public;
 
 -- Every table that speaks of a patient, known by its column.

@@ -6,7 +6,10 @@ use std::{
     process::{Command, Output},
 };
 
-use backend::{documents::Documents, jobs, jobs::predict, router::router, together::Together};
+use backend::{
+    documents::Documents, jobs, jobs::predict, router::router, together::Together,
+    worklist::KeptLines,
+};
 use serde_json::{Value, json};
 use shared::access::Role;
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -117,7 +120,7 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
         assert!(before.is_some(), "{table} is empty");
         assert_eq!(content(&db, table).await, before, "{table}");
     }
-    let together = Together::start(&db, &site.app.clock);
+    let together = Together::start(&db, &site.app.clock, KeptLines::default());
     let state = site.app.state.with(|state| {
         (state.db, state.together, state.documents) = (db, together, store.documents());
     });

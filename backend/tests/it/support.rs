@@ -33,6 +33,7 @@ use backend::{
     router::router,
     state::{AppState, Parts},
     together::Together,
+    worklist::KeptLines,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
@@ -109,7 +110,7 @@ impl TestApp {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(SECRET_KEY).unwrap()),
-            together: Together::start(&db, &clock),
+            together: Together::start(&db, &clock, KeptLines::default()),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
             vault: Arc::new(Vault::new(SECRET_KEY).unwrap()),
             hasher: Hasher::new().unwrap(),

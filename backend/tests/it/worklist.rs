@@ -1,6 +1,6 @@
 //! What the list says is due, which way the risk went, and the filters by it.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, slice};
 
 use axum::http::Method;
 use backend::{
@@ -12,7 +12,7 @@ use backend::{
     },
     router::router,
     together::Together,
-    worklist::{KeptLines, Line},
+    worklist::KeptLines,
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -480,7 +480,7 @@ async fn searches_at_the_same_moment_each_find_their_own_on_record() {
     let looks = app.audit_trail().await.len();
     // Of a server that has kept no line yet, whose courses are due.
     sqlx::query("delete from patient_courses").execute(&app.db).await.unwrap();
-    let together = Together::start(&app.db, &app.clock);
+    let together = Together::start(&app.db, &app.clock, KeptLines::default());
     let state = app.state.with(|state| state.together = together);
     let stranger = Client { router: router(state), ..clinician.clone() };
     let together = futures::future::join_all(paths.iter().map(|path| stranger.get(path))).await;
@@ -519,6 +519,61 @@ async fn searches_at_the_same_moment_each_find_their_own_on_record() {
     assert_eq!(sorted(entries), sorted(alone.iter().map(ids).collect()));
 }
 
+/// Pieces of what somebody is called, of every length, and what `like` takes for wildcards, with a date of birth
+/// or without: the function of the release before looks up every piece.
+const AGREE: &str = r"
+    with asked as (
+        select row_number() over () as place, text, day
+        from (values ('Élodie-Marguerite Œuvrard'), ('Straßenbäcker-Łukasiewicz von der Ähre zu Österreich-Ungarn und Böhmen'),
+                ('M-0123456789-0123456789'), ('ab_de%fg\hij'), ('％klmno＿p'), ('nobody is called so')) as called (name),
+            generate_series(1, 75) as length,
+            generate_series(1, 70, 3) as first,
+            lateral (select '%' || substr(name, first, length) || '%' as text) as pieces,
+            (values (null::date), ('1960-02-01')) as days (day)
+        where first + length <= length(name) + 3
+    ), together as (
+        select place, ids
+        from few_patients_called_each(
+            (select array_agg(text order by place) from asked),
+            (select array_agg(day order by place) from asked), 2000)
+    ), both_ways as (
+        select text, day, together.ids, few_patients_called(text, day, 2000) as one_by_one
+        from asked
+        left join together using (place)
+    )
+    select count(*), count(*) filter (where 0 < cardinality(ids) and day is null),
+        array_agg(text) filter (where
+            (select array_agg(id order by id) from unnest(ids) as id)
+            is distinct from (select array_agg(id order by id) from unnest(one_by_one) as id)
+            or (ids is null) <> (one_by_one is null))
+    from both_ways";
+
+#[tokio::test]
+async fn all_texts_at_once_find_whom_each_finds_by_itself() {
+    let app = TestApp::new().await;
+    for (number, (given, family)) in [
+        (
+            "Élodie-Marguerite Œuvrard",
+            "Straßenbäcker-Łukasiewicz von der Ähre zu Österreich-Ungarn und Böhmen",
+        ),
+        ("Elodie", "Strassenbacker"),
+        (r"ab_de%fg\hij", "％klmno＿p"),
+        ("Other", "Person"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id =
+            patient(&app, &format!("M-0123456789-012345678{number}"), "1960-02-01", "female").await;
+        let name = "update patients set given_name = $2, family_name = $3 where id = $1";
+        sqlx::query(name).bind(id).bind(given).bind(family).execute(&app.db).await.unwrap();
+    }
+    let (asked, found, differ): (i64, i64, Option<Vec<String>>) =
+        sqlx::query_as(AGREE).fetch_one(&app.db).await.unwrap();
+    assert_eq!(differ, None);
+    assert!(2000 < asked && 1000 < found, "{asked} {found}");
+}
+
 #[tokio::test]
 async fn a_packed_line_says_what_it_said_when_it_was_read() {
     let app = TestApp::new().await;
@@ -548,10 +603,15 @@ async fn a_packed_line_says_what_it_said_when_it_was_read() {
         patient_list::walk(&mut db, &filter, PatientSort::RiskDown, None, 10).await.unwrap();
     assert_eq!(found.len(), 3);
     let lines = KeptLines::new(NonZeroUsize::MIN, NonZeroUsize::new(10).unwrap());
+    // One by one: as one of them is kept as it was written, all are unpacked the second time.
     let said = async |db: &mut PgConnection, today| -> Vec<Value> {
-        let lines = lines.of(db, &found, today).await.unwrap();
-        let read = |line: Option<Line>| serde_json::from_slice(&line.unwrap().written).unwrap();
-        lines.into_iter().map(read).collect()
+        let mut said = Vec::new();
+        for one in &found {
+            let line = lines.of(db, slice::from_ref(one), today).await.unwrap().remove(0).unwrap();
+            assert_eq!(line.id, one.id);
+            said.push(serde_json::from_slice(&line.written).unwrap());
+        }
+        said
     };
     let read = said(&mut db, today).await;
     assert_eq!(read[0]["due"][0]["kind"], "threshold_crossed", "{:#}", read[0]);
@@ -568,7 +628,7 @@ async fn a_packed_line_says_what_it_said_when_it_was_read() {
 
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
 async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
-    let together = Together::start(&app.db, &app.clock);
+    let together = Together::start(&app.db, &app.clock, KeptLines::default());
     let state = app.state.with(|state| state.together = together);
     let stranger = Client { router: router(state), ..client.clone() };
     let path = format!("{PATIENTS}?{query}");
@@ -579,6 +639,14 @@ async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Va
 async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
     let app = TestApp::new().await;
     let mut clinician = app.sign_in(Role::Clinician).await;
+    // Of a server that has to unpack all but one.
+    let lines = KeptLines::new(NonZeroUsize::MIN, NonZeroUsize::new(1000).unwrap());
+    let together = Together::start(&app.db, &app.clock, lines);
+    let packing = app.state.with(|state| state.together = together);
+    let packed = async |client: &Client| {
+        let client = Client { router: router(packing.clone()), ..client.clone() };
+        client.get(&format!("{PATIENTS}?limit=200")).await.ok()["items"].take()
+    };
     let mut changed = 0;
     for (operation, expected) in ACCESS {
         let mrn = format!("L-{operation}");
@@ -592,6 +660,7 @@ async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
             continue;
         }
         let (before, _) = kept_and_new(&app, &clinician, &format!("q={mrn}")).await;
+        packed(&clinician).await;
         client.send(request).await;
         predict::drain(&app.state).await.unwrap();
         if operation == &"revoke_other_sessions" {
@@ -602,6 +671,8 @@ async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
             assert_eq!(kept, new, "after {operation}");
             changed += usize::from(!query.contains("archived") && kept != before);
         }
+        let (_, new) = kept_and_new(&app, &clinician, "limit=200").await;
+        assert_eq!(packed(&clinician).await, new, "packed, after {operation}");
     }
     assert!(5 < changed, "only {changed} operations changed a line");
     assert!(5 < courses_are_kept(&app).await);
