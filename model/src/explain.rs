@@ -12,56 +12,79 @@ use crate::{
     predictor::{PredictError, Predictor},
 };
 
-/// A patient's course, what each input contributes to its last year's risk, and the reference's.
-/// All rows of a patient, about forty, go through the network together.
+/// What the network says of a patient, and why.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The patient's course.
+    pub course: Course,
+    /// What each input contributes to its last year's risk.
+    pub contributions: Vec<Contribution>,
+    /// The reference's risk of that year.
+    pub reference: f64,
+}
+
+/// Explains patients. All their rows, some ten to forty of each, go through the network together.
 pub fn explain(
     predictor: &Predictor,
-    patient: &Patient,
-) -> Result<(Course, Vec<Contribution>, f64), PredictError> {
-    let walks = Walks::new(patient);
-    let courses = predictor.courses(&walks.rows)?;
-    let risks: Vec<f64> = courses.iter().map(|course| course[course.len() - 1].0).collect();
-    let (contributions, reference) = walks.contributions(&risks);
-    Ok((courses[courses.len() - 1], contributions, reference))
+    patients: &[Patient],
+) -> Result<Vec<Explained>, PredictError> {
+    let mut rows = Vec::new();
+    let walks: Vec<Walks> = patients.iter().map(|one| Walks::new(one, &mut rows)).collect();
+    let courses = predictor.courses(&rows)?;
+    let mut courses = courses.as_slice();
+    let explained = walks.iter().map(|walks| {
+        let (own, others) = courses.split_at(walks.rows);
+        courses = others;
+        walks.explain(own)
+    });
+    Ok(explained.collect())
 }
 
 /// A patient's two walks from the reference to themselves.
 struct Walks {
     /// The inputs in which the patient differs from the reference.
     inputs: Vec<Input>,
-    /// Reference, then the forward walk's steps (the last is the patient), then the reverse
-    /// walk's steps without its last, then the patient as they are.
-    rows: Vec<Patient>,
+    /// How many rows they are: the reference, the reverse walk's steps without its last, the forward
+    /// walk's steps (the last is the patient), then the patient as they are. Facts come after what is
+    /// measured, so that steps which leave the visits as they were follow each other.
+    rows: usize,
 }
 
 impl Walks {
-    fn new(patient: &Patient) -> Self {
+    /// Adds a patient's rows to those of others.
+    fn new(patient: &Patient, rows: &mut Vec<Patient>) -> Self {
+        let before = rows.len();
         let reference = patient.with_only(&|_| false);
         let inputs: Vec<Input> = Input::all()
             .into_iter()
             .filter(|input| patient.with_only(&|own| own == *input) != reference)
             .collect();
-        let mut rows = vec![reference];
-        for count in 1..=inputs.len() {
-            rows.push(patient.with_only(&|own| inputs[..count].contains(&own)));
-        }
+        rows.push(reference);
         for count in 1..inputs.len() {
             let first = inputs.len() - count;
             rows.push(patient.with_only(&|own| inputs[first..].contains(&own)));
         }
+        for count in 1..=inputs.len() {
+            rows.push(patient.with_only(&|own| inputs[..count].contains(&own)));
+        }
         rows.push(patient.clone());
-        Self { inputs, rows }
+        Self { inputs, rows: rows.len() - before }
+    }
+
+    fn explain(&self, courses: &[Course]) -> Explained {
+        let risks: Vec<f64> = courses.iter().map(|course| course[course.len() - 1].0).collect();
+        let (contributions, reference) = self.contributions(&risks);
+        Explained { course: courses[courses.len() - 1], contributions, reference }
     }
 
     /// The mean over both walks of what each step changed.
     fn contributions(&self, risks: &[f64]) -> (Vec<Contribution>, f64) {
         let count = self.inputs.len();
-        let forward = |steps: usize| risks[steps];
-        let reverse = |steps: usize| match steps {
-            0 => risks[0],
-            _ if steps == count => risks[count],
-            _ => risks[count + steps],
-        };
+        // Both begin at the reference, and end where the forward walk does.
+        let last = (2 * count).saturating_sub(1);
+        let forward =
+            |steps: usize| if steps == 0 { risks[0] } else { risks[last - count + steps] };
+        let reverse = |steps: usize| if steps == count { risks[last] } else { risks[steps] };
         let contributions = self.inputs.iter().enumerate().map(|(index, input)| {
             let one_way = forward(index + 1) - forward(index);
             let other_way = reverse(count - index) - reverse(count - index - 1);

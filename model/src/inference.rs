@@ -1,7 +1,8 @@
 //! The forward pass that serves: the same numbers as [`Network::forward`], many times as fast.
 //!
-//! Three things make the difference. Only the positions that the head looks back on are computed,
-//! and of those only the ones where there is a visit. A chunk of patients goes through one member
+//! Four things make the difference. Only the positions that the head looks back on are computed,
+//! and of those only the ones where there is a visit. Of patients in a row whose visits are the same,
+//! as steps of an explanation are, the course is computed once. A chunk of patients goes through one member
 //! from its first layer to its last, while everything that it needs stays in the cache. And every
 //! buffer is used again: a thread that has seen a full chunk allocates nothing any more.
 
@@ -59,6 +60,8 @@ pub struct Workspace {
     rows: Rows,
     /// The visits, then what each temporal layer makes of them: patient by patient, slot by slot.
     courses: Vec<Vec<f32>>,
+    /// Who has the same visits as the one before, and who was the first with them.
+    repeated: Vec<(usize, usize)>,
     joint: Vec<f32>,
     hidden: Vec<f32>,
     logits: Vec<f32>,
@@ -151,9 +154,16 @@ impl Workspace {
         self.courses.resize_with(1 + layers.len(), Vec::new);
         let course = &mut self.courses[0];
         course.clear();
-        for visits in visits.chunks_exact(VISITS * VISIT_WIDTH) {
+        self.repeated.clear();
+        let (mut first, mut before) = (0, None);
+        for (patient, visits) in visits.chunks_exact(VISITS * VISIT_WIDTH).enumerate() {
             course.extend([0.0; VISIT_WIDTH]);
             course.extend_from_slice(visits);
+            if before == Some(visits) {
+                self.repeated.push((patient, first));
+            } else {
+                (first, before) = (patient, Some(visits));
+            }
         }
     }
 
@@ -172,7 +182,11 @@ impl Workspace {
             clear(&mut above[0], patients * slots * row);
             let rows = &mut self.rows.temporal[index];
             rows.clear();
+            let mut repeated = self.repeated.iter().peekable();
             for (patient, visits) in below[0].chunks_exact((1 + VISITS) * VISIT_WIDTH).enumerate() {
+                if repeated.next_if(|(who, _)| *who == patient).is_some() {
+                    continue;
+                }
                 for (slot, Slot { position, taps }) in (1..).zip(&layer.0) {
                     if visits[(2 + position) * VISIT_WIDTH - 1] != 0.0 {
                         let at = if is_last { patient } else { patient * slots + slot };
@@ -222,13 +236,18 @@ impl WithSimd for Pass<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { ensemble, workspace, facts } = self;
-        let Workspace { rows, courses, joint, hidden, logits, incidences } = workspace;
+        let Workspace { rows, courses, repeated, joint, hidden, logits, incidences } = workspace;
+        let channels = ensemble.members[0].temporal.last().map_or(0, Dense::outputs);
+        let width = channels + ensemble.members[0].facts.row();
         for (index, member) in ensemble.members.iter().enumerate() {
             for (layer, dense) in member.temporal.iter().enumerate() {
                 let (below, above) = courses.split_at_mut(1 + layer);
                 let is_last = layer + 1 == member.temporal.len();
                 let output = if is_last { &mut *joint } else { &mut above[0] };
                 dense.run(simd, &rows.temporal[layer], &below[layer], output);
+            }
+            for &(patient, first) in &*repeated {
+                joint.copy_within(first * width..first * width + channels, patient * width);
             }
             member.facts.run(simd, &rows.facts, facts, joint);
             member.joint.run(simd, &rows.joint, joint, hidden);

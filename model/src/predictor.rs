@@ -8,8 +8,8 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::{
-    iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
-    slice::ParallelSliceMut,
+    iter::{IndexedParallelIterator, ParallelIterator},
+    slice::{ParallelSlice, ParallelSliceMut},
 };
 use sha2::{Digest, Sha256};
 use shared::prediction::{Contribution, ModelVersion, PredictionInputs, YearRisk};
@@ -17,7 +17,7 @@ use shared::prediction::{Contribution, ModelVersion, PredictionInputs, YearRisk}
 use crate::{
     calibration::Course,
     config::{Config, YEARS},
-    explain::explain,
+    explain::{Explained, explain},
     features::{FACTS_WIDTH, Patient, VISIT_WIDTH, VISITS, known},
     inference::{CHUNK, Ensemble, Workspace},
     network::Network,
@@ -28,6 +28,8 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// Name of the configuration's file in a released folder.
 pub const CONFIG: &str = "config.json";
 
+/// How many patients a thread explains together at most: their rows fill a few chunks.
+const TOGETHER: usize = 16;
 /// Up to so many patients are not worth waking another thread for.
 const FEW: usize = 8;
 
@@ -78,6 +80,16 @@ pub struct Forecast {
     pub contributions: Vec<Contribution>,
     /// 5-year risk of the reference patient.
     pub reference_risk_5y: f64,
+}
+
+impl From<Explained> for Forecast {
+    fn from(Explained { course, contributions, reference }: Explained) -> Self {
+        let risk = (1_u8..)
+            .zip(course)
+            .map(|(year, (probability, lower, upper))| YearRisk { year, probability, lower, upper })
+            .collect();
+        Self { risk, contributions, reference_risk_5y: reference }
+    }
 }
 
 /// A released network.
@@ -143,19 +155,17 @@ impl Predictor {
     /// Forecasts with contributions, in the order of the inputs. It computes on rayon's threads
     /// and returns when all is done: call it off the async threads.
     pub fn predict(&self, inputs: &[PredictionInputs]) -> Result<Vec<Forecast>, PredictError> {
-        inputs.par_iter().map(|inputs| self.forecast(&Patient::new(inputs))).collect()
+        let each = inputs.len().div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER);
+        let forecasts = inputs.par_chunks(each).map(|inputs| self.forecasts(inputs));
+        Ok(forecasts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    fn forecast(&self, patient: &Patient) -> Result<Forecast, PredictError> {
-        if !patient.has_egfr() {
+    fn forecasts(&self, inputs: &[PredictionInputs]) -> Result<Vec<Forecast>, PredictError> {
+        let patients: Vec<Patient> = inputs.iter().map(Patient::new).collect();
+        if !patients.iter().all(Patient::has_egfr) {
             return Err(PredictError::NoEgfr);
         }
-        let (course, contributions, reference_risk_5y) = explain(self, patient)?;
-        let risk = (1_u8..)
-            .zip(course)
-            .map(|(year, (probability, lower, upper))| YearRisk { year, probability, lower, upper })
-            .collect();
-        Ok(Forecast { risk, contributions, reference_risk_5y })
+        Ok(explain(self, &patients)?.into_iter().map(Forecast::from).collect())
     }
 
     /// Calibrated cumulative incidences, without contributions.

@@ -70,6 +70,21 @@ fn patient(rng: &mut StdRng) -> Patient {
     patient
 }
 
+/// Patients half of whom have the visits of the one before, as steps of an explanation do.
+fn patients(rng: &mut StdRng, count: usize) -> Vec<Patient> {
+    let mut patients: Vec<Patient> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut inputs = persona();
+        inputs.age_years = rng.random_range(20..90);
+        let mut one = Patient { facts: Patient::new(&inputs).facts, ..patient(rng) };
+        if let Some(before) = patients.last().filter(|_| rng.random_bool(0.5)) {
+            one.visits.clone_from(&before.visits);
+        }
+        patients.push(one);
+    }
+    patients
+}
+
 fn shape(channels: usize, dilations: &[usize], facts: usize, joint: usize) -> Shape {
     Shape { channels, dilations: dilations.to_vec(), facts, joint }
 }
@@ -87,7 +102,7 @@ fn every_member_says_what_its_network_says() {
     ];
     for shape in shapes {
         let (members, predictor) = ensemble(&shape, &mut rng);
-        let patients: Vec<Patient> = (0..131).map(|_| patient(&mut rng)).collect();
+        let patients = patients(&mut rng, 131);
         let (visits, facts) = tensors(&patients).unwrap();
         let served = predictor.incidences(&patients).unwrap();
         assert_eq!(served.len(), MEMBERS);
@@ -108,7 +123,7 @@ fn every_member_says_what_its_network_says() {
 fn the_size_of_a_batch_changes_nothing() {
     let mut rng = StdRng::seed_from_u64(4);
     let (_, predictor) = ensemble(&Shape::default(), &mut rng);
-    let patients: Vec<Patient> = (0..203).map(|_| patient(&mut rng)).collect();
+    let patients = patients(&mut rng, 203);
     let alone: Vec<_> = patients
         .iter()
         .flat_map(|patient| predictor.courses(std::slice::from_ref(patient)).unwrap())

@@ -64,6 +64,10 @@ fn a_batch_says_what_each_says_alone() {
             assert!((a.probability - b.probability).abs() < 1e-5, "{a:?} {b:?}");
         }
         assert_eq!(alone.contributions.len(), together.contributions.len());
+        for (a, b) in alone.contributions.iter().zip(&together.contributions) {
+            assert_eq!(a.input, b.input);
+            assert!((a.effect - b.effect).abs() < 1e-5, "{a:?} {b:?}");
+        }
     }
 }
 
