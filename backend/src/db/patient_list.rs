@@ -354,7 +354,7 @@ fn lacks(gap: DataGap, today: NaiveDate) -> String {
             let before = stale_before(today);
             format!("latest_egfr_at < '{before}' or latest_uacr_at < '{before}'")
         }
-        DataGap::NeverPredicted => "risk_at is null".to_owned(),
+        DataGap::NeverPredicted => "risk_5y is null".to_owned(),
     }
 }
 
