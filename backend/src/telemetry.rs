@@ -11,7 +11,7 @@ use axum::{
 use opentelemetry::trace::TracerProvider;
 use tracing::Instrument;
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
 use uuid::Uuid;
 
@@ -48,7 +48,10 @@ pub fn start_with(filter: &str, traces: Option<&Traces>) {
             .with_location(false)
             .with_threads(false)
             .with_target(false)
-            .with_filter(filter_fn(|about| {
+            // Asked anew for each span. Where both filters have said "always" they are not asked, and what a
+            // library has merely asked about on the same thread (whether something would be logged) is taken
+            // for their answer: a server with a worker lost spans of requests so.
+            .with_filter(dynamic_filter_fn(|about, _| {
                 about.is_span() && about.target().starts_with("backend")
             }))
     });
