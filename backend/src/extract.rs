@@ -59,7 +59,7 @@ impl IntoResponse for Written {
 
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_vec(body) {
-        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(body) => (status, Written(body.into())).into_response(),
         Err(error) => Error::Internal(error.into()).into_response(),
     }
 }
@@ -347,8 +347,8 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// `201 Created` (or `202 Accepted`) with `Location` and, for what has versions, `ETag`. It is
-/// kept as values, so that it can be stored under an idempotency key and answered again.
+/// `201 Created` (or `202 Accepted`) with `Location` and, for what has versions, `ETag`: in parts, so
+/// that it can be stored under an idempotency key and answered again.
 #[derive(Clone, Debug)]
 pub struct Created {
     /// 201 or 202.
@@ -357,8 +357,8 @@ pub struct Created {
     pub location: Option<String>,
     /// Its version.
     pub version: Option<i32>,
-    /// Its representation.
-    pub body: Value,
+    /// Its representation, in JSON.
+    pub body: Vec<u8>,
 }
 
 impl Created {
@@ -368,7 +368,7 @@ impl Created {
         version: Option<i32>,
         body: &T,
     ) -> Result<Self> {
-        let body = serde_json::to_value(body).map_err(anyhow::Error::from)?;
+        let body = serde_json::to_vec(body).map_err(anyhow::Error::from)?;
         Ok(Self { status: StatusCode::CREATED, location, version, body })
     }
 
@@ -381,7 +381,7 @@ impl Created {
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
-        let mut response = json(self.status, &self.body);
+        let mut response = (self.status, Written(self.body.into())).into_response();
         if let Some(location) = self.location.and_then(|at| HeaderValue::from_str(&at).ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }

@@ -1,6 +1,7 @@
 //! What a worker does, and the queue it takes its work from.
 
 pub mod answer;
+pub mod at_once;
 pub mod batch;
 pub mod events;
 pub mod predict;

@@ -26,7 +26,9 @@ use backend::{
     dashboards::{KeptCounts, MANY},
     db,
     documents::Documents,
-    jobs::{self, events::PredictionEvents, predict::Engine, seal::Sealer, worker},
+    jobs::{
+        self, at_once::AtOnce, events::PredictionEvents, predict::Engine, seal::Sealer, worker,
+    },
     limits::Limits,
     metrics::{Metrics, Observed},
     models::Releases,
@@ -399,8 +401,16 @@ async fn state(config: &ServeConfig) -> anyhow::Result<AppState> {
     let events = PredictionEvents::listen(&direct).await.context("the database sends no news")?;
     let (clock, metrics) = (Clock::of_database(db.clone()).await?, Metrics::default());
     let replica = config.replica.open(config.database.database_connections)?;
+    let at_once = if config.with_worker {
+        let (db, clock, releases) = (db.clone(), clock.clone(), Arc::clone(&releases));
+        let engine = Engine::new(db, clock, releases, lease(config.pace));
+        AtOnce::by(engine.counting(metrics.clone()))
+    } else {
+        AtOnce::never()
+    };
     Ok(AppState::from(Parts {
-        together: Together::start(&db, &clock, KeptLines::default()),
+        together: Together::start(&db, &clock, KeptLines::default(), at_once.clone()),
+        at_once,
         reads: Reads::new(db.clone(), replica, metrics.clone()),
         db,
         clock,

@@ -76,6 +76,7 @@ pub async fn replay(
     db::audit::record(db, &caller.actor(), event, now).await?;
     let status = StatusCode::from_u16(first.status.cast_unsigned()).map_err(anyhow::Error::from)?;
     let FirstAnswer { location, version, body, .. } = first;
+    let body = serde_json::to_vec(&body).map_err(anyhow::Error::from)?;
     Ok(Some(Created { status, location, version, body }))
 }
 
@@ -101,7 +102,7 @@ pub async fn keep(
         status: created.status.as_u16().cast_signed(),
         location: created.location.clone(),
         version: created.version,
-        body: created.body.clone(),
+        body: serde_json::from_slice(&created.body).map_err(anyhow::Error::from)?,
     };
     idempotency::keep(db, caller.user_id, &key, &answer).await?;
     Ok(created)

@@ -217,9 +217,14 @@ async fn request(
     }
     let prediction = PredictionId(record.clock.new_id());
     let now = record.now;
-    let requested = [Requested { id: prediction, patient_id: id, inputs }];
-    let (by, priority) = (record.clinician, Priority::Single);
-    db::predictions::insert_many(tx, &requested, by, priority, now).await?;
+    let requested = Requested {
+        id: prediction,
+        patient_id: id,
+        requested_by: record.clinician,
+        inputs,
+        traceparent: None,
+    };
+    db::predictions::insert_many(tx, &[requested], Priority::Single, now).await?;
     let event = Event::new("prediction.request").object(prediction.0).patient(id);
     db::audit::record(tx, &record.actor(), event, now).await?;
     Ok(())

@@ -16,7 +16,7 @@ use crate::{
     },
     documents::Documents,
     error::{Error, Result},
-    jobs::events::PredictionEvents,
+    jobs::{at_once::AtOnce, events::PredictionEvents},
     limits::Limits,
     metrics::Metrics,
     models::{Release, Releases},
@@ -67,6 +67,8 @@ pub struct Parts {
     pub releases: Arc<Releases>,
     /// News of predictions whose status changed.
     pub events: PredictionEvents,
+    /// What answers predictions as they are asked for, if this process does.
+    pub at_once: AtOnce,
     /// The dashboard's counts over everybody.
     pub dashboards: Arc<KeptCounts>,
     /// How often callers may ask.

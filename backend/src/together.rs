@@ -18,7 +18,7 @@ use shared::{
 };
 use sqlx::PgPool;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     task::yield_now,
 };
 
@@ -36,6 +36,7 @@ use crate::{
         walls::{Reading, Sight},
     },
     error::{Error, Result},
+    jobs::at_once::AtOnce,
     worklist::KeptLines,
 };
 
@@ -45,6 +46,8 @@ const MOST: usize = 256;
 const SEARCHES: usize = 32;
 /// How many wait at most for the question before; others wait for a place.
 const WAITING: usize = 1024;
+/// How many questions for predictions are under way side by side: one may compute while another is stored.
+const REQUESTING: usize = 3;
 /// How many turns a question gives to others, when the one before had several: each of many costs less
 /// then, and among those who go on are some who are about to ask. Nobody waits for the clock.
 const TURNS: usize = 2;
@@ -74,9 +77,9 @@ pub struct Together {
 }
 
 impl Together {
-    /// Begins to ask this database, with these lines of the list.
-    pub fn start(db: &PgPool, clock: &Clock, lines: KeptLines) -> Self {
-        let looks = Gathered::start({
+    /// Begins to ask this database, with these lines of the list and what answers predictions at once.
+    pub fn start(db: &PgPool, clock: &Clock, lines: KeptLines, at_once: AtOnce) -> Self {
+        let looks = Gathered::start(1, {
             let db = db.clone();
             move |looks: Vec<Look>| {
                 let db = db.clone();
@@ -86,25 +89,25 @@ impl Together {
                 }
             }
         });
-        let sessions = Gathered::start({
+        let sessions = Gathered::start(1, {
             let (db, clock) = (db.clone(), clock.clone());
             move |ids: Vec<SessionId>| {
                 let (db, now) = (db.clone(), clock.now());
                 async move { db::sessions::find_live(&db, &ids, now).await }
             }
         });
-        let patients = Gathered::start({
+        let patients = Gathered::start(1, {
             let db = db.clone();
             move |ids: Vec<PatientId>| {
                 let db = db.clone();
                 async move { db::patients::find_all(&db, &ids).await }
             }
         });
-        let requests = Gathered::start({
+        let requests = Gathered::start(REQUESTING, {
             let (db, clock) = (db.clone(), clock.clone());
             move |wishes: Vec<Wish>| {
-                let (db, clock) = (db.clone(), clock.clone());
-                async move { Ok(requests::grant(&db, &clock, wishes).await) }
+                let (db, clock, at_once) = (db.clone(), clock.clone(), at_once.clone());
+                async move { requests::grant(&db, &clock, &at_once, wishes).await }
             }
         });
         let lines = Arc::new(lines);
@@ -146,48 +149,41 @@ impl<Q, A> Clone for Gathered<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
-    /// Begins to ask; answers come in the order of the questions. Where several came together, the
-    /// next question gives others a turn.
-    fn start<F>(ask: impl Fn(Vec<Q>) -> F + Send + 'static) -> Self
+    /// Begins to ask, so many questions side by side; answers come in the order of the questions.
+    /// Where several came together, the next question gives others a turn.
+    fn start<F>(lanes: usize, ask: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = sqlx::Result<Vec<A>>> + Send,
     {
-        let (sender, mut receiver) = mpsc::channel(WAITING);
-        tokio::spawn(async move {
-            let mut waiting = Vec::with_capacity(MOST);
-            let mut in_company = false;
-            while receiver.recv_many(&mut waiting, MOST).await != 0 {
-                if in_company {
-                    for _ in 0..TURNS {
-                        yield_now().await;
-                        let before = waiting.len();
-                        while waiting.len() < MOST
-                            && let Ok(more) = receiver.try_recv()
-                        {
-                            waiting.push(more);
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let (receiver, ask) = (Arc::new(Mutex::new(receiver)), Arc::new(ask));
+        for _ in 0..lanes {
+            let (receiver, ask) = (Arc::clone(&receiver), Arc::clone(&ask));
+            tokio::spawn(async move {
+                let mut in_company = false;
+                loop {
+                    let waiting = gather(&mut *receiver.lock().await, in_company).await;
+                    if waiting.is_empty() {
+                        break;
+                    }
+                    in_company = 1 < waiting.len();
+                    let (questions, waiters): (Vec<_>, Vec<oneshot::Sender<A>>) =
+                        waiting.into_iter().unzip();
+                    match ask(questions).await {
+                        Ok(answers) => {
+                            for (waiter, answer) in waiters.into_iter().zip(answers) {
+                                // Whoever is gone does not hear of it.
+                                drop(waiter.send(answer));
+                            }
                         }
-                        if waiting.len() == before {
-                            break;
+                        // Those who wait hear that nobody will send any more.
+                        Err(error) => {
+                            tracing::error!(%error, together = waiters.len(), "not answered");
                         }
                     }
                 }
-                in_company = 1 < waiting.len();
-                let (questions, waiters): (Vec<_>, Vec<oneshot::Sender<A>>) =
-                    waiting.drain(..).unzip();
-                match ask(questions).await {
-                    Ok(answers) => {
-                        for (waiter, answer) in waiters.into_iter().zip(answers) {
-                            // Whoever is gone does not hear of it.
-                            drop(waiter.send(answer));
-                        }
-                    }
-                    // Those who wait hear that nobody will send any more.
-                    Err(error) => {
-                        tracing::error!(%error, together = waiters.len(), "not answered");
-                    }
-                }
-            }
-        });
+            });
+        }
         Self(sender)
     }
 
@@ -198,4 +194,24 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
         self.0.send((question, answer)).await.map_err(|_| lost())?;
         answered.await.map_err(|_| lost())
     }
+}
+
+/// Those who share the next question; nobody, when the last handle is gone.
+async fn gather<W>(receiver: &mut mpsc::Receiver<W>, in_company: bool) -> Vec<W> {
+    let mut waiting = Vec::new();
+    receiver.recv_many(&mut waiting, MOST).await;
+    let turns = if in_company { TURNS } else { 0 };
+    for _ in 0..turns {
+        yield_now().await;
+        let before = waiting.len();
+        while waiting.len() < MOST
+            && let Ok(more) = receiver.try_recv()
+        {
+            waiting.push(more);
+        }
+        if waiting.len() == before {
+            break;
+        }
+    }
+    waiting
 }

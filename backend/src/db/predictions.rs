@@ -147,18 +147,24 @@ async fn recent_values(
 ) -> sqlx::Result<HashMap<PatientId, Vec<InputValue>>> {
     let since = now.checked_sub_months(Months::new(12 * YEARS)).unwrap_or(now);
     let found = sqlx::query!(
-        r#"select patient as "patient!: PatientId", code as "code: ObservationCode", value, unit,
-            effective_at, method as "method: ObservationMethod"
+        r#"select patient as "patient!: PatientId",
+            codes as "codes!: Vec<ObservationCode>", numbers as "numbers!", units as "units!",
+            times as "times!", methods as "methods!: Vec<ObservationMethod>"
         from unnest($1::uuid[]) as patient
         cross join lateral (
-            select id, code, value, unit, effective_at, method
-            from observations
-            where patient_id = patient and status = 'final'
-                and $2 <= effective_at and effective_at <= $3
-            order by effective_at desc, id desc
-            limit $4
-        ) as newest
-        order by patient, effective_at, id"#,
+            select array_agg(code) as codes, array_agg(value) as numbers,
+                array_agg(unit) as units, array_agg(effective_at) as times,
+                array_agg(method) as methods
+            from (
+                select code, value, unit, effective_at, method
+                from observations
+                where patient_id = patient and status = 'final'
+                    and $2 <= effective_at and effective_at <= $3
+                order by effective_at desc, id desc
+                limit $4
+            ) as newest
+        ) as together
+        where codes is not null"#,
         patients,
         since,
         now,
@@ -166,16 +172,30 @@ async fn recent_values(
     )
     .fetch_all(db)
     .await?;
-    Ok(by_patient(found.into_iter().map(|row| {
-        let value = InputValue {
-            code: row.code,
-            value: row.value,
-            unit: row.unit,
-            effective_at: row.effective_at,
-            method: row.method,
-        };
-        (row.patient, value)
-    })))
+    Ok(found
+        .into_iter()
+        .map(|row| {
+            let whens = row.times.into_iter().zip(row.methods);
+            let values = row.codes.into_iter().zip(row.numbers).zip(row.units).zip(whens).map(
+                |(((code, value), unit), (effective_at, method))| InputValue {
+                    code,
+                    value,
+                    unit,
+                    effective_at,
+                    method,
+                },
+            );
+            // They come from the newest on.
+            let mut values: Vec<InputValue> = values.collect();
+            values.reverse();
+            (row.patient, values)
+        })
+        .collect())
+}
+
+/// One thing of each, for a column of a statement.
+fn column<'a, T, C>(items: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
+    items.iter().map(of).collect()
 }
 
 /// How soon a prediction's turn comes.
@@ -203,31 +223,52 @@ pub struct Requested {
     pub id: PredictionId,
     /// Whom it is about.
     pub patient_id: PatientId,
+    /// Who asked.
+    pub requested_by: UserId,
     /// Everything that it rests on.
     pub inputs: PredictionInputs,
+    /// Where its request is in a trace, for whoever computes it to go on there.
+    pub traceparent: Option<String>,
+}
+
+impl Requested {
+    /// The prediction, which waits since `now`.
+    pub fn waiting(self, now: DateTime<Utc>) -> Prediction {
+        let Self { id, patient_id, requested_by, inputs, .. } = self;
+        Prediction {
+            id,
+            patient_id,
+            status: PredictionStatus::Queued,
+            requested_by,
+            requested_at: now,
+            completed_at: None,
+            model: None,
+            inputs,
+            result: None,
+            error: None,
+        }
+    }
 }
 
 /// Adds predictions that wait for a worker.
 pub async fn insert_many(
     db: &mut PgConnection,
     requested: &[Requested],
-    requested_by: UserId,
     priority: Priority,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = requested.iter().map(|one| one.id.0).collect();
-    let patients: Vec<Uuid> = requested.iter().map(|one| one.patient_id.0).collect();
-    let inputs: Vec<Json<&PredictionInputs>> =
-        requested.iter().map(|one| Json(&one.inputs)).collect();
     sqlx::query!(
         "insert into predictions
-            (id, patient_id, status, requested_by, requested_at, due_at, inputs, priority)
-        select id, patient, 'queued', $4, $5, $5, inputs, $6
-        from unnest($1::uuid[], $2::uuid[], $3::jsonb[]) as requested (id, patient, inputs)",
-        &ids,
-        &patients,
-        inputs as _,
-        requested_by as UserId,
+            (id, patient_id, status, requested_by, requested_at, due_at, inputs, priority,
+             traceparent)
+        select id, patient, 'queued', requester, $6, $6, inputs, $7, traceparent
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::text[])
+            as requested (id, patient, requester, inputs, traceparent)",
+        &column(requested, |one| one.id.0),
+        &column(requested, |one| one.patient_id.0),
+        &column(requested, |one| one.requested_by.0),
+        column(requested, |one| Json(&one.inputs)) as _,
+        column(requested, |one| one.traceparent.as_deref()) as _,
         now,
         priority.stored(),
     )
@@ -242,44 +283,26 @@ pub async fn insert_answered(
     requested: &[Requested],
     answers: &[&Answer],
     model: &ModelVersion,
-    requested_by: UserId,
+    priority: Priority,
     (requested_at, completed_at): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = requested.iter().map(|one| one.id.0).collect();
-    let patients: Vec<Uuid> = requested.iter().map(|one| one.patient_id.0).collect();
-    let inputs: Vec<Json<&PredictionInputs>> =
-        requested.iter().map(|one| Json(&one.inputs)).collect();
-    let results: Vec<Json<&PredictionResult>> =
-        answers.iter().map(|answer| Json(&answer.result)).collect();
     sqlx::query!(
         "insert into predictions
             (id, patient_id, status, requested_by, requested_at, completed_at, inputs, result,
              model_name, model_version, priority, attempts)
-        select id, patient, 'succeeded', $5, $6, $7, inputs, result, $8, $9, $10, 1
-        from unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[])
-            as answered (id, patient, inputs, result)",
-        &ids,
-        &patients,
-        inputs as _,
-        results as _,
-        requested_by as UserId,
+        select id, patient, 'succeeded', requester, $6, $7, inputs, result, $8, $9, $10, 1
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::jsonb[])
+            as answered (id, patient, requester, inputs, result)",
+        &column(requested, |one| one.id.0),
+        &column(requested, |one| one.patient_id.0),
+        &column(requested, |one| one.requested_by.0),
+        column(requested, |one| Json(&one.inputs)) as _,
+        column(answers, |answer| Json(&answer.result)) as _,
         requested_at,
         completed_at,
         model.name,
         model.version,
-        Priority::Batch.stored(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Notes where a prediction's request is in its trace, for the worker to go on there.
-pub async fn trace(db: &mut PgConnection, id: PredictionId, traceparent: &str) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update predictions set traceparent = $2 where id = $1",
-        id as PredictionId,
-        traceparent,
+        priority.stored(),
     )
     .execute(db)
     .await?;
@@ -585,7 +608,7 @@ pub async fn give_up(
     .await
 }
 
-/// What a claimed prediction led to.
+/// What a prediction led to.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The prediction.
@@ -620,15 +643,10 @@ pub async fn succeed(
     model: &ModelVersion,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Closed>> {
-    let ids: Vec<Uuid> = answers.iter().map(|answer| answer.id.0).collect();
-    let patients: Vec<Uuid> = answers.iter().map(|answer| answer.patient_id.0).collect();
-    let attempts: Vec<i32> = answers.iter().map(|answer| answer.attempt).collect();
-    let results: Vec<Json<&PredictionResult>> =
-        answers.iter().map(|answer| Json(&answer.result)).collect();
     // Whoever changes a record locks it first; in one order, so that nobody waits in a circle.
     sqlx::query!(
         "select from patients where id = any($1) order by id for no key update",
-        &patients
+        &column(answers, |answer| answer.patient_id.0),
     )
     .fetch_all(&mut *db)
     .await?;
@@ -641,9 +659,9 @@ pub async fn succeed(
             and predictions.status = 'running'
             and predictions.attempts = answers.attempt
         returning predictions.id as "id: PredictionId", requested_at"#,
-        &ids,
-        &attempts,
-        results as _,
+        &column(answers, |answer| answer.id.0),
+        &column(answers, |answer| answer.attempt),
+        column(answers, |answer| Json(&answer.result)) as _,
         now,
         model.name,
         model.version,
@@ -666,15 +684,8 @@ pub async fn show(
     answers: &[(&Answer, DateTime<Utc>)],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    fn column<'a, T>(
-        answers: &[(&'a Answer, DateTime<Utc>)],
-        of: impl Fn(&'a Answer) -> T,
-    ) -> Vec<T> {
-        answers.iter().map(|(answer, _)| of(answer)).collect()
-    }
     let (risks_2y, risks_5y): (Vec<f64>, Vec<f64>) =
         answers.iter().map(|(answer, _)| answer.headline()).unzip();
-    let frozen_at: Vec<DateTime<Utc>> = answers.iter().map(|(_, frozen_at)| *frozen_at).collect();
     let before = sqlx::query!(
         r#"update patients
         set risk_2y = shown.risk_2y, risk_5y = shown.risk_5y, risk_category = category,
@@ -686,12 +697,12 @@ pub async fn show(
         join patients as before on before.id = shown.patient
         where patients.id = shown.patient
         returning patients.id as "id: PatientId", before.risk_2y, before.risk_5y"#,
-        &column(answers, |answer| answer.patient_id.0),
-        &frozen_at,
+        &column(answers, |(answer, _)| answer.patient_id.0),
+        &column(answers, |(_, frozen_at)| *frozen_at),
         &risks_2y,
         &risks_5y,
-        column(answers, |answer| answer.result.category) as _,
-        column(answers, |answer| answer.result.category_source) as _,
+        column(answers, |(answer, _)| answer.result.category) as _,
+        column(answers, |(answer, _)| answer.result.category_source) as _,
         now,
     )
     .fetch_all(&mut *db)

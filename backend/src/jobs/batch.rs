@@ -27,7 +27,7 @@ use crate::{
     auth::{Caller, Shown},
     db::{
         self,
-        audit::Event,
+        audit::{Event, Look},
         patient_list::{self, Filter},
         prediction_batches::{self as batches, Asked, Unfinished},
         predictions::{Answer, Priority, Requested},
@@ -278,7 +278,8 @@ impl Step<'_> {
         enqueue(&mut tx, self.engine.db(), self.job.next()).await?;
         if let Some((networks, done)) = &answered {
             db::walls::lift(&mut tx).await?;
-            networks.show(&mut tx, done, self.now, self.engine.clock().now()).await?;
+            let times = (self.now, self.engine.clock().now());
+            networks.show(&mut tx, self.entries(&requested), done, times).await?;
         }
         tx.commit().await?;
         steps.ended("write");
@@ -332,7 +333,10 @@ impl Step<'_> {
             if reasons.is_empty() {
                 let id = PredictionId(self.engine.clock().new_id());
                 asked.push((patient_id, Asked::Requested(id)));
-                requested.push(Requested { id, patient_id, inputs });
+                let requested_by = self.batch.requested_by;
+                // What becomes of them is told to the batch's own place in its trace.
+                let traceparent = None;
+                requested.push(Requested { id, patient_id, requested_by, inputs, traceparent });
             } else {
                 let reasons = reasons.into_iter().map(|reason| reason.message).collect();
                 asked.push((patient_id, Asked::Refused(reasons)));
@@ -341,7 +345,7 @@ impl Step<'_> {
         Ok((asked, requested))
     }
 
-    /// Finished predictions, and the audit entries of their requests.
+    /// Finished predictions.
     async fn store(
         &self,
         tx: &mut PgConnection,
@@ -350,31 +354,32 @@ impl Step<'_> {
         done: &[Done],
     ) -> anyhow::Result<()> {
         let answers: Vec<&Answer> = done.iter().map(|done| &done.answer).collect();
-        let (model, by) = (networks.active.predictor.version(), self.batch.requested_by);
+        let (model, priority) = (networks.active.predictor.version(), Priority::Batch);
         let times = (self.now, self.engine.clock().now());
-        db::predictions::insert_answered(tx, requested, &answers, model, by, times).await?;
-        self.record(tx, requested).await
+        db::predictions::insert_answered(tx, requested, &answers, model, priority, times).await?;
+        Ok(())
     }
 
     /// Predictions that wait, a job for them, and the audit entries of their requests.
     async fn request(&self, tx: &mut PgConnection, requested: &[Requested]) -> anyhow::Result<()> {
         let Some(first) = requested.first() else { return Ok(()) };
-        let by = self.batch.requested_by;
-        db::predictions::insert_many(tx, requested, by, Priority::Batch, self.now).await?;
+        db::predictions::insert_many(tx, requested, Priority::Batch, self.now).await?;
         predict::enqueue_batch(tx, self.engine.db(), first.id).await?;
-        self.record(tx, requested).await
+        db::audit::record_looks(tx, &self.entries(requested)).await?;
+        Ok(())
     }
 
-    async fn record(&self, tx: &mut PgConnection, requested: &[Requested]) -> anyhow::Result<()> {
-        let event = |requested: &Requested| {
-            Event::new("prediction.request")
+    /// The audit entries of requests.
+    fn entries(&self, requested: &[Requested]) -> Vec<Look> {
+        let entry = |requested: &Requested| Look {
+            actor: self.batch.actor.clone(),
+            event: Event::new("prediction.request")
                 .object(requested.id.0)
                 .patient(requested.patient_id)
-                .details(json!({ "batch": self.id }))
+                .details(json!({ "batch": self.id })),
+            at: self.now,
         };
-        let events: Vec<Event> = requested.iter().map(event).collect();
-        db::audit::record_all(tx, &self.batch.actor, &events, self.now).await?;
-        Ok(())
+        requested.iter().map(entry).collect()
     }
 
     /// Ends the batch. Whoever is left is out of the requester's sight, so it is not done in it.

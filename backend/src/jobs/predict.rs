@@ -31,7 +31,8 @@ use crate::{
     clock::Clock,
     db::{
         self,
-        audit::{Actor, Event, Outcome},
+        audit::{Actor, Event, Look, Outcome},
+        models::Roles,
         predictions::{Answer, Claimed, Closed, Requested, Which},
     },
     drift,
@@ -212,8 +213,13 @@ impl Engine {
 
     /// The networks that answer now.
     pub async fn networks(&self) -> anyhow::Result<Networks> {
-        let roles = db::models::roles(&self.db).await?;
-        Ok(Networks { active: self.releases.active(&roles)?, shadow: self.releases.shadow(&roles) })
+        self.networks_of(&db::models::roles(&self.db).await?)
+    }
+
+    /// The networks that have these roles; this process may not have the active one while releases are
+    /// rolled out.
+    pub fn networks_of(&self, roles: &Roles) -> anyhow::Result<Networks> {
+        Ok(Networks { active: self.releases.active(roles)?, shadow: self.releases.shadow(roles) })
     }
 
     async fn run_batch(&self) -> anyhow::Result<usize> {
@@ -387,28 +393,30 @@ pub struct Networks {
     /// The one whose answers are shown.
     pub active: Arc<Release>,
     /// The one that runs unseen.
-    shadow: Option<Arc<Release>>,
+    pub shadow: Option<Arc<Release>>,
 }
 
 impl Networks {
-    /// What goes with answers that were stored as they were asked for: headlines, audit entries and
-    /// what the inputs, frozen at `frozen_at`, looked like.
+    /// What goes with answers that were stored as they were asked for: headlines, audit entries, those of
+    /// the requests first, and what the inputs, frozen at `frozen_at`, looked like.
     pub async fn show(
         &self,
         tx: &mut PgConnection,
+        mut entries: Vec<Look>,
         done: &[Done],
-        frozen_at: DateTime<Utc>,
-        now: DateTime<Utc>,
+        (frozen_at, now): (DateTime<Utc>, DateTime<Utc>),
     ) -> sqlx::Result<()> {
         let answers: Vec<(&Answer, DateTime<Utc>)> =
             done.iter().map(|done| (&done.answer, frozen_at)).collect();
         db::predictions::show(tx, &answers, now).await?;
-        let closed = |Done { answer: Answer { id, patient_id, .. }, .. }: &Done| Closed {
-            id: *id,
-            patient_id: *patient_id,
-        };
-        let closed: Vec<Closed> = done.iter().map(closed).collect();
-        record_finish(tx, &closed, Outcome::Success, now).await?;
+        entries.extend(done.iter().map(
+            |Done { answer: Answer { id, patient_id, .. }, .. }| {
+                let (id, patient_id) = (*id, *patient_id);
+                let event = finish(Closed { id, patient_id }, Outcome::Success);
+                Look { actor: Actor::default(), event, at: now }
+            },
+        ));
+        db::audit::record_looks(&mut *tx, &entries).await?;
         count_inputs(tx, &self.active, done, now).await
     }
 }
@@ -467,6 +475,16 @@ fn pause(attempt: i32) -> TimeDelta {
     TimeDelta::milliseconds((f64::from(attempt.clamp(1, 10)).exp() * 1000.0) as i64)
 }
 
+/// That a prediction has become final.
+fn finish(closed: Closed, outcome: Outcome) -> Event {
+    let status = if outcome == Outcome::Success { "succeeded" } else { "failed" };
+    Event::new("prediction.finish")
+        .object(closed.id.0)
+        .patient(closed.patient_id)
+        .outcome(outcome)
+        .details(json!({ "status": status }))
+}
+
 /// One audit entry for each prediction that has become final; the worker is nobody's account.
 async fn record_finish(
     tx: &mut PgConnection,
@@ -474,15 +492,7 @@ async fn record_finish(
     outcome: Outcome,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let status = if outcome == Outcome::Success { "succeeded" } else { "failed" };
-    let event = |closed: &Closed| {
-        Event::new("prediction.finish")
-            .object(closed.id.0)
-            .patient(closed.patient_id)
-            .outcome(outcome)
-            .details(json!({ "status": status }))
-    };
-    let events: Vec<Event> = closed.iter().map(event).collect();
+    let events: Vec<Event> = closed.iter().map(|closed| finish(*closed, outcome)).collect();
     if events.is_empty() {
         return Ok(());
     }

@@ -27,7 +27,7 @@ use shared::{
     problem::FieldProblem,
     sentence,
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgTransaction};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -38,13 +38,13 @@ use crate::{
     auth::{Allowed, Caller, PreviewPredictions, ReadPredictions, RequestPredictions},
     db::{
         self,
-        audit::Event,
-        predictions::{Priority, Requested},
+        audit::{Event, Look},
+        predictions::Requested,
         walls::Sight,
     },
     error::{Error, Result},
-    extract::{Created, Creation, Json, Path, Query},
-    jobs::{answer::answers, events::News, predict},
+    extract::{Created, Creation, Json, Path, Query, RequestKey},
+    jobs::{answer::answers, at_once::Begun, events::News},
     openapi::Problems,
     routes::{keep, replay},
     state::AppState,
@@ -69,6 +69,8 @@ static PREVIEWS_WAITING: Semaphore = Semaphore::const_new(64);
 /// Ask for a prediction of a patient's risk.
 ///
 /// It rests on the record as it is now. While one is open, a second request answers the open one.
+/// Mostly it is `queued`: follow it. A server that is a worker as well mostly answers with the result; two
+/// requests at the same moment may then get one each.
 #[utoipa::path(post, path = "/api/v1/patients/{id}/predictions", tag = "predictions",
     security(("bearer" = [])),
     params(("id" = PatientId, Path, description = "The patient"),
@@ -87,6 +89,7 @@ pub async fn create_prediction(
     {
         return created(&prediction);
     }
+    let begun = state.at_once.begin().await?;
     let mut tx = state.begin(&caller).await?;
     if let Some(first) = replay(&mut tx, &state, &caller, key.as_ref()).await? {
         tx.commit().await?;
@@ -94,16 +97,13 @@ pub async fn create_prediction(
     }
     let patient = caller.patient_to_change(&mut tx, id).await?;
     // The lock on the record makes requests for one patient come one after the other.
-    let prediction = match db::predictions::find_open(&mut *tx, id).await? {
-        Some(open) => {
-            let event = Event::new("prediction.read").object(open.id.0).patient(id);
-            db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
-            db::predictions::hurry(&mut tx, open.id).await?;
-            open
-        }
-        None => request(&mut tx, &state, &caller, &patient).await?,
+    let Some(open) = db::predictions::find_open(&mut *tx, id).await? else {
+        return request(tx, begun, &state, &caller, &patient, key).await;
     };
-    let created = keep(&mut tx, &caller, key, created(&prediction)?).await?;
+    let event = Event::new("prediction.read").object(open.id.0).patient(id);
+    db::audit::record(&mut tx, &caller.actor(), event, state.clock.now()).await?;
+    db::predictions::hurry(&mut tx, open.id).await?;
+    let created = keep(&mut tx, &caller, key, created(&open)?).await?;
     tx.commit().await?;
     Ok(created)
 }
@@ -127,33 +127,37 @@ async fn ask_together(
     state.together.requests.ask(wish).await
 }
 
-/// Inputs, prediction, job and audit entry: all of them, or none.
+/// Inputs, prediction, its answer or a job for it, and audit entries: all of them, or none.
 async fn request(
-    tx: &mut PgConnection,
+    mut tx: PgTransaction<'static>,
+    begun: Begun,
     state: &AppState,
     caller: &Caller,
     patient: &Patient,
-) -> Result<Prediction> {
+    key: Option<RequestKey>,
+) -> Result<Created> {
     let now = state.clock.now();
     let region = db::preferences::read(&mut *tx, caller.user_id).await?.in_force.kfre_region;
-    let frozen = db::predictions::freeze(tx, slice::from_ref(patient), region, now).await?;
+    let frozen = db::predictions::freeze(&mut tx, slice::from_ref(patient), region, now).await?;
     let inputs = frozen.into_iter().next().context("one patient has one set of inputs")?;
     let reasons = missing_or_out_of_scope(&inputs);
     if !reasons.is_empty() {
         return Err(Error::OutOfScope(reasons));
     }
-    let id = PredictionId(state.clock.new_id());
-    let requested = [Requested { id, patient_id: patient.id, inputs }];
-    let (by, priority) = (caller.user_id, Priority::Single);
-    db::predictions::insert_many(tx, &requested, by, priority, now).await?;
-    if let Some(traceparent) = traces::traceparent() {
-        db::predictions::trace(tx, id, &traceparent).await?;
-    }
-    predict::enqueue(tx, &state.db, id).await?;
-    let event = Event::new("prediction.request").object(id.0).patient(patient.id);
-    db::audit::record(tx, &caller.actor(), event, now).await?;
-    let prediction = db::predictions::find(tx, id).await?;
-    Ok(prediction.context("the prediction that was just added")?)
+    let (id, traceparent) = (PredictionId(state.clock.new_id()), traces::traceparent());
+    let (patient_id, requested_by) = (patient.id, caller.user_id);
+    let requested = vec![Requested { id, patient_id, requested_by, inputs, traceparent }];
+    let placed = begun.store(&mut tx, &state.db, &requested, now).await?;
+    let prediction = placed.predictions(requested, now).pop();
+    let prediction = prediction.context("one request has one prediction")?;
+    let created = keep(&mut tx, caller, key, created(&prediction)?).await?;
+    let event = Event::new("prediction.request").object(id.0).patient(patient_id);
+    // A headline and what inputs look like are the program's own account.
+    db::walls::lift(&mut tx).await?;
+    placed.record(&mut tx, vec![Look { actor: caller.actor(), event, at: now }]).await?;
+    tx.commit().await?;
+    placed.committed().await;
+    Ok(created)
 }
 
 /// Which part of a list of predictions to answer.

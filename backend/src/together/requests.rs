@@ -9,18 +9,18 @@ use std::collections::{HashMap, HashSet};
 use shared::{
     clinical::assessment::missing_or_out_of_scope,
     id::{PatientId, PredictionId, UserId},
-    prediction::{KfreRegion, Prediction, PredictionStatus},
+    prediction::{KfreRegion, Prediction},
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, PgTransaction};
 
 use crate::{
     clock::Clock,
     db::{
         self,
         audit::{Actor, Event, Look},
-        predictions::{Priority, Requested},
+        predictions::Requested,
     },
-    jobs::predict,
+    jobs::at_once::{AtOnce, Begun, Placed},
 };
 
 /// What somebody asks for who sees every record.
@@ -40,13 +40,19 @@ pub struct Wish {
 pub(super) async fn grant(
     db: &PgPool,
     clock: &Clock,
+    at_once: &AtOnce,
     wishes: Vec<Wish>,
-) -> Vec<Option<Prediction>> {
-    let granted = try_to_grant(db, clock, &wishes).await.unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "asked for one by one");
-        HashMap::new()
-    });
-    take(granted, &wishes)
+) -> sqlx::Result<Vec<Option<Prediction>>> {
+    let begun = at_once.begin().await?;
+    let granted = match place(db, clock, begun, &wishes).await {
+        Ok(Some(granted)) => granted.commit().await?,
+        Ok(None) => HashMap::new(),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "asked for one by one");
+            HashMap::new()
+        }
+    };
+    Ok(take(granted, &wishes))
 }
 
 /// Two who ask for the same patient: the second one asks alone and gets the open one.
@@ -54,12 +60,32 @@ fn take(mut granted: HashMap<PatientId, Prediction>, wishes: &[Wish]) -> Vec<Opt
     wishes.iter().map(|wish| granted.remove(&wish.patient_id)).collect()
 }
 
-/// Inputs, predictions, one job and every audit entry: all of them, or none.
-async fn try_to_grant(
+/// What is in a transaction that has not ended.
+struct Granted {
+    tx: PgTransaction<'static>,
+    placed: Placed,
+    predictions: Vec<Prediction>,
+}
+
+impl Granted {
+    /// When that fails nobody knows whether it is done: whoever asked hears so, and does not ask again by
+    /// themselves.
+    async fn commit(self) -> sqlx::Result<HashMap<PatientId, Prediction>> {
+        let Self { tx, placed, predictions } = self;
+        tx.commit().await?;
+        placed.committed().await;
+        Ok(predictions.into_iter().map(|one| (one.patient_id, one)).collect())
+    }
+}
+
+/// Inputs, predictions, their answers or one job for them, and every audit entry; none if everybody must
+/// ask alone.
+async fn place(
     db: &PgPool,
     clock: &Clock,
+    begun: Begun,
     wishes: &[Wish],
-) -> anyhow::Result<HashMap<PatientId, Prediction>> {
+) -> anyhow::Result<Option<Granted>> {
     let now = clock.now();
     let mut tx = db::begin(db).await?;
     let regions = regions(&mut tx, wishes).await?;
@@ -71,8 +97,7 @@ async fn try_to_grant(
     let frozen = db::predictions::freeze(&mut tx, &patients, KfreRegion::default(), now).await?;
     let mut frozen: HashMap<PatientId, _> =
         patients.iter().map(|patient| patient.id).zip(frozen).collect();
-    let mut granted = HashMap::new();
-    let mut requested: HashMap<UserId, Vec<Requested>> = HashMap::new();
+    let mut requested = Vec::with_capacity(wishes.len());
     let mut looks = Vec::with_capacity(wishes.len());
     for wish in wishes.iter().filter(|wish| !open.contains_key(&wish.patient_id)) {
         let Some(mut inputs) = frozen.remove(&wish.patient_id) else { continue };
@@ -83,40 +108,17 @@ async fn try_to_grant(
         }
         let (id, patient_id) = (PredictionId(clock.new_id()), wish.patient_id);
         let event = Event::new("prediction.request").object(id.0).patient(patient_id);
-        looks.push((id, wish, Look { actor: wish.actor.clone(), event, at: now }));
-        let one = Requested { id, patient_id, inputs: inputs.clone() };
-        requested.entry(wish.user_id).or_default().push(one);
-        granted.insert(
-            patient_id,
-            Prediction {
-                id,
-                patient_id,
-                status: PredictionStatus::Queued,
-                requested_by: wish.user_id,
-                requested_at: now,
-                completed_at: None,
-                model: None,
-                inputs,
-                result: None,
-                error: None,
-            },
-        );
+        looks.push(Look { actor: wish.actor.clone(), event, at: now });
+        let (requested_by, traceparent) = (wish.user_id, wish.traceparent.clone());
+        requested.push(Requested { id, patient_id, requested_by, inputs, traceparent });
     }
-    let Some((first, _, _)) = looks.first() else { return Ok(granted) };
-    for (by, requested) in &requested {
-        db::predictions::insert_many(&mut tx, requested, *by, Priority::Single, now).await?;
+    if requested.is_empty() {
+        return Ok(None);
     }
-    for (id, wish, _) in &looks {
-        if let Some(traceparent) = &wish.traceparent {
-            db::predictions::trace(&mut tx, *id, traceparent).await?;
-        }
-    }
-    // One job for all of them: whoever gets it runs everything that waits.
-    predict::enqueue(&mut tx, db, *first).await?;
-    let looks: Vec<Look> = looks.into_iter().map(|(_, _, look)| look).collect();
-    db::audit::record_looks(&mut *tx, &looks).await?;
-    tx.commit().await?;
-    Ok(granted)
+    let placed = begun.store(&mut tx, db, &requested, now).await?;
+    placed.record(&mut tx, looks).await?;
+    let predictions = placed.predictions(requested, now);
+    Ok(Some(Granted { tx, placed, predictions }))
 }
 
 /// The KFRE region of each caller.

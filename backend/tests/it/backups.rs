@@ -7,8 +7,8 @@ use std::{
 };
 
 use backend::{
-    documents::Documents, jobs, jobs::predict, router::router, together::Together,
-    worklist::KeptLines,
+    documents::Documents, jobs, jobs::at_once::AtOnce, jobs::predict, router::router,
+    together::Together, worklist::KeptLines,
 };
 use serde_json::{Value, json};
 use shared::access::Role;
@@ -120,7 +120,7 @@ async fn what_is_restored_into_an_empty_database_is_the_same_and_works() {
         assert!(before.is_some(), "{table} is empty");
         assert_eq!(content(&db, table).await, before, "{table}");
     }
-    let together = Together::start(&db, &site.app.clock, KeptLines::default());
+    let together = Together::start(&db, &site.app.clock, KeptLines::default(), AtOnce::never());
     let state = site.app.state.with(|state| {
         (state.db, state.together, state.documents) = (db, together, store.documents());
     });

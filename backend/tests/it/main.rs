@@ -25,6 +25,7 @@ mod second_factors;
 mod users;
 mod walls;
 
+mod at_once;
 mod biopsies;
 mod care_teams;
 mod dashboard;

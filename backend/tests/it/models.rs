@@ -25,7 +25,7 @@ use crate::{
 /// A second version of the released network: the same weights under another name.
 pub const NEXT: &str = "90.1.0";
 /// A version whose weights are no numbers.
-const POISONED: &str = "90.2.0";
+pub const POISONED: &str = "90.2.0";
 /// A version that cannot be loaded.
 const BROKEN: &str = "90.3.0";
 
@@ -67,7 +67,7 @@ impl ModelFolder {
     }
 
     /// With [`POISONED`] in it: it loads, and fails whenever it is asked.
-    fn with_poisoned(self) -> Self {
+    pub fn with_poisoned(self) -> Self {
         self.add("poisoned", |folder| {
             name_version(folder, POISONED);
             fs::remove_file(folder.join("card.json")).unwrap();

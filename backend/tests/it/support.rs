@@ -25,7 +25,7 @@ use backend::{
     db::models::Roles,
     documents::Documents,
     jobs,
-    jobs::{events::PredictionEvents, seal::Sealer},
+    jobs::{at_once::AtOnce, events::PredictionEvents, predict::Engine, seal::Sealer},
     limits::{Limits, Rates},
     metrics::Metrics,
     models::{Release, Releases},
@@ -110,7 +110,8 @@ impl TestApp {
             db: db.clone(),
             clock: clock.clone(),
             keys: Arc::new(Keys::from_hex(SECRET_KEY).unwrap()),
-            together: Together::start(&db, &clock, KeptLines::default()),
+            together: Together::start(&db, &clock, KeptLines::default(), AtOnce::never()),
+            at_once: AtOnce::never(),
             audit_keys: Arc::new(TrustedKeys::new(vec![sealing_key().public()]).unwrap()),
             vault: Arc::new(Vault::new(SECRET_KEY).unwrap()),
             hasher: Hasher::new().unwrap(),
@@ -124,6 +125,18 @@ impl TestApp {
         let (database_url, owner_url) = (database.url.clone(), database.owner_url.clone());
         let router = router(state.clone());
         Self { router, state, db, clock, database_url, owner_url, _database: database }
+    }
+
+    /// Somebody's requests, sent to a process that is a worker as well.
+    pub fn at_a_worker(&self, client: &Client) -> Client {
+        let at_once = AtOnce::by(Engine::of(&self.state));
+        let together =
+            Together::start(&self.db, &self.clock, KeptLines::default(), at_once.clone());
+        let state = self.state.with(|parts| {
+            parts.at_once = at_once;
+            parts.together = together;
+        });
+        Client { router: router(state), ..client.clone() }
     }
 
     /// A connection of the database's owner, who may do everything.

@@ -79,11 +79,14 @@ impl Site {
 
 /// The span of the request and those of the worker, once all of them have been told.
 async fn traced(told: &Told, work: &[&str]) -> (Span, Vec<Span>) {
+    traced_by(told, "nephrocast-worker", work).await
+}
+
+async fn traced_by(told: &Told, worker: &str, work: &[&str]) -> (Span, Vec<Span>) {
     let since = Instant::now();
     loop {
         let request = find(told, "nephrocast-serve", "request");
-        let job: Option<Vec<_>> =
-            work.iter().map(|step| find(told, "nephrocast-worker", step)).collect();
+        let job: Option<Vec<_>> = work.iter().map(|step| find(told, worker, step)).collect();
         if let (Some(request), Some(job)) = (request, job) {
             return (request, job);
         }
@@ -129,6 +132,29 @@ async fn one_trace_holds_the_request_the_job_and_the_inference() {
     assert!(keys(&request).contains(&"http.response.status_code".to_owned()), "{request:?}");
 
     drop(worker);
+    no_patient_is_in(&told, patient);
+}
+
+#[tokio::test]
+async fn one_trace_holds_the_request_and_what_a_server_with_a_worker_does_at_once() {
+    let app = TestApp::new().await;
+    let (address, told) = collector().await;
+    let settings = [
+        ("NEPHROCAST_OTLP_ENDPOINT", address.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("NEPHROCAST_WITH_WORKER", "true"),
+    ];
+    let patient = persona(&app, "T-1").await;
+    let server = Server::start_with(&app, &settings).await;
+    click(&server, &format!("/api/v1/patients/{patient}/predictions"), &json!({})).await;
+
+    let steps = ["prediction", "freeze", "inference", "write"];
+    let (request, job) = traced_by(&told, "nephrocast-serve", &steps).await;
+    assert_eq!(job[0].parent_span_id, request.span_id, "the work is a part of the request");
+    for step in &job[1..] {
+        assert_eq!(step.parent_span_id, job[0].span_id, "{} is a part of the work", step.name);
+        assert!(step.start_time_unix_nano <= step.end_time_unix_nano);
+    }
     no_patient_is_in(&told, patient);
 }
 

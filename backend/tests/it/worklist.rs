@@ -7,6 +7,7 @@ use backend::{
     db::patient_list::{self, Filter},
     derived,
     jobs::{
+        at_once::AtOnce,
         batch::{self, AskForBatch},
         predict,
     },
@@ -480,7 +481,7 @@ async fn searches_at_the_same_moment_each_find_their_own_on_record() {
     let looks = app.audit_trail().await.len();
     // Of a server that has kept no line yet, whose courses are due.
     sqlx::query("delete from patient_courses").execute(&app.db).await.unwrap();
-    let together = Together::start(&app.db, &app.clock, KeptLines::default());
+    let together = Together::start(&app.db, &app.clock, KeptLines::default(), AtOnce::never());
     let state = app.state.with(|state| state.together = together);
     let stranger = Client { router: router(state), ..clinician.clone() };
     let together = futures::future::join_all(paths.iter().map(|path| stranger.get(path))).await;
@@ -628,7 +629,7 @@ async fn a_packed_line_says_what_it_said_when_it_was_read() {
 
 /// The list as it is answered, and as somebody answers it who has never seen a line before.
 async fn kept_and_new(app: &TestApp, client: &Client, query: &str) -> (Value, Value) {
-    let together = Together::start(&app.db, &app.clock, KeptLines::default());
+    let together = Together::start(&app.db, &app.clock, KeptLines::default(), AtOnce::never());
     let state = app.state.with(|state| state.together = together);
     let stranger = Client { router: router(state), ..client.clone() };
     let path = format!("{PATIENTS}?{query}");
@@ -641,7 +642,7 @@ async fn a_kept_line_says_what_a_new_one_would_after_every_operation() {
     let mut clinician = app.sign_in(Role::Clinician).await;
     // Of a server that has to unpack all but one.
     let lines = KeptLines::new(NonZeroUsize::MIN, NonZeroUsize::new(1000).unwrap());
-    let together = Together::start(&app.db, &app.clock, lines);
+    let together = Together::start(&app.db, &app.clock, lines, AtOnce::never());
     let packing = app.state.with(|state| state.together = together);
     let packed = async |client: &Client| {
         let client = Client { router: router(packing.clone()), ..client.clone() };
