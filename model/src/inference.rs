@@ -2,9 +2,9 @@
 //!
 //! Four things make the difference. Only the positions that the head looks back on are computed,
 //! and of those only the ones where there is a visit. Of patients in a row whose visits are the same,
-//! as steps of an explanation are, the course is computed once. A chunk of patients goes through one member
-//! from its first layer to its last, while everything that it needs stays in the cache. And every
-//! buffer is used again: a thread that has seen a full chunk allocates nothing any more.
+//! as steps of an explanation are, the course is computed once. A chunk of patients goes through one
+//! member from its first layer to its last, while everything that it needs stays in the cache. And
+//! every buffer is used again: a thread that has seen a full chunk allocates nothing any more.
 
 #![expect(
     clippy::inline_always,

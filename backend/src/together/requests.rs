@@ -55,7 +55,8 @@ pub(super) async fn grant(
     Ok(take(granted, &wishes))
 }
 
-/// Two who ask for the same patient: the second one asks alone and gets the open one.
+/// Two who ask for the same patient: the second one asks alone, and gets the open one or, where the first
+/// is answered already, one of their own.
 fn take(mut granted: HashMap<PatientId, Prediction>, wishes: &[Wish]) -> Vec<Option<Prediction>> {
     wishes.iter().map(|wish| granted.remove(&wish.patient_id)).collect()
 }
