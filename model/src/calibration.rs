@@ -215,6 +215,12 @@ impl Calibration {
         self.course_of(&estimates, known)
     }
 
+    /// The last year's risk alone, from that year's incidences: as no member's incidence falls with the
+    /// years, it is what [`course`](Self::course) says.
+    pub fn last_risk(&self, incidences: &[f64]) -> f64 {
+        risk(self.centre(Estimate::of(incidences).mean))
+    }
+
     /// Nothing ever falls with the years: what a risk is above now it is above later, and what it
     /// is below later it is below now, so that every year narrows the others.
     fn course_of(&self, estimates: &[Estimate; YEARS], known: &[f64; KNOWN]) -> Course {

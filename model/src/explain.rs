@@ -9,7 +9,7 @@ use shared::prediction::Contribution;
 use crate::{
     calibration::Course,
     features::{Input, Patient},
-    predictor::{PredictError, Predictor},
+    predictor::Predictor,
 };
 
 /// What the network says of a patient, and why.
@@ -24,20 +24,23 @@ pub struct Explained {
 }
 
 /// Explains patients. All their rows, some ten to forty of each, go through the network together.
-pub fn explain(
-    predictor: &Predictor,
-    patients: &[Patient],
-) -> Result<Vec<Explained>, PredictError> {
+pub fn explain(predictor: &Predictor, patients: &[Patient]) -> Vec<Explained> {
     let mut rows = Vec::new();
     let walks: Vec<Walks> = patients.iter().map(|one| Walks::new(one, &mut rows)).collect();
-    let courses = predictor.courses(&rows)?;
+    let mut whole = vec![false; rows.len()];
+    let mut last = 0;
+    for walks in &walks {
+        last += walks.rows;
+        whole[last - 1] = true;
+    }
+    let courses = predictor.courses_where(&rows, |row| whole[row]);
     let mut courses = courses.as_slice();
     let explained = walks.iter().map(|walks| {
         let (own, others) = courses.split_at(walks.rows);
         courses = others;
         walks.explain(own)
     });
-    Ok(explained.collect())
+    explained.collect()
 }
 
 /// A patient's two walks from the reference to themselves.
@@ -45,7 +48,7 @@ struct Walks {
     /// The inputs in which the patient differs from the reference.
     inputs: Vec<Input>,
     /// How many rows they are: the reference, the reverse walk's steps without its last, the forward
-    /// walk's steps (the last is the patient), then the patient as they are. Facts come after what is
+    /// walk's without its last, then the patient as they are, where both end. Facts come after what is
     /// measured, so that steps which leave the visits as they were follow each other.
     rows: usize,
 }
@@ -54,17 +57,14 @@ impl Walks {
     /// Adds a patient's rows to those of others.
     fn new(patient: &Patient, rows: &mut Vec<Patient>) -> Self {
         let before = rows.len();
-        let reference = patient.with_only(&|_| false);
-        let inputs: Vec<Input> = Input::all()
-            .into_iter()
-            .filter(|input| patient.with_only(&|own| own == *input) != reference)
-            .collect();
-        rows.push(reference);
+        let mut inputs = Input::all();
+        inputs.retain(|input| patient.differs_in(*input));
+        rows.push(patient.with_only(&|_| false));
         for count in 1..inputs.len() {
             let first = inputs.len() - count;
             rows.push(patient.with_only(&|own| inputs[first..].contains(&own)));
         }
-        for count in 1..=inputs.len() {
+        for count in 1..inputs.len() {
             rows.push(patient.with_only(&|own| inputs[..count].contains(&own)));
         }
         rows.push(patient.clone());
@@ -73,24 +73,29 @@ impl Walks {
 
     fn explain(&self, courses: &[Course]) -> Explained {
         let risks: Vec<f64> = courses.iter().map(|course| course[course.len() - 1].0).collect();
-        let (contributions, reference) = self.contributions(&risks);
-        Explained { course: courses[courses.len() - 1], contributions, reference }
+        Explained {
+            course: courses[courses.len() - 1],
+            contributions: self.contributions(&risks),
+            reference: risks[0],
+        }
     }
 
     /// The mean over both walks of what each step changed.
-    fn contributions(&self, risks: &[f64]) -> (Vec<Contribution>, f64) {
-        let count = self.inputs.len();
-        // Both begin at the reference, and end where the forward walk does.
-        let last = (2 * count).saturating_sub(1);
-        let forward =
-            |steps: usize| if steps == 0 { risks[0] } else { risks[last - count + steps] };
-        let reverse = |steps: usize| if steps == count { risks[last] } else { risks[steps] };
+    fn contributions(&self, risks: &[f64]) -> Vec<Contribution> {
+        let (count, last) = (self.inputs.len(), risks.len() - 1);
+        let of = |steps: usize, between: usize| match steps {
+            0 => risks[0],
+            _ if steps == count => risks[last],
+            _ => risks[between],
+        };
+        let reverse = |steps: usize| of(steps, steps);
+        let forward = |steps: usize| of(steps, count - 1 + steps);
         let contributions = self.inputs.iter().enumerate().map(|(index, input)| {
             let one_way = forward(index + 1) - forward(index);
             let other_way = reverse(count - index) - reverse(count - index - 1);
             let effect = f64::midpoint(one_way, other_way);
             Contribution { input: input.name().to_owned(), effect }
         });
-        (contributions.collect(), risks[0])
+        contributions.collect()
     }
 }

@@ -203,6 +203,26 @@ impl Patient {
         patient
     }
 
+    /// Whether an input is another than the reference's: whether [`with_only`](Self::with_only) it differs
+    /// from with none.
+    pub fn differs_in(&self, input: Input) -> bool {
+        let measured = |channel: usize| self.visits.iter().filter_map(move |v| v.values[channel]);
+        let last = measured(EGFR).last().unwrap_or_default();
+        match input {
+            Input::EgfrLevel => last != 0.0,
+            Input::EgfrCourse => measured(EGFR).any(|value| value != last),
+            Input::Channel(channel) => measured(channel).any(|value| value != 0.0),
+            Input::Fact(_) => {
+                let with = |own: &dyn Fn(Input) -> bool| {
+                    let mut facts = self.facts.clone();
+                    facts.keep_only(own);
+                    facts
+                };
+                with(&|own| own == input) != with(&|_| false)
+            }
+        }
+    }
+
     /// Whether there is any eGFR.
     pub fn has_egfr(&self) -> bool {
         self.visits.iter().any(|visit| visit.values[EGFR].is_some())
@@ -255,6 +275,25 @@ impl Patient {
         }
         if hides() {
             self.facts.biopsy = None;
+        }
+    }
+
+    /// What the network reads of patients one after the other: [`write_visits`](Self::write_visits) and
+    /// [`write_facts`](Self::write_facts) of each. What follows from visits that are those of the patient
+    /// before is copied.
+    pub fn write_all(patients: &[Self], visits: &mut Vec<f32>, facts: &mut Vec<f32>) {
+        let mut before: Option<&Self> = None;
+        for patient in patients {
+            if before.is_some_and(|before| before.visits == patient.visits) {
+                visits.extend_from_within(visits.len() - VISITS * VISIT_WIDTH..);
+                patient.facts.write(facts);
+                let summary = facts.len() - SUMMARY - SUMMARY_WIDTH;
+                facts.extend_from_within(summary..summary + SUMMARY_WIDTH);
+            } else {
+                patient.write_visits(visits);
+                patient.write_facts(facts);
+            }
+            before = Some(patient);
         }
     }
 

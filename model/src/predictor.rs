@@ -165,18 +165,27 @@ impl Predictor {
         if !patients.iter().all(Patient::has_egfr) {
             return Err(PredictError::NoEgfr);
         }
-        Ok(explain(self, &patients)?.into_iter().map(Forecast::from).collect())
+        Ok(explain(self, &patients).into_iter().map(Forecast::from).collect())
     }
 
     /// Calibrated cumulative incidences, without contributions.
     pub fn courses(&self, patients: &[Patient]) -> Result<Vec<Course>, PredictError> {
+        Ok(self.courses_where(patients, |_| true))
+    }
+
+    /// The same of those whose number is whole; of the others there is no more than the last year's risk.
+    pub(crate) fn courses_where(
+        &self,
+        patients: &[Patient],
+        is_whole: impl Fn(usize) -> bool + Sync,
+    ) -> Vec<Course> {
         let mut courses = vec![Course::default(); patients.len()];
         in_chunks(&mut courses, 1, |scratch, first, courses| {
             scratch.read(&patients[first..first + courses.len()]);
             let Scratch { visits, facts, workspace } = scratch;
-            self.answer(workspace, visits, facts, courses);
+            self.answer(workspace, visits, facts, courses, |row| is_whole(first + row));
         });
-        Ok(courses)
+        courses
     }
 
     /// The same from what the network reads: `VISITS × VISIT_WIDTH` and `FACTS_WIDTH` numbers of
@@ -186,7 +195,7 @@ impl Predictor {
         in_chunks(&mut courses, 1, |scratch, first, courses| {
             let of = |width: usize| first * width..(first + courses.len()) * width;
             let (visits, facts) = (&visits[of(VISITS * VISIT_WIDTH)], &facts[of(FACTS_WIDTH)]);
-            self.answer(&mut scratch.workspace, visits, facts, courses);
+            self.answer(&mut scratch.workspace, visits, facts, courses, |_| true);
         });
         courses
     }
@@ -208,19 +217,24 @@ impl Predictor {
         Ok((0..members).map(of).collect())
     }
 
-    /// Calibrated courses of a chunk.
+    /// Calibrated courses of a chunk, as [`courses_where`](Self::courses_where) has them.
     fn answer(
         &self,
         workspace: &mut Workspace,
         visits: &[f32],
         facts: &[f32],
         courses: &mut [Course],
+        is_whole: impl Fn(usize) -> bool,
     ) {
+        let (members, calibration) = (self.ensemble.members(), &self.config.calibration);
         let incidences = self.ensemble.run(workspace, visits, facts);
-        let each = incidences.chunks_exact(YEARS * self.ensemble.members());
-        let each = each.zip(facts.chunks_exact(FACTS_WIDTH));
-        for (course, (incidences, facts)) in courses.iter_mut().zip(each) {
-            *course = self.config.calibration.course(incidences, &known(facts));
+        let each = incidences.chunks_exact(YEARS * members).zip(facts.chunks_exact(FACTS_WIDTH));
+        for (row, (course, (incidences, facts))) in courses.iter_mut().zip(each).enumerate() {
+            if is_whole(row) {
+                *course = calibration.course(incidences, &known(facts));
+            } else {
+                course[YEARS - 1].0 = calibration.last_risk(&incidences[(YEARS - 1) * members..]);
+            }
         }
     }
 }
@@ -229,10 +243,7 @@ impl Scratch {
     fn read(&mut self, patients: &[Patient]) {
         self.visits.clear();
         self.facts.clear();
-        for patient in patients {
-            patient.write_visits(&mut self.visits);
-            patient.write_facts(&mut self.facts);
-        }
+        Patient::write_all(patients, &mut self.visits, &mut self.facts);
     }
 }
 
@@ -261,10 +272,7 @@ pub fn tensors(patients: &[Patient]) -> candle_core::Result<(Tensor, Tensor)> {
     let rows = patients.len();
     let mut visits = Vec::with_capacity(rows * VISITS * VISIT_WIDTH);
     let mut facts = Vec::with_capacity(rows * FACTS_WIDTH);
-    for patient in patients {
-        patient.write_visits(&mut visits);
-        patient.write_facts(&mut facts);
-    }
+    Patient::write_all(patients, &mut visits, &mut facts);
     let visits = Tensor::from_vec(visits, (rows, VISITS, VISIT_WIDTH), &Device::Cpu)?;
     Ok((visits, Tensor::from_vec(facts, (rows, FACTS_WIDTH), &Device::Cpu)?))
 }

@@ -22,6 +22,7 @@ macro_rules! phrase {
 pub mod id;
 pub mod page;
 pub mod problem;
+pub mod timestamp;
 
 pub mod access;
 pub mod audit;

@@ -12,6 +12,20 @@ use pulp::{Arch, Simd, WithSimd};
 const TILE: usize = 12;
 const SMALL_TILE: usize = 6;
 
+/// Does something for each row of a tile, written out: a compiler that is told to optimise less unrolls no
+/// such loop, and keeps the sums in memory, which takes more than twice as long.
+macro_rules! for_each_row {
+    ($row:ident < $rows:ident, $do:block) => {
+        for_each_row!($row < $rows, $do, 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    ($row:ident < $rows:ident, $do:block, $($number:literal)*) => {
+        $(if $number < $rows {
+            let $row = $number;
+            $do
+        })*
+    };
+}
+
 /// Where a row's inputs begin, one place for each tap, and where its outputs go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<const TAPS: usize> {
@@ -150,12 +164,12 @@ impl Group {
                     std::array::from_fn(|row| &input[tile[row].inputs[tap]..][..at.width]);
                 let weights = &weights[tap * at.width..][..at.width];
                 for (index, weights) in weights.iter().enumerate() {
-                    for (sums, inputs) in sums.iter_mut().zip(&inputs) {
-                        let value = simd.splat_f32s(inputs[index]);
-                        for (sum, weight) in sums.iter_mut().zip(weights) {
+                    for_each_row!(row < ROWS, {
+                        let value = simd.splat_f32s(inputs[row][index]);
+                        for (sum, weight) in sums[row].iter_mut().zip(weights) {
                             *sum = simd.mul_add_e_f32s(value, *weight, *sum);
                         }
-                    }
+                    });
                 }
             }
             for (row, sums) in tile.iter().zip(sums) {

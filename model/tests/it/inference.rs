@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 use model::{
     calibration::{Calibration, cumulative_incidence},
     config::{Config, Shape, YEARS},
-    features::{CHANNELS, Patient, VISITS, Visit},
+    features::{CHANNELS, Input, KNOWN, Patient, VISITS, Visit},
     network::{Network, layers},
     predictor::{Predictor, tensors},
 };
@@ -174,4 +174,62 @@ fn models_of_different_shapes_share_a_thread() {
     let expected = small.courses(&patients).unwrap();
     large.courses(&patients).unwrap();
     assert_eq!(small.courses(&patients).unwrap(), expected);
+}
+
+/// As they are, with facts of the reference, and with visits of the reference: patients one after the other
+/// share visits, or facts, or nothing.
+fn relatives(rng: &mut StdRng) -> Vec<Patient> {
+    let is_fact = |input: Input| matches!(input, Input::Fact(_));
+    let of = |patient: Patient| {
+        let with_facts = patient.with_only(&is_fact);
+        let with_visits = patient.with_only(&|input| !is_fact(input));
+        [with_facts, patient.with_only(&|_| false), patient.clone(), with_visits]
+    };
+    (0..200).flat_map(|_| of(patient(rng))).collect()
+}
+
+#[test]
+fn an_input_differs_where_it_makes_another_patient_of_the_reference() {
+    let (mut same, mut other) = (0, 0);
+    for patient in relatives(&mut StdRng::seed_from_u64(11)) {
+        let reference = patient.with_only(&|_| false);
+        for input in Input::all() {
+            let differs = patient.with_only(&|own| own == input) != reference;
+            assert_eq!(patient.differs_in(input), differs, "{input:?} of {patient:?}");
+            *(if differs { &mut other } else { &mut same }) += 1;
+        }
+    }
+    assert!(1000 < same && 1000 < other, "{same} and {other}");
+}
+
+#[test]
+fn what_the_network_reads_of_many_is_what_it_reads_of_each() {
+    let patients = relatives(&mut StdRng::seed_from_u64(12));
+    let (mut visits, mut facts) = (Vec::new(), Vec::new());
+    Patient::write_all(&patients, &mut visits, &mut facts);
+    let (mut each_visits, mut each_facts) = (Vec::new(), Vec::new());
+    for patient in &patients {
+        patient.write_visits(&mut each_visits);
+        patient.write_facts(&mut each_facts);
+    }
+    assert_eq!(visits, each_visits);
+    assert_eq!(facts, each_facts);
+}
+
+#[test]
+fn the_last_risk_alone_is_that_of_the_course() {
+    let mut rng = StdRng::seed_from_u64(13);
+    let calibration = released().config().calibration;
+    let known = [0.5; KNOWN];
+    for _ in 0..1000 {
+        let mut members: Vec<Vec<f64>> = (0..MEMBERS)
+            .map(|_| (0..YEARS).map(|_| rng.random_range(0.0..1.0)).collect())
+            .collect();
+        members.iter_mut().for_each(|years| years.sort_by(f64::total_cmp));
+        let by_year: Vec<f64> =
+            (0..YEARS).flat_map(|year| members.iter().map(move |years| years[year])).collect();
+        let course = calibration.course(&by_year, &known);
+        let alone = calibration.last_risk(&by_year[(YEARS - 1) * MEMBERS..]);
+        assert!((alone - course[YEARS - 1].0).abs() < 1e-12, "{alone} and {course:?}");
+    }
 }
