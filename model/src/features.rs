@@ -207,7 +207,7 @@ impl Patient {
     /// from with none.
     pub fn differs_in(&self, input: Input) -> bool {
         let measured = |channel: usize| self.visits.iter().filter_map(move |v| v.values[channel]);
-        let last = measured(EGFR).last().unwrap_or_default();
+        let last = measured(EGFR).next_back().unwrap_or_default();
         match input {
             Input::EgfrLevel => last != 0.0,
             Input::EgfrCourse => measured(EGFR).any(|value| value != last),

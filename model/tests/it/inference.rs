@@ -225,7 +225,9 @@ fn the_last_risk_alone_is_that_of_the_course() {
         let mut members: Vec<Vec<f64>> = (0..MEMBERS)
             .map(|_| (0..YEARS).map(|_| rng.random_range(0.0..1.0)).collect())
             .collect();
-        members.iter_mut().for_each(|years| years.sort_by(f64::total_cmp));
+        for years in &mut members {
+            years.sort_by(f64::total_cmp);
+        }
         let by_year: Vec<f64> =
             (0..YEARS).flat_map(|year| members.iter().map(move |years| years[year])).collect();
         let course = calibration.course(&by_year, &known);
