@@ -22,6 +22,7 @@ macro_rules! phrase {
 pub mod id;
 pub mod page;
 pub mod problem;
+#[cfg(feature = "server")]
 pub mod timestamp;
 
 pub mod access;

@@ -1,4 +1,5 @@
-//! Moments on the wire, where there are many of them.
+//! Moments on the wire, where a server writes many of them. The SPA, every byte of which is downloaded,
+//! writes few.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
