@@ -203,8 +203,8 @@ impl Patient {
         patient
     }
 
-    /// Whether an input is another than the reference's: whether [`with_only`](Self::with_only) it differs
-    /// from with none.
+    /// Whether an input of this patient is another than the reference's: what
+    /// [`with_only`](Self::with_only) makes of it alone is not the reference.
     pub fn differs_in(&self, input: Input) -> bool {
         let measured = |channel: usize| self.visits.iter().filter_map(move |v| v.values[channel]);
         let last = measured(EGFR).next_back().unwrap_or_default();

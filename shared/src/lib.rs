@@ -22,8 +22,6 @@ macro_rules! phrase {
 pub mod id;
 pub mod page;
 pub mod problem;
-#[cfg(feature = "server")]
-pub mod timestamp;
 
 pub mod access;
 pub mod audit;

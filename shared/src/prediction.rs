@@ -132,7 +132,6 @@ pub struct InputValue {
     /// The canonical UCUM unit.
     pub unit: String,
     /// When it was measured.
-    #[cfg_attr(feature = "server", serde(serialize_with = "crate::timestamp::serialize"))]
     pub effective_at: DateTime<Utc>,
     /// How the value came to be.
     pub method: ObservationMethod,

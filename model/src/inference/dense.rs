@@ -12,6 +12,8 @@ use pulp::{Arch, Simd, WithSimd};
 const TILE: usize = 12;
 const SMALL_TILE: usize = 6;
 
+const _: () = assert!(TILE == 12, "for_each_row! writes out twelve");
+
 /// Does something for each row of a tile, written out: a compiler that is told to optimise less unrolls no
 /// such loop, and keeps the sums in memory, which takes more than twice as long.
 macro_rules! for_each_row {
