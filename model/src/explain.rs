@@ -83,13 +83,8 @@ impl Walks {
     /// The mean over both walks of what each step changed.
     fn contributions(&self, risks: &[f64]) -> Vec<Contribution> {
         let (count, last) = (self.inputs.len(), risks.len() - 1);
-        let of = |steps: usize, between: usize| match steps {
-            0 => risks[0],
-            _ if steps == count => risks[last],
-            _ => risks[between],
-        };
-        let reverse = |steps: usize| of(steps, steps);
-        let forward = |steps: usize| of(steps, count - 1 + steps);
+        let reverse = |steps: usize| if steps == count { risks[last] } else { risks[steps] };
+        let forward = |steps: usize| if steps == 0 { risks[0] } else { risks[count - 1 + steps] };
         let contributions = self.inputs.iter().enumerate().map(|(index, input)| {
             let one_way = forward(index + 1) - forward(index);
             let other_way = reverse(count - index) - reverse(count - index - 1);

@@ -192,6 +192,10 @@ impl Patient {
             for (index, value) in visit.values.iter_mut().enumerate() {
                 let Some(value) = value else { continue };
                 if index == EGFR {
+                    if own(Input::EgfrLevel) && has_own_course {
+                        // To take the level off and add it again would round.
+                        continue;
+                    }
                     let course = if has_own_course { *value - egfr_last } else { 0.0 };
                     *value = level + course;
                 } else if !is_own[index] {

@@ -12,8 +12,6 @@ use pulp::{Arch, Simd, WithSimd};
 const TILE: usize = 12;
 const SMALL_TILE: usize = 6;
 
-const _: () = assert!(TILE == 12, "for_each_row! writes out twelve");
-
 /// Does something for each row of a tile, written out: a compiler that is told to optimise less unrolls no
 /// such loop, and keeps the sums in memory, which takes more than twice as long.
 macro_rules! for_each_row {
@@ -155,6 +153,7 @@ impl Group {
         input: &[f32],
         output: &mut [f32],
     ) -> &'a [Row<TAPS>] {
+        const { assert!(ROWS <= 12, "for_each_row! writes out twelve") };
         let bias = S::as_simd_f32s(&self.bias).0;
         let weights = S::as_simd_f32s(&self.weights).0.as_chunks::<VECTORS>().0;
         let floor = simd.splat_f32s(at.floor);

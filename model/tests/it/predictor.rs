@@ -1,5 +1,5 @@
 use model::{
-    features::Patient,
+    features::{Input, Patient},
     predictor::{Forecast, LoadError, Predictor},
 };
 use proptest::prelude::*;
@@ -7,7 +7,8 @@ use shared::{
     clinical::{Plausibility, plausibility},
     observation::ObservationCode,
     patient::{RenalDisease, Sex},
-    prediction::PredictionInputs,
+    prediction::{InputValue, PredictionInputs},
+    therapy::TherapyKind,
 };
 
 use crate::support::{Folder, course, persona, released, value};
@@ -82,6 +83,62 @@ fn answers_are_sound() {
     let predictor = released();
     for inputs in [persona(), course(60.0, 25.0), course(15.0, 8.0), course(120.0, 110.0)] {
         assert_sound(&forecast(&predictor, inputs));
+    }
+}
+
+/// The mean of what each input changes when it becomes the patient's own in one order, and in its reverse.
+fn effects(predictor: &Predictor, inputs: &PredictionInputs) -> Vec<(&'static str, f64)> {
+    let patient = Patient::new(inputs);
+    let reference = patient.with_only(&|_| false);
+    let mut order = Input::all();
+    order.retain(|input| patient.with_only(&|own| own == *input) != reference);
+    let risk = |of: &[Input]| {
+        let row = patient.with_only(&|own| of.contains(&own));
+        predictor.courses(&[row]).unwrap()[0][4].0
+    };
+    let effect = |at: usize| {
+        let forward = risk(&order[..=at]) - risk(&order[..at]);
+        let reverse = risk(&order[at..]) - risk(&order[at + 1..]);
+        (order[at].name(), f64::midpoint(forward, reverse))
+    };
+    (0..order.len()).map(effect).collect()
+}
+
+#[test]
+fn each_contribution_is_what_its_input_changes() {
+    let predictor = released();
+    let of = |values: Vec<InputValue>| PredictionInputs { values, ..persona() };
+    // Nobody differs in less: the reference's own, then in one input, and in two.
+    let nothing = PredictionInputs {
+        age_years: 65,
+        diabetes: None,
+        hypertension: None,
+        ..of(vec![value(ObservationCode::Egfr, 45.0, 0)])
+    };
+    let old = PredictionInputs { age_years: 80, ..nothing.clone() };
+    let diabetic = PredictionInputs { diabetes: Some(true), ..old.clone() };
+    let full = PredictionInputs {
+        sex: Sex::Male,
+        smoker: Some(true),
+        renal_disease: RenalDisease::Polycystic,
+        therapies: vec![TherapyKind::ALL[0]],
+        ..course(61.3, 22.9)
+    };
+    for (inputs, differing) in [
+        (nothing, 0),
+        (old, 1),
+        (diabetic, 2),
+        (persona(), 5),
+        (course(60.0, 25.0), 12),
+        (full, 16),
+    ] {
+        let expected = effects(&predictor, &inputs);
+        let said = forecast(&predictor, inputs).contributions;
+        assert_eq!((expected.len(), said.len()), (differing, differing), "{said:?}");
+        for ((name, effect), said) in expected.into_iter().zip(said) {
+            assert_eq!(said.input, name);
+            assert!((said.effect - effect).abs() < 1e-9, "{name}: {} is not {effect}", said.effect);
+        }
     }
 }
 
