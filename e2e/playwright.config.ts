@@ -25,7 +25,9 @@ export default defineConfig({
     locale: "en-GB",
     timezoneId: "UTC",
     viewport: { width: 1280, height: 900 },
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    // Recording every step takes a fifth of the whole run: only where somebody wants to see them.
+    trace: process.env.NEPHROCAST_TRACE ? "retain-on-failure" : "off",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-dev-shm-usage"],

@@ -31,6 +31,8 @@ for (const scheme of ["light", "dark"] as const) {
     await expect(page.getByText("diabetes=yes")).toBeVisible();
     await page.getByLabel("When").selectOption("years");
     await page.getByLabel("Show").selectOption("egfr");
+    // The charts of one group each stay until the one of all years is there.
+    await expect(answer.locator(".chart")).toHaveCount(1);
     await answer.locator(".chart").scrollIntoViewIfNeeded();
     await expect(page.getByRole("img", { name: /^Mean eGFR .* by calendar year$/ })).toBeVisible();
     await answer.getByText("Show as a table").click();
