@@ -27,6 +27,7 @@ pub mod patient_lines;
 pub mod patient_list;
 pub mod patients;
 pub mod prediction_batches;
+pub mod prediction_inputs;
 pub mod predictions;
 pub mod therapies;
 pub mod threshold_crossings;

@@ -210,7 +210,7 @@ async fn request(
     region: KfreRegion,
 ) -> anyhow::Result<()> {
     let Some(patient) = db::patients::find(&mut *tx, id).await? else { return Ok(()) };
-    let frozen = db::predictions::freeze(tx, &[patient], region, record.now).await?;
+    let frozen = db::prediction_inputs::freeze(tx, &[patient], region, record.now).await?;
     let Some(inputs) = frozen.into_iter().next() else { return Ok(()) };
     if !clinical::assessment::missing_or_out_of_scope(&inputs).is_empty() {
         return Ok(());

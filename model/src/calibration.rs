@@ -3,7 +3,7 @@
 //! Both steps work on the complementary log-log scale, ln(−ln(1 − risk)), where a proportional
 //! change of the hazard is a shift.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::{config::YEARS, features::KNOWN, metrics::Labelled};
 
@@ -17,11 +17,17 @@ pub struct Calibration {
     /// Shift on the complementary log-log scale.
     pub shift: f64,
     /// Factor on the complementary log-log scale; positive, so that the order stays.
+    #[serde(deserialize_with = "positive")]
     pub factor: f64,
     /// Half-width of the 90 % interval at 2 years.
     pub width_2y: Width,
     /// The same at 5 years.
     pub width_5y: Width,
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let factor = f64::deserialize(deserializer)?;
+    if 0.0 < factor { Ok(factor) } else { Err(D::Error::custom("the factor is not above 0")) }
 }
 
 /// How far the truth is from an estimate: a usual distance, which depends on the estimate and on

@@ -321,7 +321,7 @@ impl Step<'_> {
         let open = db::predictions::open_of(tx, &ids).await?;
         let chosen = db::preferences::read(&mut *tx, self.batch.requested_by).await?;
         let region = chosen.in_force.kfre_region;
-        let frozen = db::predictions::freeze(tx, patients, region, self.now).await?;
+        let frozen = db::prediction_inputs::freeze(tx, patients, region, self.now).await?;
         let mut asked = Vec::with_capacity(patients.len());
         let mut requested = Vec::with_capacity(patients.len());
         for (patient_id, inputs) in iter::zip(ids, frozen) {

@@ -138,7 +138,8 @@ async fn request(
 ) -> Result<Created> {
     let now = state.clock.now();
     let region = db::preferences::read(&mut *tx, caller.user_id).await?.in_force.kfre_region;
-    let frozen = db::predictions::freeze(&mut tx, slice::from_ref(patient), region, now).await?;
+    let frozen =
+        db::prediction_inputs::freeze(&mut tx, slice::from_ref(patient), region, now).await?;
     let inputs = frozen.into_iter().next().context("one patient has one set of inputs")?;
     let reasons = missing_or_out_of_scope(&inputs);
     if !reasons.is_empty() {

@@ -95,7 +95,8 @@ async fn place(
     let patients = db::patients::lock_free_in_use(&mut tx, &ids).await?;
     let open = db::predictions::open_of(&mut tx, &ids).await?;
     // The region is each caller's own.
-    let frozen = db::predictions::freeze(&mut tx, &patients, KfreRegion::default(), now).await?;
+    let frozen =
+        db::prediction_inputs::freeze(&mut tx, &patients, KfreRegion::default(), now).await?;
     let mut frozen: HashMap<PatientId, _> =
         patients.iter().map(|patient| patient.id).zip(frozen).collect();
     let mut requested = Vec::with_capacity(wishes.len());

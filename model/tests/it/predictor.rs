@@ -216,7 +216,14 @@ fn a_broken_folder_is_refused_with_its_reason() {
     std::fs::write(folder.0.join("config.json"), "{\"model\": }").unwrap();
     assert!(load().to_string().contains("line 1, column 11"), "{}", load());
     let artifacts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts");
-    std::fs::copy(artifacts.join("config.json"), folder.0.join("config.json")).unwrap();
+    let config = std::fs::read_to_string(artifacts.join("config.json")).unwrap();
+    let mut reversed: serde_json::Value = serde_json::from_str(&config).unwrap();
+    for factor in [-1.0, 0.0] {
+        reversed["calibration"]["factor"] = factor.into();
+        std::fs::write(folder.0.join("config.json"), reversed.to_string()).unwrap();
+        assert!(load().to_string().contains("the factor is not above 0"), "{}", load());
+    }
+    std::fs::write(folder.0.join("config.json"), config).unwrap();
     let mut weights = std::fs::read(artifacts.join("weights.safetensors")).unwrap();
     let last = weights.len() - 1;
     weights[last] ^= 1;
