@@ -36,6 +36,23 @@ test("the care-plan persona, from an empty form to the drawn prediction", async 
   await expect(kfre(page)).toContainText(/33\.9\s%/);
 });
 
+test("who may be recorded already is named while the form is filled in, and nothing moves", async ({ page }) => {
+  await signIn(page);
+  const twin = { ...persona(`E2E-TWIN-${Date.now()}`), family: `Twin${Date.now()}`, born: "1951-03-09" };
+  await register(page, twin);
+  await page.goto("/patients/new");
+  const yes = page.getByRole("group", { name: "Diabetes" }).getByRole("radio", { name: "Yes" });
+  await page.getByLabel("Family name").fill(twin.family);
+  const before = await yes.boundingBox();
+  await page.getByLabel("Date of birth").fill(twin.born);
+  const notice = page.getByRole("status").filter({ hasText: "Perhaps this person is recorded already" });
+  await expect(notice.getByRole("link", { name: twin.family })).toBeInViewport({ ratio: 1 });
+  expect(await yes.boundingBox()).toEqual(before);
+  expect(await barriers(page)).toEqual([]);
+  await page.getByRole("button", { name: "Register" }).click({ trial: true });
+  await fitsTelephone(page);
+});
+
 test("a patient without an eGFR gets no prediction, and hears what is missing", async ({ page }) => {
   await signIn(page);
   await register(page, { ...persona(`E2E-NONE-${Date.now()}`), family: "Nothingyet" });

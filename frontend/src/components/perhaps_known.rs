@@ -12,7 +12,8 @@ use crate::{
     language::t,
 };
 
-/// Names them; nothing as long as nobody fits.
+/// Names them, at the lower edge of the screen, so that nothing moves while the form is filled in; nothing as long
+/// as nobody fits.
 #[component]
 pub fn PerhapsKnown(
     /// What is typed.
@@ -43,7 +44,7 @@ pub fn PerhapsKnown(
             }
         })
     };
-    view! { <div role="status">{found}</div> }
+    view! { <div role="status" class="perhaps-known">{found}</div> }
 }
 
 #[component]

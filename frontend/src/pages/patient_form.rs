@@ -63,8 +63,8 @@ pub fn NewPatientPage() -> impl IntoView {
     view! {
         <div class="page page-narrow">
             <h1>{t("New patient")}</h1>
-            <PerhapsKnown draft />
             <PatientForm draft problem save forget back="/patients".to_owned() verb=t("Register") />
+            <PerhapsKnown draft />
         </div>
     }
 }
