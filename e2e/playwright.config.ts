@@ -27,7 +27,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 900 },
     screenshot: "only-on-failure",
     // Recording every step takes a fifth of the whole run: only where somebody wants to see them.
-    trace: process.env.NEPHROCAST_TRACE ? "retain-on-failure" : "off",
+    trace: process.env.NEPHROCAST_TRACE === "true" ? "retain-on-failure" : "off",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
