@@ -501,7 +501,8 @@ expect("predictions that nobody was told of", [...stored.keys()].filter((id) => 
 expect("predictions that were finished more or less than once", Number(await sql(`
   select count(*) from (
     select predictions.id from predictions
-    left join audit_events on object_id = predictions.id and action = 'prediction.finish'
+    left join audit_events on object_id = predictions.id and (action = 'prediction.finish'
+      or action = 'prediction.request' and details ->> 'status' = 'succeeded')
     where predictions.patient_id in ${ours}
     group by predictions.id having count(audit_events.id) <> 1) as wrong`)));
 const people = new Map((await lines(`

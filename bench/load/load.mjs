@@ -146,21 +146,28 @@ async function ask(side, name) {
   return requests / time / (side === own ? KINDS[name].each ?? 1 : 1);
 }
 
-/** Asks for everything once, for a minute at most: what is looked at often is in memory, and a disk is slow. */
+/** Asks for everything once, for a minute at most: what is looked at often is in memory, a disk is slow, and after the
+ * checkpoint above the first change of a page costs more than the others until the next, a quarter of an hour later. */
 async function warm(side, name) {
   const { length } = linesOf(KINDS[name], side);
   const since = performance.now();
   for (let asked = 0; asked < length && performance.now() - since < 60_000;) {
-    asked += (await send(side, name, { warming: true })).requests;
+    asked += name === "predict" ? (await predict(side)).count : (await send(side, name, { warming: true })).requests;
   }
 }
 
-/** Asks for predictions for a while, waits for the last, and says how many a second that were. */
+/** Asks for predictions for a while, waits for the last, and says how many that were, in how many seconds. */
 async function predict(side) {
   const since = new Date().toISOString();
   await send(side, "predict", { time: Math.min(seconds, 3) });
   while (side.open()) await sleep(250);
   const [count, time] = side.predicted(since).split("|").map(Number);
+  return { count, time };
+}
+
+/** How many predictions a second a side makes. */
+async function predictAll(side) {
+  const { count, time } = await predict(side);
   return count / time;
 }
 
@@ -170,11 +177,11 @@ const from = new Date().toISOString();
 const rates = {};
 for (const name of Object.keys(KINDS).filter(wanted)) {
   rates[name] = Object.fromEntries(sides.map((side) => [side.name, []]));
-  if (READS.includes(name)) for (const side of sides) await warm(side, name);
+  if (name !== "create") for (const side of sides) await warm(side, name);
   for (let turn = 0; turn < rounds; turn += 1) {
     for (const side of turn % 2 ? sides.toReversed() : sides) {
       await sleep(REST_MS);
-      rates[name][side.name].push(await (name === "predict" ? predict(side) : ask(side, name)));
+      rates[name][side.name].push(await (name === "predict" ? predictAll(side) : ask(side, name)));
     }
   }
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use graphile_worker::{IntoTaskHandlerResult, JobSpec, TaskHandler, WorkerContext, WorkerUtils};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     id::PredictionId,
     prediction::{PredictionInputs, PredictionResult, PredictionStatus},
@@ -253,13 +253,15 @@ impl Engine {
     ) -> anyhow::Result<Vec<Done>> {
         let begun = Instant::now();
         let inputs: Vec<_> = requested.iter().map(|requested| requested.inputs.clone()).collect();
-        let results = compute_together(&networks.active, inputs.clone()).await?;
+        let inputs = Arc::new(inputs);
+        let results = compute_together(&networks.active, Arc::clone(&inputs)).await?;
         self.metrics.computed(requested.len(), begun.elapsed());
-        let done =
-            requested.iter().zip(inputs).zip(results).map(|((requested, inputs), result)| {
+        let done = requested.iter().zip(Arc::unwrap_or_clone(inputs)).zip(results).map(
+            |((requested, inputs), result)| {
                 let Requested { id, patient_id, .. } = *requested;
                 Done { answer: Answer { id, patient_id, attempt: 1, result }, inputs }
-            });
+            },
+        );
         Ok(done.collect())
     }
 
@@ -313,7 +315,7 @@ impl Engine {
         }
         let inputs = readable.iter().map(|(_, inputs)| inputs.clone()).collect();
         let mut done = Vec::with_capacity(readable.len());
-        match compute_together(active, inputs).await {
+        match compute_together(active, Arc::new(inputs)).await {
             Ok(results) => {
                 let pairs = readable.into_iter().zip(results);
                 done.extend(
@@ -322,7 +324,7 @@ impl Engine {
             }
             Err(_) => {
                 for (claimed, inputs) in readable {
-                    let alone = compute_together(active, vec![inputs.clone()]).await;
+                    let alone = compute_together(active, Arc::new(vec![inputs.clone()])).await;
                     match alone.map(|mut one| one.pop()) {
                         Ok(Some(result)) => done.push(answered(&claimed, inputs, result)),
                         Ok(None) => failed.push((claimed, anyhow!("no answer"))),
@@ -397,28 +399,31 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// What goes with answers that were stored as they were asked for: headlines, audit entries, those of
-    /// the requests first, and what the inputs, frozen at `frozen_at`, looked like.
+    /// What goes with answers that were stored as they were asked for: headlines, the entries of the
+    /// requests, and what the inputs, frozen at `frozen_at`, looked like.
     pub async fn show(
         &self,
         tx: &mut PgConnection,
-        mut entries: Vec<Look>,
+        mut requests: Vec<Look>,
         done: &[Done],
         (frozen_at, now): (DateTime<Utc>, DateTime<Utc>),
     ) -> sqlx::Result<()> {
         let answers: Vec<(&Answer, DateTime<Utc>)> =
             done.iter().map(|done| (&done.answer, frozen_at)).collect();
         db::predictions::show(tx, &answers, now).await?;
-        entries.extend(done.iter().map(
-            |Done { answer: Answer { id, patient_id, .. }, .. }| {
-                let (id, patient_id) = (*id, *patient_id);
-                let event = finish(Closed { id, patient_id }, Outcome::Success);
-                Look { actor: Actor::default(), event, at: now }
-            },
-        ));
-        db::audit::record_looks(&mut *tx, &entries).await?;
+        for Look { event, .. } in &mut requests {
+            event.details = Some(Arc::new(answered_at_once(event.details.take())));
+        }
+        db::audit::record_looks(&mut *tx, &requests).await?;
         count_inputs(tx, &self.active, done, now).await
     }
+}
+
+/// What the entry of a request says whose answer is stored with it: no other entry tells its end.
+fn answered_at_once(details: Option<Arc<Value>>) -> Value {
+    let mut details = details.map_or_else(|| json!({}), Arc::unwrap_or_clone);
+    details["status"] = json!(PredictionStatus::Succeeded);
+    details
 }
 
 /// An answer with the inputs that it rests on.
@@ -438,7 +443,7 @@ fn answered(claimed: &Claimed, inputs: PredictionInputs, result: PredictionResul
 /// The answers of a release, computed off the async threads.
 pub async fn compute_together(
     release: &Release,
-    inputs: Vec<PredictionInputs>,
+    inputs: Arc<Vec<PredictionInputs>>,
 ) -> anyhow::Result<Vec<PredictionResult>> {
     if inputs.is_empty() {
         return Ok(Vec::new());

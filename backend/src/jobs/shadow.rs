@@ -1,6 +1,6 @@
 //! The shadow: another network on the same frozen inputs, stored apart and never shown.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -36,7 +36,8 @@ async fn record(
     done: &[Done],
 ) -> anyhow::Result<()> {
     let inputs: Vec<PredictionInputs> = done.iter().map(|done| done.inputs.clone()).collect();
-    let computed = tokio::time::timeout(PATIENCE, compute_together(shadow, inputs)).await;
+    let computed = compute_together(shadow, Arc::new(inputs));
+    let computed = tokio::time::timeout(PATIENCE, computed).await;
     let results = match computed.context("it took too long").flatten() {
         Ok(results) => results.into_iter().map(Some).collect(),
         Err(error) => {

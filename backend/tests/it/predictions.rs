@@ -1,7 +1,12 @@
 //! Asking for predictions, following them, calling them off; what-ifs.
 
+use std::{iter, slice};
+
 use backend::{
-    db::predictions::{Answer, Which, claim, succeed},
+    db::{
+        self,
+        predictions::{Answer, Which, claim, succeed},
+    },
     jobs::{answer::answers, predict},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +15,8 @@ use serde_json::{Value, json};
 use shared::{
     access::Role,
     id::{PatientId, PredictionId},
-    prediction::PredictionInputs,
+    patient::Patient,
+    prediction::{KfreRegion, PredictionInputs},
 };
 use uuid::Uuid;
 
@@ -376,6 +382,50 @@ async fn everything_on_the_record_that_counts_is_frozen_and_nothing_else() {
             ],
         })
     );
+}
+
+/// Patients whose inputs are frozen by one statement each keep what is theirs.
+#[tokio::test]
+async fn what_is_frozen_together_is_what_is_frozen_alone() {
+    let app = TestApp::new().await;
+    let (one, other) = (persona(&app, "P-1").await, persona(&app, "P-2").await);
+    let without_values = patient(&app, "P-3", "1950-01-01", "male").await;
+    measure(&app, other, "potassium", 4.9, 100).await;
+    execute(
+        &app,
+        &format!(
+            "insert into therapies (id, patient_id, kind, started_on, created_at)
+            values
+                (gen_random_uuid(), '{one}', 'ras_inhibitor', '2025-01-01', now()),
+                (gen_random_uuid(), '{other}', 'sglt2_inhibitor', '2025-01-01', now()),
+                (gen_random_uuid(), '{other}', 'mra', '2025-01-01', now());
+            insert into biopsies (id, patient_id, performed_on, diagnosis, m, created_at)
+            values
+                (gen_random_uuid(), '{one}', '2024-01-01', 'one', 0, now()),
+                (gen_random_uuid(), '{without_values}', '2025-01-01', 'third', 1, now());
+            insert into outcomes (id, patient_id, kind, occurred_on, created_at)
+            values (gen_random_uuid(), '{without_values}', 'dialysis', '2026-01-01', now())"
+        ),
+    )
+    .await;
+    let mut db = app.db.acquire().await.unwrap();
+    let patients = db::patients::find_all(&mut *db, &[one, other, without_values]).await.unwrap();
+    let patients: Vec<Patient> = patients.into_iter().flatten().collect();
+    let (region, now) = (KfreRegion::default(), app.clock.now());
+    let together = db::prediction_inputs::freeze(&mut db, &patients, region, now).await.unwrap();
+    let found = |of: usize| {
+        let inputs: &PredictionInputs = &together[of];
+        let performed_on = inputs.biopsy.as_ref().map(|biopsy| biopsy.performed_on.to_string());
+        (inputs.therapies.len(), performed_on, inputs.outcomes.len(), inputs.values.len())
+    };
+    assert_eq!(found(0), (1, Some("2024-01-01".into()), 0, 2));
+    assert_eq!(found(1), (2, None, 0, 3));
+    assert_eq!(found(2), (0, Some("2025-01-01".into()), 1, 0));
+    for (patient, together) in iter::zip(&patients, &together) {
+        let patient = slice::from_ref(patient);
+        let alone = db::prediction_inputs::freeze(&mut db, patient, region, now).await.unwrap();
+        assert_eq!(alone.first(), Some(together));
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use shared::access::Role;
 
-use crate::support::{Client, TestApp, start};
+use crate::support::{Client, ENDED_ONCE, TestApp, start};
 
 /// A demo account, signed in.
 async fn demo(app: &TestApp, email: &str) -> Client {
@@ -43,8 +43,7 @@ async fn two_hundred_patients_of_every_stage_come_with_predictions() {
     assert_eq!(count(&app, names).await, 200, "no two patients share a name");
     let answered = "select count(*) from predictions where status = 'succeeded'";
     assert_eq!(count(&app, answered).await, 200);
-    let finished = "select count(*) from audit_events where action = 'prediction.finish'";
-    assert_eq!(count(&app, finished).await, 200);
+    assert_eq!(count(&app, ENDED_ONCE).await, 200);
     let counted = "select sum(predictions)::bigint from model_input_weeks";
     assert_eq!(count(&app, counted).await, 200, "the drift page has something to show");
     let short = "select count(*) from (

@@ -227,6 +227,15 @@ impl TestApp {
     }
 }
 
+/// How many predictions the audit log tells the end of exactly once: of one that was answered as it was asked
+/// for, the entry of its request does.
+pub const ENDED_ONCE: &str = "select count(*) from (
+        select object_id from audit_events
+        where action = 'prediction.finish'
+            or action = 'prediction.request' and details ->> 'status' = 'succeeded'
+        group by object_id having count(*) = 1
+    ) as ended";
+
 /// The key that seals every test's audit log.
 pub fn sealing_key() -> SealingKey {
     SealingKey::from_hex(AUDIT_KEY).unwrap()
