@@ -121,6 +121,7 @@ pub struct PredictionInputs {
 }
 
 /// One value a prediction rests on.
+// It is stored as a row of its fields in this order (backend/src/db/prediction_inputs.rs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Months, NaiveDate, Utc};
+use serde::{Serialize, Serializer};
 use shared::{
     clinical,
     id::PatientId,
     observation::{ObservationCode, ObservationMethod},
     outcome::OutcomeKind,
-    patient::Patient,
+    patient::{Patient, RenalDisease, Sex},
     prediction::{BiopsyInput, InputValue, KfreRegion, PredictionInputs},
     therapy::TherapyKind,
 };
@@ -140,4 +141,117 @@ async fn on_record(
         (row.patient, OnRecord { therapies, biopsy, outcomes, values: values.collect() })
     });
     Ok(records.collect())
+}
+
+/// Inputs as they are stored: a value is a row without the names of its fields, which would be half of what
+/// PostgreSQL has to read. Either is read as [`PredictionInputs`], so older predictions need no change, and
+/// the release before reads newer ones. A field of a value may only be added as the last one, and with a default.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a>(pub &'a PredictionInputs);
+
+impl Serialize for Stored<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Inputs<'a> {
+            as_of: NaiveDate,
+            age_years: u32,
+            sex: Sex,
+            diabetes: Option<bool>,
+            hypertension: Option<bool>,
+            cardiovascular_disease: Option<bool>,
+            heart_failure: Option<bool>,
+            smoker: Option<bool>,
+            renal_disease: RenalDisease,
+            region: KfreRegion,
+            therapies: &'a [TherapyKind],
+            biopsy: &'a Option<BiopsyInput>,
+            outcomes: &'a [OutcomeKind],
+            values: Rows<'a>,
+        }
+        // Whole, so that nothing that is added to the inputs can be left out here.
+        let PredictionInputs {
+            as_of,
+            age_years,
+            sex,
+            diabetes,
+            hypertension,
+            cardiovascular_disease,
+            heart_failure,
+            smoker,
+            renal_disease,
+            region,
+            ref therapies,
+            ref biopsy,
+            ref outcomes,
+            ref values,
+        } = *self.0;
+        let values = Rows(values);
+        let inputs = Inputs {
+            as_of,
+            age_years,
+            sex,
+            diabetes,
+            hypertension,
+            cardiovascular_disease,
+            heart_failure,
+            smoker,
+            renal_disease,
+            region,
+            therapies,
+            biopsy,
+            outcomes,
+            values,
+        };
+        inputs.serialize(serializer)
+    }
+}
+
+struct Rows<'a>(&'a [InputValue]);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(
+            |InputValue { code, value, unit, effective_at, method }| {
+                (code, value, unit, effective_at, method)
+            },
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read_as_what_it_was() {
+        let value = |code, number, unit, at| {
+            json!({ "code": code, "value": number, "unit": unit, "effective_at": at,
+                "method": "reported" })
+        };
+        let inputs = json!({
+            "as_of": "2026-06-01", "age_years": 60, "sex": "female", "diabetes": true,
+            "hypertension": false, "cardiovascular_disease": null, "heart_failure": true,
+            "smoker": false, "renal_disease": "glomerular", "region": "united_kingdom",
+            "therapies": ["mra", "ras_inhibitor"],
+            "biopsy": { "performed_on": "2025-01-01", "m": 1, "e": null, "s": 0, "t": 2,
+                "c": null },
+            "outcomes": ["dialysis"],
+            "values": [
+                value("potassium", 4.9, "mmol/L", "2026-05-30T12:00:00.123456Z"),
+                value("egfr", 28.000_000_000_000_004, "mL/min/{1.73_m2}", "2026-05-31T00:00:00Z"),
+            ],
+        });
+        let inputs: PredictionInputs = serde_json::from_value(inputs).unwrap();
+        let stored = serde_json::to_string(&Stored(&inputs)).unwrap();
+        assert_eq!(serde_json::from_str::<PredictionInputs>(&stored).unwrap(), inputs);
+        let stored: Value = serde_json::from_str(&stored).unwrap();
+        let row = json!(["potassium", 4.9, "mmol/L", "2026-05-30T12:00:00.123456Z", "reported"]);
+        assert_eq!(stored["values"][0], row);
+        // Whatever else there is has its name, as in what is answered.
+        let mut answered = serde_json::to_value(&inputs).unwrap();
+        answered["values"] = stored["values"].clone();
+        assert_eq!(answered, stored);
+    }
 }

@@ -14,7 +14,10 @@ use shared::{
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::threshold_crossings::{self, RiskChange};
+use super::{
+    prediction_inputs::Stored,
+    threshold_crossings::{self, RiskChange},
+};
 
 /// One thing of each, for a column of a statement.
 fn column<'a, T, C>(items: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
@@ -90,7 +93,7 @@ pub async fn insert_many(
         &column(requested, |one| one.id.0),
         &column(requested, |one| one.patient_id.0),
         &column(requested, |one| one.requested_by.0),
-        column(requested, |one| Json(&one.inputs)) as _,
+        column(requested, |one| Json(Stored(&one.inputs))) as _,
         column(requested, |one| one.traceparent.as_deref()) as _,
         now,
         priority.stored(),
@@ -119,7 +122,7 @@ pub async fn insert_answered(
         &column(requested, |one| one.id.0),
         &column(requested, |one| one.patient_id.0),
         &column(requested, |one| one.requested_by.0),
-        column(requested, |one| Json(&one.inputs)) as _,
+        column(requested, |one| Json(Stored(&one.inputs))) as _,
         column(answers, |answer| Json(&answer.result)) as _,
         requested_at,
         completed_at,
