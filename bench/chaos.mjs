@@ -88,6 +88,8 @@ const WORKERS = ["worker-1", "worker-2", "worker-3"];
 [api1, api2, api3].forEach((one, index) =>
   product(SERVERS[index], "serve", {
     NEPHROCAST_LISTEN: `127.0.0.1:${one}`, NEPHROCAST_METRICS_LISTEN: `127.0.0.1:${metrics[index]}`,
+    // One is a worker as well: it answers in the transaction that asks.
+    NEPHROCAST_WITH_WORKER: String(index === 2),
   }));
 WORKERS.forEach((name, index) =>
   product(name, "worker", { NEPHROCAST_METRICS_LISTEN: `127.0.0.1:${metrics[index + 3]}` }));
@@ -466,6 +468,9 @@ quiet = true;
 await Promise.all([strikes, looking, ...uploading]);
 const after = performance.now();
 console.log(`${acknowledged.size} predictions, ${editsDone} edits and ${documents.size} documents acknowledged in ${seconds().toFixed(0)} s (seed ${SEED}).`);
+const answeredAtOnce = Number(await sql(`select count(*) from audit_events where ${lastEntry} < id
+  and action = 'prediction.request' and details ->> 'status' = 'succeeded'`));
+console.log(`${answeredAtOnce} of the predictions were answered as they were asked for, the others by way of the queue.`);
 console.log(`What fell: ${Object.entries(struck).map(([name, times]) => `${name} ${times}`).join(", ")}.`);
 console.log(`${restarts} processes ended and were started again; ${unavailable.times} requests had to be asked again; the longest stop took ${(longestStop / 1000).toFixed(1)} s.`);
 const longest = Object.entries(dark).map(([name, time]) => `${name} ${(time / 1000).toFixed(1)} s`).join(", ");
@@ -498,6 +503,7 @@ expect("predictions that are not final", [...stored.values()].filter((status) =>
 expect("predictions that failed", [...stored.values()].filter((status) => status === "failed").length);
 const told = new Set(ids);
 expect("predictions that nobody was told of", [...stored.keys()].filter((id) => !told.has(id)).length);
+expect("kinds of answers that there was none of", [answeredAtOnce, stored.size - answeredAtOnce].filter((count) => count < 1).length);
 expect("predictions that were finished more or less than once", Number(await sql(`
   select count(*) from (
     select predictions.id from predictions
