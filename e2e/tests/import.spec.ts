@@ -81,6 +81,9 @@ test("an import that is cut off says so, goes on where it was, and creates nothi
   const rows = Array.from({ length: 501 }, (_, row) => `E2E-MANY-${stamp}-${row},Many,Mia,1960-01-31,f`);
   const text = ["mrn,family_name,given_name,birth_date,sex", ...rows].join("\n");
   await page.getByLabel(/^CSV or NDJSON/).setInputFiles(file("many.csv", text));
+  // What was chosen has been rehearsed, by requests to the same address.
+  const begin = page.getByRole("button", { name: "Import 501 rows" });
+  await expect(begin).toBeEnabled();
   let asked = 0;
   // The second piece is taken, but its answer is lost.
   await page.route("**/api/v1/patients/import*", async (route) => {
@@ -92,7 +95,7 @@ test("an import that is cut off says so, goes on where it was, and creates nothi
       await route.continue();
     }
   });
-  await page.getByRole("button", { name: "Import 501 rows" }).click();
+  await begin.click();
   await expect(page.getByRole("heading", { name: "Not finished" })).toBeVisible();
   await expect(page.getByText("500 of 501 rows sent")).toBeVisible();
   await page.getByRole("button", { name: "Go on" }).click();

@@ -143,8 +143,8 @@ async fn on_record(
     Ok(records.collect())
 }
 
-/// Inputs as they are stored: a value is a row without the names of its fields, which would be half of what
-/// PostgreSQL has to read. Either is read as [`PredictionInputs`], so older predictions need no change, and
+/// Inputs as they are stored: a value is a row without the names of its fields, which would be more than a third of
+/// what PostgreSQL has to read of them. Either is read as [`PredictionInputs`], so older predictions need no change, and
 /// the release before reads newer ones. A field of a value may only be added as the last one, and with a default.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a>(pub &'a PredictionInputs);

@@ -490,7 +490,7 @@ fn finish(closed: Closed, outcome: Outcome) -> Event {
         .details(json!({ "status": status }))
 }
 
-/// One audit entry for each prediction that has become final; the worker is nobody's account.
+/// One audit entry for each prediction of the queue that has become final; the worker is nobody's account.
 async fn record_finish(
     tx: &mut PgConnection,
     closed: &[Closed],

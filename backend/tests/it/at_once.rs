@@ -59,6 +59,9 @@ async fn an_answer_is_what_the_queue_would_have_made_of_it() {
     let rows = "select count(distinct (status, attempts, due_at, priority, model_version))
         from predictions";
     assert_eq!(count(&app, rows).await, 1);
+    let values_as_rows = "select count(*) from predictions
+        where jsonb_typeof(inputs -> 'values' -> 0) = 'array'";
+    assert_eq!(count(&app, values_as_rows).await, 2);
     assert_eq!(count(&app, "select count(*) from graphile_worker.jobs").await, 0);
     assert_eq!(predict::drain(&app.state).await.unwrap(), 0);
     let looked_like = "select sum(predictions)::bigint from model_input_weeks";
@@ -234,6 +237,7 @@ async fn what_cannot_be_answered_waits_for_a_worker() {
     for waiting in asked {
         assert_eq!(read(&clinician, &waiting).await["status"], "succeeded");
     }
+    assert_eq!(count(&app, ENDED_ONCE).await, 3, "by the queue alone");
 }
 
 #[tokio::test]
