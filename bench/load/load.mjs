@@ -166,7 +166,7 @@ async function predict(side) {
 }
 
 /** How many predictions a second a side makes. */
-async function predictAll(side) {
+async function predictionRate(side) {
   const { count, time } = await predict(side);
   return count / time;
 }
@@ -189,7 +189,7 @@ for (const name of Object.keys(KINDS).filter(wanted)) {
   for (let turn = 0; turn < rounds; turn += 1) {
     for (const side of turn % 2 ? sides.toReversed() : sides) {
       await sleep(REST_MS);
-      rates[name][side.name].push(await (name === "predict" ? predictAll(side) : ask(side, name)));
+      rates[name][side.name].push(await (name === "predict" ? predictionRate(side) : ask(side, name)));
     }
   }
 }
