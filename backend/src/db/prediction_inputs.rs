@@ -151,71 +151,37 @@ pub struct Stored<'a>(pub &'a PredictionInputs);
 
 impl Serialize for Stored<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Inputs<'a> {
-            as_of: NaiveDate,
-            age_years: u32,
-            sex: Sex,
-            diabetes: Option<bool>,
-            hypertension: Option<bool>,
-            cardiovascular_disease: Option<bool>,
-            heart_failure: Option<bool>,
-            smoker: Option<bool>,
-            renal_disease: RenalDisease,
-            region: KfreRegion,
-            therapies: &'a [TherapyKind],
-            biopsy: &'a Option<BiopsyInput>,
-            outcomes: &'a [OutcomeKind],
-            values: Rows<'a>,
-        }
-        // Whole, so that nothing that is added to the inputs can be left out here.
-        let PredictionInputs {
-            as_of,
-            age_years,
-            sex,
-            diabetes,
-            hypertension,
-            cardiovascular_disease,
-            heart_failure,
-            smoker,
-            renal_disease,
-            region,
-            ref therapies,
-            ref biopsy,
-            ref outcomes,
-            ref values,
-        } = *self.0;
-        let values = Rows(values);
-        let inputs = Inputs {
-            as_of,
-            age_years,
-            sex,
-            diabetes,
-            hypertension,
-            cardiovascular_disease,
-            heart_failure,
-            smoker,
-            renal_disease,
-            region,
-            therapies,
-            biopsy,
-            outcomes,
-            values,
-        };
-        inputs.serialize(serializer)
+        Fields::serialize(self.0, serializer)
     }
 }
 
-struct Rows<'a>(&'a [InputValue]);
+/// Those of [`PredictionInputs`], all of them.
+#[derive(Serialize)]
+#[serde(remote = "PredictionInputs")]
+struct Fields {
+    as_of: NaiveDate,
+    age_years: u32,
+    sex: Sex,
+    diabetes: Option<bool>,
+    hypertension: Option<bool>,
+    cardiovascular_disease: Option<bool>,
+    heart_failure: Option<bool>,
+    smoker: Option<bool>,
+    renal_disease: RenalDisease,
+    region: KfreRegion,
+    therapies: Vec<TherapyKind>,
+    biopsy: Option<BiopsyInput>,
+    outcomes: Vec<OutcomeKind>,
+    #[serde(serialize_with = "as_rows")]
+    values: Vec<InputValue>,
+}
 
-impl Serialize for Rows<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(
-            |InputValue { code, value, unit, effective_at, method }| {
-                (code, value, unit, effective_at, method)
-            },
-        ))
-    }
+fn as_rows<S: Serializer>(values: &[InputValue], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(
+        |InputValue { code, value, unit, effective_at, method }| {
+            (code, value, unit, effective_at, method)
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -249,7 +215,7 @@ mod tests {
         let stored: Value = serde_json::from_str(&stored).unwrap();
         let row = json!(["potassium", 4.9, "mmol/L", "2026-05-30T12:00:00.123456Z", "reported"]);
         assert_eq!(stored["values"][0], row);
-        // Whatever else there is has its name, as in what is answered.
+        // Whatever else there is has its name, as in what is answered, and nothing is left out.
         let mut answered = serde_json::to_value(&inputs).unwrap();
         answered["values"] = stored["values"].clone();
         assert_eq!(answered, stored);

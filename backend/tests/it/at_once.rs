@@ -10,17 +10,9 @@ use uuid::Uuid;
 use crate::{
     care_teams::{colleague, confine},
     models::{ModelFolder, NEXT, POISONED},
-    predictions::{measure, patient, persona},
+    predictions::{count, measure, patient, persona, requests},
     support::{Client, ENDED_ONCE, TestApp},
 };
-
-fn requests(patient: PatientId) -> String {
-    format!("/api/v1/patients/{patient}/predictions")
-}
-
-async fn count(app: &TestApp, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(&app.db).await.unwrap()
-}
 
 /// The prediction as whoever reads it finds it.
 async fn read(client: &Client, prediction: &Value) -> Value {

@@ -1,22 +1,16 @@
-//! Asking for predictions, following them, calling them off; what-ifs.
-
-use std::{iter, slice};
+//! Asking for predictions, reading them, calling them off; what a worker stores.
 
 use backend::{
-    db::{
-        self,
-        predictions::{Answer, Which, claim, succeed},
-    },
+    db::predictions::{Answer, Which, claim, succeed},
     jobs::{answer::answers, predict},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::{
     access::Role,
     id::{PatientId, PredictionId},
-    patient::Patient,
-    prediction::{KfreRegion, PredictionInputs},
+    prediction::PredictionInputs,
 };
 use uuid::Uuid;
 
@@ -27,8 +21,8 @@ use crate::{
 };
 
 /// KFRE-4, North America, of the care-plan persona: a woman of 60, eGFR 28, uACR 742 mg/g.
-const PERSONA_2Y: f64 = 0.124185;
-const PERSONA_5Y: f64 = 0.338988;
+pub const PERSONA_2Y: f64 = 0.124185;
+pub const PERSONA_5Y: f64 = 0.338988;
 
 /// The care-plan persona, measured two days ago.
 pub async fn persona(app: &TestApp, mrn: &str) -> PatientId {
@@ -88,19 +82,19 @@ pub async fn measure(
     .unwrap()
 }
 
-async fn execute(app: &TestApp, statement: &str) {
+pub async fn execute(app: &TestApp, statement: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&app.db).await.unwrap();
 }
 
-async fn count(app: &TestApp, query: &str) -> i64 {
+pub async fn count(app: &TestApp, query: &str) -> i64 {
     sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(&app.db).await.unwrap()
 }
 
-fn requests(patient: PatientId) -> String {
+pub fn requests(patient: PatientId) -> String {
     format!("/api/v1/patients/{patient}/predictions")
 }
 
-fn address(prediction: &Value) -> String {
+pub fn address(prediction: &Value) -> String {
     format!("/api/v1/predictions/{}", prediction["id"].as_str().unwrap())
 }
 
@@ -109,7 +103,7 @@ fn id_of(prediction: &Value) -> PredictionId {
 }
 
 #[track_caller]
-fn assert_close(actual: &Value, expected: f64) {
+pub fn assert_close(actual: &Value, expected: f64) {
     let actual = actual.as_f64().unwrap();
     assert!((actual - expected).abs() < 5e-7, "{actual} is not {expected}");
 }
@@ -322,127 +316,6 @@ async fn an_archived_record_gets_no_prediction() {
 }
 
 #[tokio::test]
-async fn everything_on_the_record_that_counts_is_frozen_and_nothing_else() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let id = persona(&app, "P-1").await;
-    measure(&app, id, "potassium", 4.9, 100).await;
-    measure(&app, id, "egfr", 61.0, 6 * 366).await;
-    let wrong = measure(&app, id, "potassium", 9.9, 1).await;
-    execute(
-        &app,
-        &format!(
-            "update observations set status = 'voided', status_reason = 'a slip'
-                where id = '{wrong}';
-            update patients set smoker = false, renal_disease = 'glomerular';
-            insert into therapies (id, patient_id, kind, started_on, ended_on, created_at,
-                deleted_at)
-            values
-                (gen_random_uuid(), '{id}', 'ras_inhibitor', '2026-06-01', null, now(), null),
-                (gen_random_uuid(), '{id}', 'ras_inhibitor', '2025-01-01', null, now(), null),
-                (gen_random_uuid(), '{id}', 'mra', '2025-01-01', '2026-06-01', now(), null),
-                (gen_random_uuid(), '{id}', 'fish_oil', '2025-01-01', '2026-05-31', now(), null),
-                (gen_random_uuid(), '{id}', 'glp1_agonist', '2026-06-02', null, now(), null),
-                (gen_random_uuid(), '{id}', 'sglt2_inhibitor', '2025-01-01', null, now(), now());
-            insert into biopsies (id, patient_id, performed_on, diagnosis, m, t, created_at)
-            values
-                (gen_random_uuid(), '{id}', '2020-01-01', 'first', 0, 0, now()),
-                (gen_random_uuid(), '{id}', '2025-01-01', 'second', 1, 2, now())"
-        ),
-    )
-    .await;
-    let prediction = clinician.post(&requests(id), json!({})).await.expect(202);
-    let measured: DateTime<Utc> = start() - TimeDelta::days(2);
-    let earlier: DateTime<Utc> = start() - TimeDelta::days(100);
-    let value = |code: &str, value: f64, unit: &str, at: DateTime<Utc>| {
-        json!({ "code": code, "value": value, "unit": unit, "effective_at": at,
-            "method": "reported" })
-    };
-    assert_eq!(
-        prediction["inputs"],
-        json!({
-            "as_of": "2026-06-01",
-            "age_years": 60,
-            "sex": "female",
-            "diabetes": true,
-            "hypertension": true,
-            "cardiovascular_disease": null,
-            "heart_failure": null,
-            "smoker": false,
-            "renal_disease": "glomerular",
-            "region": "north_america",
-            "therapies": ["mra", "ras_inhibitor"],
-            "biopsy": { "performed_on": "2025-01-01", "m": 1, "e": null, "s": null, "t": 2,
-                "c": null },
-            "outcomes": [],
-            "values": [
-                value("potassium", 4.9, "mmol/L", earlier),
-                value("egfr", 28.0, "mL/min/{1.73_m2}", measured),
-                value("uacr", 742.0, "mg/g{creat}", measured),
-            ],
-        })
-    );
-}
-
-/// Patients whose inputs are frozen by one statement each keep what is theirs.
-#[tokio::test]
-async fn what_is_frozen_together_is_what_is_frozen_alone() {
-    let app = TestApp::new().await;
-    let (one, other) = (persona(&app, "P-1").await, persona(&app, "P-2").await);
-    let without_values = patient(&app, "P-3", "1950-01-01", "male").await;
-    measure(&app, other, "potassium", 4.9, 100).await;
-    execute(
-        &app,
-        &format!(
-            "insert into therapies (id, patient_id, kind, started_on, created_at)
-            values
-                (gen_random_uuid(), '{one}', 'ras_inhibitor', '2025-01-01', now()),
-                (gen_random_uuid(), '{other}', 'sglt2_inhibitor', '2025-01-01', now()),
-                (gen_random_uuid(), '{other}', 'mra', '2025-01-01', now());
-            insert into biopsies (id, patient_id, performed_on, diagnosis, m, created_at)
-            values
-                (gen_random_uuid(), '{one}', '2024-01-01', 'one', 0, now()),
-                (gen_random_uuid(), '{without_values}', '2025-01-01', 'third', 1, now());
-            insert into outcomes (id, patient_id, kind, occurred_on, created_at)
-            values (gen_random_uuid(), '{without_values}', 'dialysis', '2026-01-01', now())"
-        ),
-    )
-    .await;
-    let mut db = app.db.acquire().await.unwrap();
-    let patients = db::patients::find_all(&mut *db, &[one, other, without_values]).await.unwrap();
-    let patients: Vec<Patient> = patients.into_iter().flatten().collect();
-    let (region, now) = (KfreRegion::default(), app.clock.now());
-    let together = db::prediction_inputs::freeze(&mut db, &patients, region, now).await.unwrap();
-    let found = |of: usize| {
-        let inputs: &PredictionInputs = &together[of];
-        let performed_on = inputs.biopsy.as_ref().map(|biopsy| biopsy.performed_on.to_string());
-        (inputs.therapies.len(), performed_on, inputs.outcomes.len(), inputs.values.len())
-    };
-    assert_eq!(found(0), (1, Some("2024-01-01".into()), 0, 2));
-    assert_eq!(found(1), (2, None, 0, 3));
-    assert_eq!(found(2), (0, Some("2025-01-01".into()), 1, 0));
-    for (patient, together) in iter::zip(&patients, &together) {
-        let patient = slice::from_ref(patient);
-        let alone = db::prediction_inputs::freeze(&mut db, patient, region, now).await.unwrap();
-        assert_eq!(alone.first(), Some(together));
-    }
-}
-
-#[tokio::test]
-async fn a_later_change_of_the_record_changes_no_requested_prediction() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let patient = persona(&app, "P-1").await;
-    let requested = clinician.post(&requests(patient), json!({})).await.expect(202);
-    measure(&app, patient, "egfr", 55.0, 0).await;
-    execute(&app, "update patients set birth_date = '1940-01-01', sex = 'male'").await;
-    predict::drain(&app.state).await.unwrap();
-    let done = clinician.get(&address(&requested)).await.ok();
-    assert_eq!(done["inputs"], requested["inputs"]);
-    assert_close(&done["result"]["kfre"]["risk_2y"], PERSONA_2Y);
-}
-
-#[tokio::test]
 async fn a_waiting_prediction_can_be_cancelled_once() {
     let app = TestApp::new().await;
     let clinician = app.sign_in(Role::Clinician).await;
@@ -629,176 +502,6 @@ async fn patients_see_their_own_predictions_only() {
     patient.get(&format!("{}/events", address(&theirs))).await.expect(404);
     patient.post(&requests(own), json!({})).await.expect(403);
     patient.post(&format!("{}/cancel", address(&mine)), json!({})).await.expect(403);
-}
-
-/// The events of a stream: name and data of each, and whether it asked to connect again.
-fn events_of(body: &str) -> (Vec<(String, Value)>, bool) {
-    let mut events = Vec::new();
-    let mut retry = false;
-    for block in body.split("\n\n") {
-        let field = |name: &str| {
-            let prefix = format!("{name}: ");
-            block.lines().find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
-        };
-        if let (Some(event), Some(data)) = (field("event"), field("data")) {
-            events.push((event, serde_json::from_str(&data).unwrap()));
-        }
-        retry |= field("retry").is_some();
-    }
-    (events, retry)
-}
-
-async fn wait_for_reader(app: &TestApp) {
-    for _ in 0..500 {
-        if app.audit_trail().await.iter().any(|line| line.ends_with("prediction.read success")) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("nobody began to read");
-}
-
-#[tokio::test]
-async fn a_stream_shows_each_change_and_ends_with_the_final_one() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let requested =
-        clinician.post(&requests(persona(&app, "P-1").await), json!({})).await.expect(202);
-    let path = format!("{}/events", address(&requested));
-    let reader = tokio::spawn({
-        let clinician = clinician.clone();
-        async move { clinician.get(&path).await }
-    });
-    wait_for_reader(&app).await;
-    predict::drain(&app.state).await.unwrap();
-    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), reader).await;
-    let answer = answer.expect("the stream ends").unwrap();
-    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
-    assert_eq!(answer.header("x-accel-buffering"), Some("no"));
-    let body = answer.ok();
-    let (events, retry) = events_of(body.as_str().unwrap());
-    let statuses: Vec<_> =
-        events.iter().map(|(_, data)| data["status"].as_str().unwrap()).collect();
-    assert!(events.iter().all(|(name, _)| name == "prediction"));
-    assert_eq!(statuses.first(), Some(&"queued"));
-    assert_eq!(statuses.last(), Some(&"succeeded"));
-    assert!(statuses.len() <= 3, "{statuses:?}");
-    let last = &events.last().unwrap().1;
-    assert_eq!(*last, clinician.get(&address(&requested)).await.ok());
-    assert!(!retry);
-    let reads = app.audit_trail().await;
-    let reads = reads.iter().filter(|line| line.ends_with("prediction.read success")).count();
-    assert_eq!(reads, 2, "one entry for the stream, one for the read");
-}
-
-#[tokio::test]
-async fn a_stream_asks_to_connect_again_when_the_server_stops_or_the_session_ends() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let requested =
-        clinician.post(&requests(persona(&app, "P-1").await), json!({})).await.expect(202);
-    let path = format!("{}/events", address(&requested));
-    let follow = || {
-        let (clinician, path) = (clinician.clone(), path.clone());
-        tokio::spawn(async move { clinician.get(&path).await.ok() })
-    };
-    let reader = follow();
-    wait_for_reader(&app).await;
-    execute(&app, "update sessions set ended_at = now(), end_reason = 'signed_out'").await;
-    predict::drain(&app.state).await.unwrap();
-    let body = reader.await.unwrap();
-    let (events, retry) = events_of(body.as_str().unwrap());
-    assert_eq!(events.len(), 1, "the change is not shown to an ended session");
-    assert!(retry);
-
-    let clinician = app.sign_in(Role::Clinician).await;
-    let requested =
-        clinician.post(&requests(persona(&app, "P-2").await), json!({})).await.expect(202);
-    app.state.events.close();
-    let body = clinician.get(&format!("{}/events", address(&requested))).await.ok();
-    let (events, retry) = events_of(body.as_str().unwrap());
-    assert_eq!(events.len(), 1);
-    assert!(retry);
-}
-
-#[tokio::test]
-async fn a_what_if_gives_the_same_result_and_stores_nothing() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let requested =
-        clinician.post(&requests(persona(&app, "P-1").await), json!({})).await.expect(202);
-    predict::drain(&app.state).await.unwrap();
-    let done = clinician.get(&address(&requested)).await.ok();
-    let trail = app.audit_trail().await;
-    let preview = "/api/v1/predictions/preview";
-    let result = clinician.post(preview, done["inputs"].clone()).await.ok();
-    assert_eq!(result, done["result"]);
-    let mut inputs = done["inputs"].clone();
-    inputs["region"] = json!("other");
-    let elsewhere = clinician.post(preview, inputs.clone()).await.ok();
-    assert_close(&elsewhere["kfre"]["risk_2y"], 0.084913);
-    assert_close(&elsewhere["kfre"]["risk_5y"], 0.290792);
-    assert_eq!(count(&app, "select count(*) from predictions").await, 1);
-    assert_eq!(app.audit_trail().await, trail);
-    app.sign_in(Role::Administrator).await.post(preview, inputs.clone()).await.ok();
-    app.sign_in(Role::Researcher).await.post(preview, inputs.clone()).await.expect(403);
-    app.sign_in(Role::Patient).await.post(preview, inputs).await.expect(403);
-}
-
-#[tokio::test]
-async fn a_what_if_names_every_faulty_field() {
-    let app = TestApp::new().await;
-    let clinician = app.sign_in(Role::Clinician).await;
-    let value = |code: &str, value: f64, unit: &str, at: &str| {
-        json!({ "code": code, "value": value, "unit": unit, "effective_at": at,
-            "method": "reported" })
-    };
-    let inputs = json!({
-        "as_of": "2026-06-01",
-        "age_years": 130,
-        "sex": "female",
-        "diabetes": true,
-        "hypertension": null,
-        "cardiovascular_disease": null,
-        "heart_failure": null,
-        "smoker": null,
-        "renal_disease": "unknown",
-        "region": "other",
-        "biopsy": { "performed_on": "2026-06-02", "m": 2, "e": 0, "s": null, "t": 2, "c": 3 },
-        "values": [
-            value("egfr", 28.0, "mL/min/{1.73_m2}", "2026-05-30T08:00:00Z"),
-            value("uacr", 84.0, "mg/mmol", "2026-05-30T08:00:00Z"),
-            value("potassium", 44.0, "mmol/L", "2026-05-30T08:00:00Z"),
-            value("potassium", 4.4, "mmol/L", "2026-06-02T08:00:00Z"),
-            value("potassium", 4.4, "mmol/L", "2021-05-31T08:00:00Z"),
-        ],
-    });
-    let preview = "/api/v1/predictions/preview";
-    let mut faults: Vec<_> =
-        clinician.post(preview, inputs.clone()).await.faults().into_keys().collect();
-    faults.sort();
-    assert_eq!(
-        faults,
-        [
-            "/age_years",
-            "/biopsy/c",
-            "/biopsy/m",
-            "/biopsy/performed_on",
-            "/values/1/unit",
-            "/values/2/value",
-            "/values/3/effective_at",
-            "/values/4/effective_at",
-        ]
-    );
-    let mut inputs = inputs;
-    inputs["age_years"] = json!(17);
-    inputs["biopsy"] = Value::Null;
-    inputs["values"] = json!([]);
-    let answer = clinician.post(preview, inputs).await;
-    assert_eq!(answer.body["type"], "/problems/out-of-scope");
-    let mut faults: Vec<_> = answer.faults().into_keys().collect();
-    faults.sort();
-    assert_eq!(faults, ["/age_years", "/values"]);
 }
 
 /// A step of a batch has its patients' records for as long as it computes.
